@@ -1,0 +1,1 @@
+//! One log file for each piece of equipment.
