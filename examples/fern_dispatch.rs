@@ -34,9 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .apply()?;
     log::info!("this record has no equipment: no equipment log takes it");
 
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_time()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build()?;
     let confocal = Scope::new("CONFOCAL_01")?.tag("proj", "PROJ-0042");
     let stage = Scope::new("STAGE_02")?.tag("proj", "PROJ-0042");
     let incubator = Scope::new("INCUBATOR_03")?.tag("kind", "maintenance");

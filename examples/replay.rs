@@ -88,14 +88,12 @@ fn init_logging(
     let handle = equipment_log::log4rs::register(&mut deserializers);
     let text = fs::read_to_string(path).map_err(|err| format!("{}: {err}", path.display()))?;
     let raw: RawConfig = serde_yaml::from_str(&text)?;
-    let (appenders, errors) = raw.appenders_lossy(&deserializers);
+    let (appenders, mut errors) = raw.appenders_lossy(&deserializers);
     if !errors.is_empty() {
-        return Err(format!("{}: {errors:?}", path.display()).into());
+        errors.handle(); // prints a line for each
+        return Err(format!("{} has mistakes", path.display()).into());
     }
-    let config = Config::builder()
-        .appenders(appenders)
-        .loggers(raw.loggers())
-        .build(raw.root())?;
+    let config = Config::builder().appenders(appenders).loggers(raw.loggers()).build(raw.root())?;
     let reasons = Arc::clone(reasons);
     let count = move |err: &_| {
         let mut reasons = reasons.lock().unwrap_or_else(PoisonError::into_inner);
@@ -115,19 +113,13 @@ impl Input {
     fn open(file: Option<&Path>) -> Result<Input, Box<dyn Error>> {
         let Some(path) = file.filter(|path| *path != Path::new("-")) else {
             let bar = ProgressBar::new_spinner();
-            return Ok(Input {
-                reader: Box::new(io::stdin().lock()),
-                bar,
-            });
+            return Ok(Input { reader: Box::new(io::stdin().lock()), bar });
         };
         let opened = File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
         let (length, file) = opened.map_err(|err| format!("{}: {err}", path.display()))?;
         let style = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {eta}")?;
         let bar = ProgressBar::new(length).with_style(style);
-        Ok(Input {
-            reader: Box::new(BufReader::new(file)),
-            bar,
-        })
+        Ok(Input { reader: Box::new(BufReader::new(file)), bar })
     }
 }
 
@@ -152,14 +144,10 @@ fn feed(mut input: Input, args: &Args) -> Result<u64, Box<dyn Error>> {
             if length == 0 {
                 break;
             }
-            let line = String::from_utf8_lossy(&bytes)
-                .trim_end_matches(['\n', '\r'])
-                .to_owned();
+            let line = String::from_utf8_lossy(&bytes).trim_end_matches(['\n', '\r']).to_owned();
             let thread =
                 hasher.hash_one(line.split_whitespace().nth(field)) as usize % queues.len();
-            queues[thread]
-                .send(line)
-                .map_err(|_| "a logging thread panicked")?;
+            queues[thread].send(line).map_err(|_| "a logging thread panicked")?;
             count += 1;
             input.bar.inc(length as u64);
         }
@@ -178,22 +166,12 @@ fn log_lines(lines: Receiver<String>, field: usize) {
 }
 
 fn print_table(stats: &Stats) {
-    let width = stats
-        .equipment
-        .keys()
-        .map(String::len)
-        .fold("equipment".len(), usize::max);
+    let width = stats.equipment.keys().map(String::len).fold("equipment".len(), usize::max);
     println!("{:<width$} {:>10} {:>12}", "equipment", "records", "bytes");
     for (equipment, counts) in &stats.equipment {
-        println!(
-            "{equipment:<width$} {:>10} {:>12}",
-            counts.written, counts.bytes
-        );
+        println!("{equipment:<width$} {:>10} {:>12}", counts.written, counts.bytes);
     }
-    println!(
-        "{:<width$} {:>10} {:>12}",
-        "all", stats.total.written, stats.total.bytes
-    );
+    println!("{:<width$} {:>10} {:>12}", "all", stats.total.written, stats.total.bytes);
     println!("{:<width$} {:>10}", "no scope", stats.skipped);
     println!("{:<width$} {:>10}", "refused", stats.refused);
 }
@@ -210,12 +188,7 @@ fn print_reasons(reasons: &Reasons) {
 
 /// Says the sum, and whether it is right.
 fn adds_up(lines: u64, sink: &EquipmentSink) -> bool {
-    let Stats {
-        total,
-        skipped,
-        refused,
-        ..
-    } = sink.stats();
+    let Stats { total, skipped, refused, .. } = sink.stats();
     let written = total.written;
     let right = lines == written + skipped + refused;
     let sign = if right { "=" } else { "IS NOT" };

@@ -22,16 +22,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let logging = init_logging(CONFIG)?;
     log::info!("this record has no equipment: no equipment log takes it");
 
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_time()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build()?;
     let run = "Run_2026-04-17T14-32";
-    let confocal = Scope::new("CONFOCAL_01")?
-        .tag("proj", "PROJ-0042")
-        .tag("run", run);
-    let stage = Scope::new("STAGE_02")?
-        .tag("proj", "PROJ-0042")
-        .tag("run", run);
+    let confocal = Scope::new("CONFOCAL_01")?.tag("proj", "PROJ-0042").tag("run", run);
+    let stage = Scope::new("STAGE_02")?.tag("proj", "PROJ-0042").tag("run", run);
     let incubator = Scope::new("INCUBATOR_03")?.tag("kind", "maintenance");
 
     // A thread enters its scope once.
@@ -69,14 +63,12 @@ fn init_logging(path: &str) -> Result<equipment_log::log4rs::Handle, Box<dyn Err
     let handle = equipment_log::log4rs::register(&mut deserializers);
 
     let raw: RawConfig = serde_yaml::from_str(&fs::read_to_string(path)?)?;
-    let (appenders, errors) = raw.appenders_lossy(&deserializers);
+    let (appenders, mut errors) = raw.appenders_lossy(&deserializers);
     if !errors.is_empty() {
-        return Err(format!("{path}: {errors:?}").into());
+        errors.handle(); // prints a line for each
+        return Err(format!("{path} has mistakes").into());
     }
-    let config = Config::builder()
-        .appenders(appenders)
-        .loggers(raw.loggers())
-        .build(raw.root())?;
+    let config = Config::builder().appenders(appenders).loggers(raw.loggers()).build(raw.root())?;
     log4rs::init_config(config)?;
     Ok(handle)
 }

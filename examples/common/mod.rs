@@ -11,10 +11,7 @@ pub(crate) fn lab_root() -> Result<PathBuf, Box<dyn Error>> {
     if let Some(root) = std::env::var_os("LAB_ROOT") {
         return Ok(root.into());
     }
-    let root = tempfile::Builder::new()
-        .prefix("lab-root-")
-        .tempdir()?
-        .keep();
+    let root = tempfile::Builder::new().prefix("lab-root-").tempdir()?.keep();
     eprintln!("LAB_ROOT is not set: the logs go to {}", root.display());
     std::env::set_var("LAB_ROOT", &root);
     Ok(root)
