@@ -1,0 +1,162 @@
+//! [`EquipmentId`]: the only door from text met at run time to a part of a path.
+//!
+//! Imports `error` alone. Whatever passes [`check`] is one whole, portable file name on every
+//! system: it cannot climb, cannot hide, and cannot name a device.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use crate::error::{Error, Kind};
+
+/// The longest id, in bytes. With the rest of the default file name it stays below the 255 bytes
+/// that a file name may have on every common file system.
+pub(crate) const MAX_BYTES: usize = 128;
+
+/// The name of one piece of equipment, safe as the name of a folder everywhere.
+///
+/// Allowed are 1 to 128 of the POSIX portable filename characters `[A-Za-z0-9._-]` (POSIX.1-2017,
+/// 3.282), no leading `.` or `-`, no trailing `.`, and none of the names that Windows keeps for
+/// devices (`CON`, `NUL.log`, `COM1` …, in any case).
+///
+/// # Examples
+///
+/// ```
+/// use equipment_log::EquipmentId;
+///
+/// assert_eq!(EquipmentId::new("CONFOCAL_01")?.as_str(), "CONFOCAL_01");
+/// assert!(EquipmentId::new("../etc").is_err());
+/// # Ok::<(), equipment_log::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EquipmentId(Arc<str>);
+
+impl EquipmentId {
+    /// Takes `id` if it is safe as a folder's name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_invalid_id`], naming the id and the rule it breaks.
+    pub fn new(id: impl AsRef<str>) -> Result<EquipmentId, Error> {
+        let id = id.as_ref();
+        match check(id) {
+            Ok(()) => Ok(EquipmentId(Arc::from(id))),
+            Err(why) => Err(Error::name("equipment id", id, why)),
+        }
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The rule for everything that becomes part of a path: ids, tags' values, the host's name.
+pub(crate) fn check(name: &str) -> Result<(), &'static str> {
+    let bytes = name.as_bytes();
+    let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else {
+        return Err("it is empty");
+    };
+    if bytes.len() > MAX_BYTES {
+        return Err("it is longer than 128 bytes");
+    }
+    if !bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-')) {
+        return Err("only the portable filename characters A-Z a-z 0-9 . _ - are allowed");
+    }
+    if matches!(first, b'.' | b'-') {
+        return Err("it begins with '.' or '-'");
+    }
+    if *last == b'.' {
+        return Err("it ends with '.'");
+    }
+    if is_device_name(name) {
+        return Err("it is the name of a device on Windows");
+    }
+    Ok(())
+}
+
+/// Whether Windows takes the name for a device, with or without an extension:
+/// <https://learn.microsoft.com/windows/win32/fileio/naming-a-file>.
+pub(crate) fn is_device_name(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or(name);
+    let is = |device: &str| stem.eq_ignore_ascii_case(device);
+    let numbered = |prefix: &str| {
+        stem.len() == 4
+            && stem.as_bytes()[..3].eq_ignore_ascii_case(prefix.as_bytes())
+            && stem.as_bytes()[3].is_ascii_digit()
+    };
+    is("CON") || is("PRN") || is("AUX") || is("NUL") || numbered("COM") || numbered("LPT")
+}
+
+/// The spelling under which each id was first logged to in this process, by its lower-case form.
+///
+/// `EQ1` and `eq1` are one folder on Windows and macOS and two on Linux: whichever comes second is
+/// refused everywhere, so that a tree can be copied between them.
+#[derive(Default)]
+struct Spellings(Mutex<HashMap<String, EquipmentId>>);
+
+fn spellings() -> &'static Spellings {
+    static SPELLINGS: OnceLock<Spellings> = OnceLock::new();
+    SPELLINGS.get_or_init(Spellings::default)
+}
+
+impl EquipmentId {
+    /// Refuses an id that differs only by case from one that was claimed.
+    pub(crate) fn check_spelling(&self) -> Result<(), Error> {
+        let claimed = spellings().0.lock().unwrap_or_else(PoisonError::into_inner);
+        match claimed.get(&self.0.to_ascii_lowercase()) {
+            Some(used) if used != self => Err(self.twin_of(used)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes this the spelling of its folder for the life of the process.
+    pub(crate) fn claim_spelling(&self) -> Result<(), Error> {
+        let mut claimed = spellings().0.lock().unwrap_or_else(PoisonError::into_inner);
+        let used = claimed.entry(self.0.to_ascii_lowercase()).or_insert_with(|| self.clone());
+        if used == self {
+            Ok(())
+        } else {
+            Err(self.twin_of(used))
+        }
+    }
+
+    fn twin_of(&self, used: &EquipmentId) -> Error {
+        Error::from(Kind::Twin { value: self.to_string(), used: used.to_string() })
+    }
+}
+
+impl AsRef<str> for EquipmentId {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for EquipmentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for EquipmentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl FromStr for EquipmentId {
+    type Err = Error;
+
+    fn from_str(id: &str) -> Result<EquipmentId, Error> {
+        EquipmentId::new(id)
+    }
+}
+
+impl TryFrom<&str> for EquipmentId {
+    type Error = Error;
+
+    fn try_from(id: &str) -> Result<EquipmentId, Error> {
+        EquipmentId::new(id)
+    }
+}

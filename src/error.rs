@@ -1,0 +1,184 @@
+//! One opaque [`Error`]: what was being done, to which path or key, and the OS's own words.
+//!
+//! Imports nothing of ours. `Display` is one line and complete, since log4rs prints that alone.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why something was refused or failed.
+///
+/// `Display` is one line that names the operation, the path or the key, and the operating system's
+/// own reason. The predicates tell the families apart; the text is for people and may change.
+///
+/// # Examples
+///
+/// ```
+/// let err = equipment_log::EquipmentId::new("../etc").unwrap_err();
+/// assert!(err.is_invalid_id());
+/// assert!(err.to_string().contains("../etc"));
+/// ```
+pub struct Error(Box<Kind>);
+
+/// One kind for each operation. The boxed size keeps `Result<(), Error>` in a register.
+#[derive(Debug)]
+pub(crate) enum Kind {
+    /// A name that may not become part of a path.
+    Name { what: &'static str, value: String, why: &'static str },
+    /// A name or path that differs from one in use by letter case only.
+    Twin { value: String, used: String },
+    /// A configuration key with a value that cannot serve.
+    Config { key: String, why: String },
+    /// The operating system refused an operation on a path.
+    Io { doing: Doing, path: PathBuf, source: io::Error },
+    /// A record of which only a part fitted.
+    Short { path: PathBuf, written: usize, length: usize },
+    /// Something other than a regular file stands at the path.
+    NotRegular { path: PathBuf, found: &'static str },
+    /// A link below the root leads out of it.
+    Outside { path: PathBuf, root: PathBuf },
+}
+
+/// The operation that failed, in the words of the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Doing {
+    CreateFolder,
+    Open,
+    Inspect,
+    Write,
+    Sync,
+    SyncFolder,
+    ReadConfig,
+}
+
+impl Doing {
+    fn words(self) -> &'static str {
+        match self {
+            Doing::CreateFolder => "create the folder",
+            Doing::Open => "open the log file",
+            Doing::Inspect => "inspect the log file",
+            Doing::Write => "append a record to",
+            Doing::Sync => "sync the log file",
+            Doing::SyncFolder => "sync the folder",
+            Doing::ReadConfig => "read the configuration file",
+        }
+    }
+}
+
+impl Error {
+    pub(crate) fn name(what: &'static str, value: &str, why: &'static str) -> Error {
+        Error::from(Kind::Name { what, value: value.to_owned(), why })
+    }
+
+    pub(crate) fn config(key: impl Into<String>, why: impl Into<String>) -> Error {
+        Error::from(Kind::Config { key: key.into(), why: why.into() })
+    }
+
+    pub(crate) fn io(doing: Doing, path: &Path, source: io::Error) -> Error {
+        Error::from(Kind::Io { doing, path: path.to_owned(), source })
+    }
+
+    /// An id, a tag's value or a host's name that may not become part of a path, or that differs
+    /// from one already in use by letter case only.
+    pub fn is_invalid_id(&self) -> bool {
+        matches!(*self.0, Kind::Name { .. } | Kind::Twin { .. })
+    }
+
+    /// A configuration key that is unknown, missing, or has a value that cannot serve.
+    pub fn is_config(&self) -> bool {
+        matches!(*self.0, Kind::Config { .. } | Kind::Io { doing: Doing::ReadConfig, .. })
+    }
+
+    /// What stands at the path must not be written: not a regular file, or a link out of `local_root`.
+    pub fn is_refused_path(&self) -> bool {
+        matches!(*self.0, Kind::NotRegular { .. } | Kind::Outside { .. })
+    }
+
+    /// The record was not written, or not whole: it is lost.
+    pub fn is_write(&self) -> bool {
+        matches!(*self.0, Kind::Short { .. } | Kind::Io { doing: Doing::Write, .. })
+    }
+
+    /// A record was written, but is not known to be on disk: the file or one of its folders could
+    /// not be synced.
+    pub fn is_sync(&self) -> bool {
+        matches!(*self.0, Kind::Io { doing: Doing::Sync | Doing::SyncFolder, .. })
+    }
+
+    /// The file itself could not be synced, which a second descriptor may mend.
+    pub(crate) fn is_unsynced_file(&self) -> bool {
+        matches!(*self.0, Kind::Io { doing: Doing::Sync, .. })
+    }
+
+    /// The operating system's error, where there was one.
+    pub fn io_error(&self) -> Option<&io::Error> {
+        match &*self.0 {
+            Kind::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+
+    /// The reason alone, for the line that stands where records are missing.
+    pub(crate) fn reason(&self) -> String {
+        match &*self.0 {
+            Kind::Io { source, .. } => source.to_string(),
+            Kind::Short { written, length, .. } => {
+                format!("only {written} of {length} bytes fitted")
+            }
+            Kind::NotRegular { found, .. } => format!("{found} stood at the path"),
+            Kind::Outside { .. } => "a link led out of local_root".to_owned(),
+            _ => self.to_string(),
+        }
+    }
+}
+
+impl From<Kind> for Error {
+    fn from(kind: Kind) -> Error {
+        Error(Box::new(kind))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.0 {
+            Kind::Name { what, value, why } => write!(f, "{what} {value:?} is refused: {why}"),
+            Kind::Twin { value, used } => write!(
+                f,
+                "{value:?} is refused: {used:?} is in use already and differs by letter case only, \
+                 which some file systems cannot tell apart"
+            ),
+            Kind::Config { key, why } => write!(f, "{key}: {why}"),
+            Kind::Io { doing, path, source } => {
+                write!(f, "cannot {} {}: {source}", doing.words(), path.display())
+            }
+            Kind::Short { path, written, length } => write!(
+                f,
+                "cannot append a record to {}: only {written} of its {length} bytes fitted; \
+                 the record is lost",
+                path.display()
+            ),
+            Kind::NotRegular { path, found } => write!(
+                f,
+                "cannot open the log file {}: it is {found}, and only a regular file is written",
+                path.display()
+            ),
+            Kind::Outside { path, root } => write!(
+                f,
+                "cannot open the log file {}: a link on the way leads out of local_root {} \
+                 (follow_links allows that)",
+                path.display(),
+                root.display()
+            ),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+/// `source()` is none: the message contains the cause, and a report that walks the chain would
+/// print it twice.
+impl std::error::Error for Error {}

@@ -1,0 +1,63 @@
+//! [`Gaps`]: the records that one log lacks, until a line in it has said so.
+//!
+//! Imports nothing of ours. The invariant: a record counted here is said in exactly one line, or is
+//! still counted.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+/// Records that are missing at one place of a log.
+#[derive(Clone, Debug)]
+pub(crate) struct Gap {
+    pub(crate) records: u64,
+    /// When the first of them was lost.
+    pub(crate) since: SystemTime,
+    /// The OS's words for the first.
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Gaps {
+    /// Whether there is one: read at every record, without the lock.
+    due: AtomicBool,
+    gap: Mutex<Option<Gap>>,
+}
+
+impl Gaps {
+    pub(crate) fn due(&self) -> bool {
+        self.due.load(Ordering::Acquire)
+    }
+
+    /// Counts lost records.
+    pub(crate) fn add(&self, records: u64, reason: impl FnOnce() -> String) {
+        self.put(|| Gap { records, since: SystemTime::now(), reason: reason() });
+    }
+
+    /// Takes the gap, to say it.
+    pub(crate) fn take(&self) -> Option<Gap> {
+        let mut gap = self.gap.lock().unwrap_or_else(PoisonError::into_inner);
+        self.due.store(false, Ordering::Release);
+        gap.take()
+    }
+
+    /// Puts back what could not be said.
+    pub(crate) fn put_back(&self, gap: Gap) {
+        let earlier = (gap.since, gap.reason.clone());
+        self.put(|| gap);
+        let mut gap = self.gap.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(gap) = gap.as_mut() {
+            (gap.since, gap.reason) = earlier;
+        }
+    }
+
+    fn put(&self, lost: impl FnOnce() -> Gap) {
+        let lost = lost();
+        let mut gap = self.gap.lock().unwrap_or_else(PoisonError::into_inner);
+        match gap.as_mut() {
+            Some(gap) => gap.records += lost.records,
+            None => *gap = Some(lost),
+        }
+        self.due.store(true, Ordering::Release);
+    }
+}

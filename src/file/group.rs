@@ -1,0 +1,70 @@
+//! [`Group`]: many who wait for one `fdatasync`.
+//!
+//! Imports the lock and the condition variable alone, through `super::sync`, so that a model
+//! checker can put its own in their place. The invariant: whoever is told that a sync succeeded had
+//! written before that sync began; after one failure every later call fails, without a sync.
+
+use super::sync::{Condvar, Mutex, PoisonError};
+
+/// Shares the syncs of one descriptor. `E` is why one failed.
+#[derive(Debug)]
+pub(crate) struct Group<E> {
+    state: Mutex<State<E>>,
+    ended: Condvar,
+}
+
+#[derive(Debug)]
+struct State<E> {
+    /// How many syncs have begun; the number of the one that is running, if one is.
+    begun: u64,
+    /// The number of the last that succeeded.
+    done: u64,
+    running: bool,
+    broken: Option<E>,
+}
+
+impl<E: Clone> Group<E> {
+    pub(crate) fn new() -> Group<E> {
+        let state = State { begun: 0, done: 0, running: false, broken: None };
+        Group { state: Mutex::new(state), ended: Condvar::new() }
+    }
+
+    /// Returns when a sync that began after this call has succeeded; `true` for the one caller
+    /// whose `sync` that was. Everybody else waited for it.
+    ///
+    /// The kernel reports a failed write-back to a descriptor once, and says OK the next time
+    /// though the data is gone (<https://lwn.net/Articles/752063/>): so there is no next time.
+    pub(crate) fn sync(&self, sync: impl FnOnce() -> Result<(), E>) -> Result<bool, E> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that is running now may have begun before the caller's write.
+        let wanted = state.begun + 1;
+        loop {
+            if let Some(err) = &state.broken {
+                return Err(err.clone());
+            }
+            if state.done >= wanted {
+                return Ok(false);
+            }
+            if !state.running {
+                break;
+            }
+            state = self.ended.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.running = true;
+        state.begun += 1;
+        let number = state.begun;
+        drop(state);
+
+        let result = sync();
+
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.running = false;
+        match &result {
+            Ok(()) => state.done = number,
+            Err(err) => state.broken = Some(err.clone()),
+        }
+        drop(state);
+        self.ended.notify_all();
+        result.map(|()| true)
+    }
+}

@@ -1,0 +1,374 @@
+//! [`LogFile`]: one log at one path, open or not: append, heal, share syncs, notice moves.
+//!
+//! Imports `error` and `stats`. Everything here that blocks concerns this file alone: no lock of
+//! another file's, and none that all files share, is held over an open, a write or a sync.
+
+mod gap;
+mod group;
+mod open;
+mod open_files;
+mod root;
+pub(crate) mod sys;
+
+/// The lock and the condition variable under the state machines of this folder.
+mod sync {
+    pub(super) use std::sync::{Condvar, Mutex, PoisonError};
+}
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{mpsc, Arc, Mutex, PoisonError, Weak};
+
+use arc_swap::ArcSwapOption;
+
+pub(crate) use gap::Gap;
+use gap::Gaps;
+use open::{OpenFile, Wrote};
+use open_files::Holder;
+pub(crate) use root::{Access, Root};
+
+use crate::error::{Doing, Error, Kind};
+use crate::stats::Tally;
+
+/// The open files of one sink.
+pub(crate) type OpenFiles = open_files::OpenFiles<LogFile>;
+
+/// Puts the line that says a gap into a buffer.
+pub(crate) type SayGap<'a> = &'a dyn Fn(&Gap, &mut Vec<u8>);
+
+#[derive(Debug)]
+pub(crate) struct LogFile {
+    open: ArcSwapOption<OpenFile>,
+    /// When it was last used: milliseconds, and below them the count of a thread's records.
+    last_used: AtomicU64,
+    pub(crate) tally: Tally,
+    gaps: Gaps,
+    /// Held by whoever opens the file.
+    opening: Mutex<()>,
+    root: Arc<Root>,
+    relative: PathBuf,
+    path: PathBuf,
+    open_files: Arc<OpenFiles>,
+    me: Weak<LogFile>,
+}
+
+impl LogFile {
+    /// A log at `relative` below the root. Nothing is opened or created yet.
+    pub(crate) fn new(
+        root: &Arc<Root>,
+        relative: PathBuf,
+        open_files: &Arc<OpenFiles>,
+    ) -> Arc<LogFile> {
+        Arc::new_cyclic(|me| LogFile {
+            open: ArcSwapOption::empty(),
+            last_used: AtomicU64::new(0),
+            tally: Tally::default(),
+            gaps: Gaps::default(),
+            opening: Mutex::new(()),
+            root: Arc::clone(root),
+            path: root.path().join(&relative),
+            relative,
+            open_files: Arc::clone(open_files),
+            me: me.clone(),
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends one record, which ends with `\n`. When this returns it is in the kernel.
+    pub(crate) fn append(&self, record: &[u8], say_gap: SayGap<'_>) -> Result<(), Error> {
+        let now_ms = sys::coarse_millis();
+        self.last_used.store(stamp(now_ms), Ordering::Relaxed);
+        let open = self.open.load();
+        match &*open {
+            Some(open) if !open.check_is_due(now_ms) || self.still_there(open) => {
+                self.write(open, record, say_gap)
+            }
+            _ => {
+                drop(open);
+                let open = self.open_again(now_ms).inspect_err(|err| self.lose(1, err))?;
+                self.write(&open, record, say_gap)
+            }
+        }
+    }
+
+    /// Appends one record. When this returns `Ok` it is on disk, at the path.
+    ///
+    /// After a failed sync the record is written once more, through a new descriptor, and that is
+    /// synced once: the old one would say OK the next time though the data is gone.
+    pub(crate) fn append_durable(&self, record: &[u8], say_gap: SayGap<'_>) -> Result<(), Error> {
+        match self.append_and_sync(record, say_gap) {
+            Err(err) if err.is_unsynced_file() => self.append_and_sync(record, say_gap),
+            result => result,
+        }
+    }
+
+    fn append_and_sync(&self, record: &[u8], say_gap: SayGap<'_>) -> Result<(), Error> {
+        let now_ms = sys::coarse_millis();
+        self.last_used.store(stamp(now_ms), Ordering::Relaxed);
+        let open = match self.open.load_full() {
+            Some(open) if self.still_there(&open) => open,
+            _ => self.open_again(now_ms).inspect_err(|err| self.lose(1, err))?,
+        };
+        self.write(&open, record, say_gap)?;
+        self.sync_open(&open)
+    }
+
+    /// Counts records that are not whole in the file, for the line that will say so.
+    pub(crate) fn lose(&self, records: u64, err: &Error) {
+        self.tally.lost.add(records);
+        self.gaps.add(records, || err.reason());
+    }
+
+    fn write(&self, open: &OpenFile, record: &[u8], say_gap: SayGap<'_>) -> Result<(), Error> {
+        let result = self.write_twice(open, record, say_gap);
+        match &result {
+            Ok(()) => {
+                self.tally.written.add(1);
+                self.tally.bytes.add(record.len() as u64);
+            }
+            Err(err) => {
+                // The reason may be another's fragment's too.
+                open.end_unsure.store(true, Ordering::Release);
+                self.lose(1, err);
+            }
+        }
+        result
+    }
+
+    /// One write, and after a short one a second of the whole record, on a line of its own: either
+    /// it fits by now, or the OS says why it does not.
+    fn write_twice(
+        &self,
+        open: &OpenFile,
+        record: &[u8],
+        say_gap: SayGap<'_>,
+    ) -> Result<(), Error> {
+        let failed = |err| {
+            self.tally.write_failures.add(1);
+            Error::io(Doing::Write, &self.path, err)
+        };
+        let Wrote::Part(_) = self.write_once(open, record, say_gap).map_err(failed)? else {
+            return Ok(());
+        };
+        self.tally.write_failures.add(1);
+        let Wrote::Part(written) = self.write_once(open, record, say_gap).map_err(failed)? else {
+            return Ok(());
+        };
+        Err(Error::from(Kind::Short { path: self.path.clone(), written, length: record.len() }))
+    }
+
+    fn write_once(&self, open: &OpenFile, record: &[u8], say_gap: SayGap<'_>) -> io::Result<Wrote> {
+        if open.end_unsure.load(Ordering::Acquire) || self.gaps.due() {
+            return self.write_after_trouble(open, record, say_gap);
+        }
+        let wrote = open.write(record)?;
+        self.seal_part(open, record, &wrote);
+        Ok(wrote)
+    }
+
+    /// Writes what must stand before the record, and the record, in one write: a line end where the
+    /// file ends in a fragment, and the line that says what is missing.
+    fn write_after_trouble(
+        &self,
+        open: &OpenFile,
+        record: &[u8],
+        say_gap: SayGap<'_>,
+    ) -> io::Result<Wrote> {
+        let _mending = open.mending.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bytes = Vec::new();
+        if open.end_unsure.load(Ordering::Acquire) && open.is_torn() {
+            bytes.push(b'\n');
+        }
+        let gap = self.gaps.take();
+        if let Some(gap) = &gap {
+            say_gap(gap, &mut bytes);
+        }
+        let said_at = bytes.len();
+        bytes.extend_from_slice(record);
+
+        let wrote = open.write(&bytes);
+        let written = match &wrote {
+            Ok(Wrote::Whole) => bytes.len(),
+            Ok(Wrote::Part(written)) => *written,
+            Err(_) => 0,
+        };
+        if written > 0 {
+            open.end_unsure.store(false, Ordering::Release);
+        }
+        if written < said_at {
+            gap.into_iter().for_each(|gap| self.gaps.put_back(gap));
+        }
+        let wrote = wrote?;
+        self.seal_part(open, &bytes, &wrote);
+        Ok(wrote)
+    }
+
+    fn seal_part(&self, open: &OpenFile, bytes: &[u8], wrote: &Wrote) {
+        let Wrote::Part(written) = wrote else { return };
+        if !open.seal(&bytes[..*written], || self.root.open_to_overwrite(&self.relative)) {
+            open.end_unsure.store(true, Ordering::Release);
+        }
+    }
+
+    /// The open file, opened now if it is not.
+    fn open_again(&self, now_ms: u64) -> Result<Arc<OpenFile>, Error> {
+        let _opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(open) = self.open.load_full() {
+            return Ok(open);
+        }
+        self.open_files.admit(&self.me);
+        let opened = self.open_or_make_room().and_then(|opened| {
+            OpenFile::new(opened, now_ms).map_err(|err| Error::io(Doing::Inspect, &self.path, err))
+        });
+        match opened {
+            Ok(open) => {
+                let open = Arc::new(open);
+                self.tally.opened.add(1);
+                self.open.store(Some(Arc::clone(&open)));
+                self.open_files.opened(&self.me);
+                Ok(open)
+            }
+            Err(err) => {
+                self.open_files.remove(&self.me);
+                self.tally.open_failures.add(1);
+                Err(err)
+            }
+        }
+    }
+
+    fn open_or_make_room(&self) -> Result<root::Opened, Error> {
+        loop {
+            match self.root.open(&self.relative) {
+                Err(err)
+                    if err.io_error().is_some_and(sys::out_of_descriptors)
+                        && self.open_files.evict_one() => {}
+                result => return result,
+            }
+        }
+    }
+
+    /// Whether the path still leads to the open file. If not, the next record opens it anew.
+    fn still_there(&self, open: &Arc<OpenFile>) -> bool {
+        let there = open.is_at(&self.path);
+        if !there && self.retire(open) {
+            self.tally.reopened.add(1);
+        }
+        there
+    }
+
+    /// Takes this descriptor from use: it is closed when the last that is writing through it has
+    /// done so. `false` where that had been done.
+    fn retire(&self, open: &Arc<OpenFile>) -> bool {
+        let before = self.open.compare_and_swap(open, None);
+        let retired = before.as_ref().is_some_and(|before| Arc::ptr_eq(before, open));
+        if retired {
+            self.open_files.remove(&self.me);
+        }
+        retired
+    }
+
+    fn take(&self) -> Option<Arc<OpenFile>> {
+        let open = self.open.swap(None);
+        if open.is_some() {
+            self.open_files.remove(&self.me);
+        }
+        open
+    }
+
+    fn sync_open(&self, open: &Arc<OpenFile>) -> Result<(), Error> {
+        match open.shared.sync() {
+            Ok(first) => self.tally.syncs.add(u64::from(first)),
+            Err(err) => {
+                self.tally.sync_failures.add(1);
+                self.retire(open);
+                return Err(Error::io(Doing::Sync, &self.path, err));
+            }
+        }
+        if open.folders_due.load(Ordering::Acquire) {
+            self.root
+                .sync_folders_of(&self.relative)
+                .inspect_err(|_| self.tally.sync_failures.add(1))?;
+            open.folders_due.store(false, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Makes durable what was appended so far.
+    pub(crate) fn sync(&self) -> Result<(), Error> {
+        match self.open.load_full() {
+            Some(open) => self.sync_open(&open),
+            None => Ok(()),
+        }
+    }
+
+    /// Lets the next record open the path anew.
+    pub(crate) fn reopen(&self) {
+        if self.take().is_some() {
+            self.tally.reopened.add(1);
+        }
+    }
+
+    /// Closes the file: waits for the records that are being written, then syncs.
+    pub(crate) fn close(&self) -> Result<(), Error> {
+        let Some(open) = self.take() else { return Ok(()) };
+        let shared = Arc::clone(&open.shared);
+        let folders_due = open.folders_due.load(Ordering::Acquire);
+        let (sender, last_user_gone) = mpsc::channel();
+        if open.gone.set(sender).is_err() {
+            return Ok(());
+        }
+        drop(open);
+        // Nothing is ever sent: the channel closes with the last user's reference.
+        let _ = last_user_gone.recv();
+        let failed = |doing, err| {
+            self.tally.sync_failures.add(1);
+            Error::io(doing, &self.path, err)
+        };
+        let first = shared.sync().map_err(|err| failed(Doing::Sync, err))?;
+        self.tally.syncs.add(u64::from(first));
+        if folders_due {
+            self.root.sync_folders_of(&self.relative)?;
+        }
+        Ok(())
+    }
+}
+
+impl Holder for LogFile {
+    fn last_used(&self) -> u64 {
+        self.last_used.load(Ordering::Relaxed)
+    }
+
+    fn let_go(&self) {
+        if self.open.swap(None).is_some() {
+            self.tally.evicted.add(1);
+        }
+    }
+}
+
+/// Room below the milliseconds of a stamp to tell apart a million records of one moment.
+const STAMP_COUNT_BITS: u32 = 20;
+
+/// A number that grows with each use: the coarse clock's milliseconds, and below them the thread's
+/// own count within the same one, since the clock stands still for thousands of records.
+fn stamp(now_ms: u64) -> u64 {
+    thread_local! {
+        static LAST: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+    }
+    let now = now_ms << STAMP_COUNT_BITS;
+    LAST.try_with(|last| {
+        let stamp = now.max(last.get() + 1);
+        last.set(stamp);
+        stamp
+    })
+    .unwrap_or(now)
+}
+
+/// The text of a configuration file.
+#[cfg_attr(not(feature = "yaml"), allow(dead_code, reason = "only YAML is read from files"))]
+pub(crate) fn read_config(path: &Path) -> Result<String, Error> {
+    std::fs::read_to_string(path).map_err(|err| Error::io(Doing::ReadConfig, path, err))
+}

@@ -1,0 +1,160 @@
+//! [`OpenFile`]: one descriptor, from open to close, and what is known of the file's end.
+//!
+//! Imports `group` and `sys`. The invariant: a record is handed to the kernel whole, in one write,
+//! and nothing is ever appended to a fragment but a line end.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use super::group::Group;
+use super::root::Opened;
+use super::sys;
+
+/// How long a file that was moved or deleted may go unnoticed, in milliseconds. Half of the second
+/// that is promised, since the coarse clock and the record itself take some of it.
+const CHECK_EVERY_MS: u64 = 500;
+
+#[derive(Debug)]
+pub(crate) struct OpenFile {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) identity: sys::Identity,
+    /// We created the file, and its folder does not durably know it yet.
+    pub(crate) folders_due: AtomicBool,
+    /// The file's last byte may be something other than a line end.
+    pub(crate) end_unsure: AtomicBool,
+    /// Held by a writer that looks at the end first.
+    pub(crate) mending: Mutex<()>,
+    readable: bool,
+    next_check_ms: AtomicU64,
+    /// Set by whoever waits until the last user lets go: the channel closes with this.
+    pub(crate) gone: OnceLock<Sender<()>>,
+}
+
+/// What outlives the last writer by as long as somebody syncs.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) file: File,
+    pub(crate) group: Group<Code>,
+}
+
+/// Why a sync failed, to be told to everyone who waited for it.
+pub(crate) type Code = (Option<i32>, io::ErrorKind);
+
+impl Shared {
+    /// Returns when the file's data, as it was before this call, is on disk: `true` for the caller
+    /// whose `fdatasync` it was.
+    pub(crate) fn sync(&self) -> io::Result<bool> {
+        let sync = || self.file.sync_data().map_err(|err| (err.raw_os_error(), err.kind()));
+        self.group.sync(sync).map_err(|(code, kind)| match code {
+            Some(code) => io::Error::from_raw_os_error(code),
+            None => kind.into(),
+        })
+    }
+}
+
+/// What became of one write.
+pub(crate) enum Wrote {
+    Whole,
+    /// Only so many bytes fitted.
+    Part(usize),
+}
+
+impl OpenFile {
+    pub(crate) fn new(opened: Opened, now_ms: u64) -> io::Result<OpenFile> {
+        let Opened { file, created, readable } = opened;
+        let open = OpenFile {
+            identity: sys::identity(&file)?,
+            shared: Arc::new(Shared { file, group: Group::new() }),
+            folders_due: AtomicBool::new(created),
+            end_unsure: AtomicBool::new(!created),
+            mending: Mutex::new(()),
+            readable,
+            next_check_ms: AtomicU64::new(now_ms + CHECK_EVERY_MS),
+            gone: OnceLock::new(),
+        };
+        // The usual end is seen here once, so that the first records need no care.
+        if !created && !open.is_torn() {
+            open.end_unsure.store(false, Ordering::Release);
+        }
+        Ok(open)
+    }
+
+    /// Whether it is time to see if the path still leads here; true for one caller each time.
+    pub(crate) fn check_is_due(&self, now_ms: u64) -> bool {
+        let at = self.next_check_ms.load(Ordering::Relaxed);
+        now_ms >= at
+            && self
+                .next_check_ms
+                .compare_exchange(at, now_ms + CHECK_EVERY_MS, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+    }
+
+    pub(crate) fn is_at(&self, path: &PathBuf) -> bool {
+        match sys::identity_at(path) {
+            Ok(found) => found == self.identity,
+            // Not being allowed to look proves nothing.
+            Err(err) => {
+                !matches!(err.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+            }
+        }
+    }
+
+    /// One write. Interrupted before it wrote anything, it is made again.
+    pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<Wrote> {
+        loop {
+            match (&self.shared.file).write(bytes) {
+                Ok(written) if written == bytes.len() => return Ok(Wrote::Whole),
+                Ok(written) => return Ok(Wrote::Part(written)),
+                Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
+                Err(err) => return Err(err),
+            }
+        }
+    }
+
+    /// Whether the file ends in the middle of a line. Where its end cannot be seen, it may.
+    pub(crate) fn is_torn(&self) -> bool {
+        let ends_whole = || -> io::Result<bool> {
+            let length = self.shared.file.metadata()?.len();
+            if length == 0 {
+                return Ok(true);
+            }
+            let mut last = [0];
+            sys::read_at(&self.shared.file, &mut last, length - 1)?;
+            Ok(last == *b"\n")
+        };
+        if !self.readable {
+            return self.shared.file.metadata().map_or(true, |metadata| metadata.len() > 0);
+        }
+        if ends_whole().unwrap_or(false) {
+            return false;
+        }
+        // A long record that another process is just writing shows in part.
+        sys::settle(&self.shared.file);
+        !ends_whole().unwrap_or(false)
+    }
+
+    /// Turns the last byte of our own fragment into a line end, in place: that needs no space, and
+    /// holds whatever was appended behind it meanwhile.
+    ///
+    /// `reopen` opens the same path without appending: `pwrite` on a descriptor that appends would
+    /// append (pwrite(2), BUGS).
+    pub(crate) fn seal(&self, fragment: &[u8], reopen: impl FnOnce() -> io::Result<File>) -> bool {
+        if matches!(fragment.last(), None | Some(b'\n')) {
+            return true;
+        }
+        let sealed = || -> Option<()> {
+            let end = sys::end_of_own_write(&self.shared.file)?;
+            let start = end.checked_sub(fragment.len() as u64)?;
+            let file = reopen().ok()?;
+            let mut found = vec![0; fragment.len()];
+            sys::read_at(&file, &mut found, start).ok()?;
+            let ours = sys::identity(&file).ok()? == self.identity && found == fragment;
+            ours.then(|| sys::overwrite(&file, b'\n', end - 1).ok())?
+        };
+        sealed().is_some()
+    }
+}

@@ -1,0 +1,101 @@
+//! [`OpenFiles`]: how many descriptors are open, and which is given up for the next.
+//!
+//! Imports the lock alone, through `super::sync`. The invariant: a file is listed from before it is
+//! opened until it is let go, so that the number of descriptors never passes the limit by more than
+//! those in the hands of threads that are writing at that moment.
+
+use std::sync::Weak;
+
+use super::sync::{Mutex, PoisonError};
+
+/// Something that holds a descriptor and can be asked to let it go.
+pub(crate) trait Holder {
+    /// Grows with each use.
+    fn last_used(&self) -> u64;
+
+    /// Closes the descriptor, now or when the last that is writing through it has done so.
+    fn let_go(&self);
+}
+
+#[derive(Debug)]
+pub(crate) struct OpenFiles<T> {
+    limit: usize,
+    listed: Mutex<Vec<Listed<T>>>,
+}
+
+#[derive(Debug)]
+struct Listed<T> {
+    holder: Weak<T>,
+    /// Not while it is still being opened: there is nothing to let go yet.
+    open: bool,
+}
+
+impl<T: Holder> OpenFiles<T> {
+    pub(crate) fn new(limit: usize) -> OpenFiles<T> {
+        OpenFiles { limit, listed: Mutex::new(Vec::new()) }
+    }
+
+    fn listed(&self) -> impl std::ops::DerefMut<Target = Vec<Listed<T>>> + '_ {
+        self.listed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes room, and lists `holder` as being opened.
+    pub(crate) fn admit(&self, holder: &Weak<T>) {
+        let mut listed = self.listed();
+        let over = (listed.len() + 1).saturating_sub(self.limit);
+        let evicted =
+            if over > 0 { evict(&mut listed, over.max(self.limit / 64)) } else { Vec::new() };
+        listed.push(Listed { holder: holder.clone(), open: false });
+        drop(listed);
+        // Closing may block, on a network file system: not under the lock.
+        evicted.iter().filter_map(Weak::upgrade).for_each(|holder| holder.let_go());
+    }
+
+    /// From now on `holder` can be let go.
+    pub(crate) fn opened(&self, holder: &Weak<T>) {
+        let mut listed = self.listed();
+        // From the end: it was listed a moment ago.
+        if let Some(entry) = listed.iter_mut().rev().find(|entry| entry.holder.ptr_eq(holder)) {
+            entry.open = true;
+        }
+    }
+
+    /// `holder` has no descriptor any more.
+    pub(crate) fn remove(&self, holder: &Weak<T>) {
+        let mut listed = self.listed();
+        if let Some(at) = listed.iter().rposition(|entry| entry.holder.ptr_eq(holder)) {
+            listed.swap_remove(at);
+        }
+    }
+
+    /// Lets the least recently used file go. `false` where there is none.
+    pub(crate) fn evict_one(&self) -> bool {
+        let evicted = evict(&mut self.listed(), 1);
+        evicted.iter().filter_map(Weak::upgrade).for_each(|holder| holder.let_go());
+        !evicted.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.listed().len()
+    }
+}
+
+/// Takes the `count` least recently used from the list. One pass serves a whole batch, so that a
+/// large limit does not make each eviction cost as much as the limit.
+fn evict<T: Holder>(listed: &mut Vec<Listed<T>>, count: usize) -> Vec<Weak<T>> {
+    let mut by_use: Vec<(u64, usize)> = listed
+        .iter()
+        .enumerate()
+        .filter(|(_, entry)| entry.open)
+        .map(|(at, entry)| (entry.holder.upgrade().map_or(0, |holder| holder.last_used()), at))
+        .collect();
+    let count = count.min(by_use.len());
+    if count == 0 {
+        return Vec::new();
+    }
+    by_use.select_nth_unstable(count - 1);
+    let mut places: Vec<usize> = by_use[..count].iter().map(|(_, at)| *at).collect();
+    // From the highest place down, `swap_remove` moves none that is still to go.
+    places.sort_unstable_by(|a, b| b.cmp(a));
+    places.into_iter().map(|at| listed.swap_remove(at).holder).collect()
+}

@@ -1,0 +1,271 @@
+//! [`Root`]: the folder below which every log stands, and the only way to open one there.
+//!
+//! Imports `error` and `sys`. The invariant: unless links are followed on request, nothing outside
+//! the root is opened, made or synced, whatever stands or is put on the way meanwhile.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+
+use super::sys;
+use crate::error::{Doing, Error, Kind};
+
+/// How files and folders are opened and made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Access {
+    pub(crate) follow_links: bool,
+    pub(crate) file_mode: u32,
+    pub(crate) dir_mode: u32,
+}
+
+#[derive(Debug)]
+pub(crate) struct Root {
+    path: PathBuf,
+    access: Access,
+    /// Folders that we made and whose entry in their parent is not known to be on disk.
+    fresh: Mutex<HashSet<PathBuf>>,
+}
+
+/// A file as it was opened.
+pub(crate) struct Opened {
+    pub(crate) file: File,
+    pub(crate) created: bool,
+    /// Whether its end can be looked at.
+    pub(crate) readable: bool,
+}
+
+/// How often an open is tried where others make and remove the same path meanwhile.
+const TRIES: usize = 4;
+
+impl Root {
+    pub(crate) fn new(path: PathBuf, access: Access) -> Root {
+        Root { path, access, fresh: Mutex::default() }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens a log for appending, and makes it and its folders where they are missing.
+    pub(crate) fn open(&self, relative: &Path) -> Result<Opened, Error> {
+        let path = self.path.join(relative);
+        let opened = self.open_or_create(relative)?;
+        let kind = opened
+            .file
+            .metadata()
+            .map_err(|err| Error::io(Doing::Inspect, &path, err))?
+            .file_type();
+        if kind.is_file() {
+            Ok(opened)
+        } else {
+            Err(Error::from(Kind::NotRegular { path, found: sys::kind_of(&kind) }))
+        }
+    }
+
+    fn open_or_create(&self, relative: &Path) -> Result<Opened, Error> {
+        let mut last = io::Error::from(io::ErrorKind::NotFound);
+        for _ in 0..TRIES {
+            let below = match self.below() {
+                Err(err) if err.kind() == io::ErrorKind::NotFound => {
+                    self.create_root()?;
+                    self.below()
+                }
+                below => below,
+            };
+            let below = below.map_err(|err| Error::io(Doing::Open, &self.path, err))?;
+            // Without O_CREAT first: a sticky folder lets nobody else's file be opened with it
+            // (proc(5), fs.protected_regular).
+            match below.open(relative, Create::No) {
+                Ok((file, readable)) => return Ok(Opened { file, created: false, readable }),
+                Err(err) if err.kind() == io::ErrorKind::NotFound => {}
+                Err(err) => return Err(self.explain(Doing::Open, relative, err)),
+            }
+            self.create_folders(&below, relative)?;
+            match below.open(relative, Create::New) {
+                Ok((file, readable)) => return Ok(Opened { file, created: true, readable }),
+                // Another process was faster, or removed the folder: from the beginning.
+                Err(err)
+                    if matches!(
+                        err.kind(),
+                        io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound
+                    ) =>
+                {
+                    last = err
+                }
+                Err(err) => return Err(self.explain(Doing::Open, relative, err)),
+            }
+        }
+        Err(Error::io(Doing::Open, &self.path.join(relative), last))
+    }
+
+    /// Opens the file a second time, to replace a byte in place.
+    pub(crate) fn open_to_overwrite(&self, relative: &Path) -> io::Result<File> {
+        self.below()?.open(relative, Create::Overwrite).map(|(file, _)| file)
+    }
+
+    fn below(&self) -> io::Result<Below<'_>> {
+        let dir = if self.access.follow_links {
+            // The same answer where the root is missing.
+            fs::metadata(&self.path)?;
+            None
+        } else {
+            Some(Dir::open_ambient_dir(&self.path, ambient_authority())?)
+        };
+        Ok(Below { root: self, dir })
+    }
+
+    fn create_root(&self) -> Result<(), Error> {
+        let missing: Vec<&Path> =
+            self.path.ancestors().take_while(|folder| !folder.exists()).collect();
+        for folder in missing.into_iter().rev() {
+            match sys::dir_builder_std(self.access.dir_mode).create(folder) {
+                Ok(()) => self.remember_fresh(folder.to_owned()),
+                Err(err) if err.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(err) => return Err(Error::io(Doing::CreateFolder, folder, err)),
+            }
+        }
+        Ok(())
+    }
+
+    fn create_folders(&self, below: &Below<'_>, relative: &Path) -> Result<(), Error> {
+        for folder in folders_of(relative) {
+            match below.create_folder(folder) {
+                Ok(()) => self.remember_fresh(self.path.join(folder)),
+                Err(err) if err.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(err) => return Err(self.explain(Doing::CreateFolder, folder, err)),
+            }
+        }
+        Ok(())
+    }
+
+    fn remember_fresh(&self, folder: PathBuf) {
+        self.fresh.lock().unwrap_or_else(PoisonError::into_inner).insert(folder);
+    }
+
+    /// Makes a new file's entry durable, and those of the folders that we made above it.
+    pub(crate) fn sync_folders_of(&self, relative: &Path) -> Result<(), Error> {
+        let path = self.path.join(relative);
+        let mut entry = path.as_path();
+        while let Some(folder) = entry.parent() {
+            self.sync_folder(folder).map_err(|err| Error::io(Doing::SyncFolder, folder, err))?;
+            let mut fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
+            // Forgotten only now: whoever needs it meanwhile syncs it too.
+            fresh.remove(entry);
+            if !fresh.contains(folder) {
+                break;
+            }
+            entry = folder;
+        }
+        Ok(())
+    }
+
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        sys::sync_folder(|| match folder.strip_prefix(&self.path) {
+            Ok(inside) if !inside.as_os_str().is_empty() => self.below()?.open_folder(inside),
+            _ => File::open(folder),
+        })
+    }
+
+    /// Puts an error into words: a link that leads out, or what stands in the place of the file.
+    fn explain(&self, doing: Doing, relative: &Path, err: io::Error) -> Error {
+        let path = self.path.join(relative);
+        // The sandboxed open's own refusal is the one that has no code of the OS's.
+        if err.kind() == io::ErrorKind::PermissionDenied && err.raw_os_error().is_none() {
+            return Error::from(Kind::Outside { path, root: self.path.clone() });
+        }
+        if doing == Doing::Open && !sys::out_of_descriptors(&err) {
+            if let Some(found) = other_than_file(&path) {
+                return Error::from(Kind::NotRegular { path, found });
+            }
+        }
+        Error::io(doing, &path, err)
+    }
+}
+
+/// The folders of a path below the root, from the top.
+fn folders_of(relative: &Path) -> impl Iterator<Item = &Path> {
+    let mut folders: Vec<&Path> =
+        relative.ancestors().skip(1).filter(|f| !f.as_os_str().is_empty()).collect();
+    folders.reverse();
+    folders.into_iter()
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Create {
+    No,
+    New,
+    Overwrite,
+}
+
+/// The root at one moment: inside a sandbox, or where links are followed, a plain path.
+struct Below<'a> {
+    root: &'a Root,
+    dir: Option<Dir>,
+}
+
+impl Below<'_> {
+    fn open(&self, relative: &Path, create: Create) -> io::Result<(File, bool)> {
+        match self.open_with(relative, create, true) {
+            // A file that we may only write is a log too; its end cannot be looked at.
+            Err(err)
+                if err.kind() == io::ErrorKind::PermissionDenied
+                    && err.raw_os_error().is_some() =>
+            {
+                self.open_with(relative, create, false).map(|file| (file, false))
+            }
+            opened => opened.map(|file| (file, true)),
+        }
+    }
+
+    fn open_with(&self, relative: &Path, create: Create, read: bool) -> io::Result<File> {
+        let mode = self.root.access.file_mode;
+        match &self.dir {
+            Some(dir) => {
+                let mut options = cap_std::fs::OpenOptions::new();
+                options.read(read).create_new(create == Create::New);
+                if create == Create::Overwrite {
+                    options.write(true);
+                } else {
+                    sys::append_flags(&mut options, mode);
+                }
+                dir.open_with(relative, &options).map(cap_std::fs::File::into_std)
+            }
+            None => {
+                let mut options = fs::OpenOptions::new();
+                options.read(read).create_new(create == Create::New);
+                if create == Create::Overwrite {
+                    options.write(true);
+                } else {
+                    sys::append_flags_std(&mut options, mode);
+                }
+                options.open(self.root.path.join(relative))
+            }
+        }
+    }
+
+    fn create_folder(&self, folder: &Path) -> io::Result<()> {
+        let mode = self.root.access.dir_mode;
+        match &self.dir {
+            Some(dir) => dir.create_dir_with(folder, &sys::dir_builder(mode)),
+            None => sys::dir_builder_std(mode).create(self.root.path.join(folder)),
+        }
+    }
+
+    fn open_folder(&self, folder: &Path) -> io::Result<File> {
+        match &self.dir {
+            Some(dir) => dir.open(folder).map(cap_std::fs::File::into_std),
+            None => File::open(self.root.path.join(folder)),
+        }
+    }
+}
+
+/// What stands at the path, if that is neither a file nor a link. For the words of an error only.
+fn other_than_file(path: &Path) -> Option<&'static str> {
+    let kind = fs::symlink_metadata(path).ok()?.file_type();
+    (!kind.is_file() && !kind.is_symlink()).then(|| sys::kind_of(&kind))
+}

@@ -1,0 +1,34 @@
+//! What each platform must do, and the one place that picks it.
+//!
+//! Each platform's file exports the same items. Imports nothing of ours.
+//!
+//! - `Identity`, `identity(&File)`, `identity_at(&Path)`: two identities MUST be equal exactly when
+//!   both name the same file on disk. `identity_at` MUST NOT open the path for writing, and MUST be
+//!   `NotFound` where nothing is there.
+//! - `append_flags`, `append_flags_std`: what is opened with them MUST append every write at the
+//!   end of the file, whatever other processes do, MUST NOT block on a pipe, MUST NOT pass to child
+//!   processes, and MUST let others rename and delete the open file.
+//! - `dir_builder(mode)`, `dir_builder_std(mode)`: the mode MUST be less the umask.
+//! - `read_at(&File, …)`: MUST NOT depend on the file's position.
+//! - `kind_of(&FileType)`: what stands at a path, in words for a person.
+//! - `sync_folder(open)`: makes the entries of the folder that `open` opens durable, or does nothing
+//!   where the platform cannot.
+//! - `settle(&File)`: returns when the writes that were under way have ended, where the platform
+//!   can tell; it MUST NOT change the file.
+//! - `end_of_own_write(&File)`: where the last write through this descriptor ended, if known.
+//! - `overwrite(&File, byte, offset)`: replaces one byte in place, on a descriptor that does not
+//!   append.
+//! - `out_of_descriptors(&io::Error)`: the process or the system has no descriptor left.
+//! - `descriptor_limit()`: how many descriptors this process may have, the soft limit.
+//! - `coarse_millis()`: milliseconds of a clock that never goes back, to about 10 ms, as cheap as
+//!   the platform has it.
+
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+pub(crate) use unix::*;
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub(crate) use windows::*;

@@ -1,0 +1,132 @@
+//! Unix. Relies on:
+//!
+//! - `O_APPEND`: "the file offset shall be set to the end of the file prior to each write", with no
+//!   intervening modification (POSIX write(2)); Linux holds the inode's lock over both.
+//! - `O_NONBLOCK`: opening a pipe does not wait for the other end (POSIX open(2)); it means nothing
+//!   for a regular file.
+//! - fsync(2): "an explicit fsync() on a file descriptor for the directory is also needed" for a
+//!   new entry to be on disk.
+
+use std::fs::{self, File, FileType};
+use std::io::{self, Seek as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _,
+};
+use std::path::Path;
+
+use rustix::fs::OFlags;
+
+/// The device and the inode number: unique while the file exists (POSIX sys/stat.h).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+impl Identity {
+    fn of(metadata: &fs::Metadata) -> Identity {
+        Identity { device: metadata.dev(), inode: metadata.ino() }
+    }
+}
+
+pub(crate) fn identity(file: &File) -> io::Result<Identity> {
+    file.metadata().map(|metadata| Identity::of(&metadata))
+}
+
+pub(crate) fn identity_at(path: &Path) -> io::Result<Identity> {
+    fs::metadata(path).map(|metadata| Identity::of(&metadata))
+}
+
+fn open_flags() -> i32 {
+    // NOCTTY: a terminal at the path must not become ours before we see what it is.
+    (OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32
+}
+
+pub(crate) fn append_flags(options: &mut cap_std::fs::OpenOptions, mode: u32) {
+    use cap_std::fs::OpenOptionsExt as _;
+    options.append(true).custom_flags(open_flags()).mode(mode);
+}
+
+pub(crate) fn append_flags_std(options: &mut fs::OpenOptions, mode: u32) {
+    options.append(true).custom_flags(open_flags()).mode(mode);
+}
+
+pub(crate) fn dir_builder(mode: u32) -> cap_std::fs::DirBuilder {
+    use cap_std::fs::DirBuilderExt as _;
+    let mut builder = cap_std::fs::DirBuilder::new();
+    builder.mode(mode);
+    builder
+}
+
+pub(crate) fn dir_builder_std(mode: u32) -> fs::DirBuilder {
+    let mut builder = fs::DirBuilder::new();
+    builder.mode(mode);
+    builder
+}
+
+pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    file.read_exact_at(buffer, offset)
+}
+
+pub(crate) fn kind_of(kind: &FileType) -> &'static str {
+    if kind.is_dir() {
+        "a folder"
+    } else if kind.is_fifo() {
+        "a pipe"
+    } else if kind.is_socket() {
+        "a socket"
+    } else if kind.is_char_device() || kind.is_block_device() {
+        "a device"
+    } else {
+        "not a regular file"
+    }
+}
+
+pub(crate) fn sync_folder(open: impl FnOnce() -> io::Result<File>) -> io::Result<()> {
+    open()?.sync_all()
+}
+
+/// Reserving a range takes the same lock of the inode as a write does, so that it waits for one
+/// that is under way; the range is the first byte, which is there already.
+#[cfg(target_os = "linux")]
+pub(crate) fn settle(file: &File) {
+    use rustix::fs::FallocateFlags;
+    // A file system that cannot reserve has no such barrier: the caller then looks a moment early.
+    let _ = rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, 0, 1);
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn settle(_: &File) {}
+
+/// A write with `O_APPEND` leaves the descriptor's position at its own end.
+pub(crate) fn end_of_own_write(file: &File) -> Option<u64> {
+    let mut file = file;
+    file.stream_position().ok()
+}
+
+pub(crate) fn overwrite(file: &File, byte: u8, offset: u64) -> io::Result<()> {
+    file.write_all_at(&[byte], offset)
+}
+
+pub(crate) fn out_of_descriptors(err: &io::Error) -> bool {
+    use rustix::io::Errno;
+    matches!(Errno::from_io_error(err), Some(Errno::MFILE | Errno::NFILE))
+}
+
+pub(crate) fn descriptor_limit() -> usize {
+    let soft = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    soft.map_or(usize::MAX, |soft| usize::try_from(soft).unwrap_or(usize::MAX))
+}
+
+/// `CLOCK_MONOTONIC_COARSE` costs a third of the exact clock: no counter is read.
+#[cfg(target_os = "linux")]
+pub(crate) fn coarse_millis() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
+    (now.tv_sec as u64) * 1000 + (now.tv_nsec as u64) / 1_000_000
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn coarse_millis() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    (now.tv_sec as u64) * 1000 + (now.tv_nsec as u64) / 1_000_000
+}

@@ -1,0 +1,251 @@
+//! [`Layout`]: from `local_root` and a path template to the path of a scope's file. Pure.
+//!
+//! Imports `equipment_id`, `error` and `scope`. Two scopes of different equipment never render to
+//! one path, and no path leaves the root: every piece is a literal checked here or a value that
+//! passed [`equipment_id::check`].
+
+use std::path::{Path, PathBuf};
+
+use crate::equipment_id::{self, is_device_name};
+use crate::error::Error;
+use crate::scope::{Scope, EQUIPMENT_ID};
+
+/// Where a log stands below `local_root` unless the key `path` says otherwise.
+pub(crate) const DEFAULT_PATH: &str = "{equipment_id}/.exlab-wizard/wizard.{hostname}.log";
+
+/// The longest name of one file or folder on the common file systems, in bytes, less what a
+/// rotated file's `.999` adds.
+const MAX_NAME_BYTES: usize = 250;
+
+#[derive(Debug)]
+pub(crate) struct Layout {
+    root: PathBuf,
+    /// The template, folder by folder; the host's name is filled in already.
+    components: Vec<Vec<Piece>>,
+    /// No piece but the equipment's id varies: the id alone tells files apart.
+    by_id_alone: bool,
+}
+
+#[derive(Debug, PartialEq)]
+enum Piece {
+    Literal(String),
+    Id,
+    Tag(String),
+}
+
+/// Why a scope has no file here.
+#[derive(Debug)]
+pub(crate) enum NoPath {
+    /// The scope lacks a tag that the path names: the record is another appender's.
+    NotOurs,
+    /// A value may not become part of a path.
+    Refused(Error),
+}
+
+impl Layout {
+    pub(crate) fn new(root: PathBuf, template: &str, hostname: &str) -> Result<Layout, Error> {
+        let bad = |why: String| Error::config("path", format!("{template:?} {why}"));
+        equipment_id::check(hostname).map_err(|why| {
+            Error::config("hostname", format!("{hostname:?} cannot be part of a file name: {why}"))
+        })?;
+        if template.starts_with('/') {
+            return Err(bad("is absolute; it stands below local_root".to_owned()));
+        }
+        let components = template
+            .split('/')
+            .map(|component| parse_component(component, hostname).map_err(&bad))
+            .collect::<Result<Vec<_>, _>>()?;
+        let tells_apart = |c: &Vec<Piece>| {
+            c.contains(&Piece::Id)
+                && c.iter().filter(|p| !matches!(p, Piece::Literal(_))).count() == 1
+        };
+        if !components.iter().any(tells_apart) {
+            return Err(bad(
+                "has no folder or file name in which {equipment_id} is the only placeholder that varies; \
+                 two pieces of equipment could share a file"
+                    .to_owned(),
+            ));
+        }
+        let by_id_alone = !components.iter().flatten().any(|p| matches!(p, Piece::Tag(_)));
+        Ok(Layout { root, components, by_id_alone })
+    }
+
+    /// The folder below which everything stands; absolute.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// What tells this scope's file from all others, cheaply: the id, or the rendered path in
+    /// `scratch`. `None` where the scope lacks a tag.
+    pub(crate) fn key<'a>(&self, scope: &'a Scope, scratch: &'a mut String) -> Option<&'a str> {
+        if self.by_id_alone {
+            return Some(scope.equipment_id().as_str());
+        }
+        scratch.clear();
+        self.render(scope, scratch)?;
+        Some(scratch)
+    }
+
+    /// The file's path below the root.
+    pub(crate) fn relative(&self, scope: &Scope) -> Result<String, NoPath> {
+        let mut path = String::new();
+        self.render(scope, &mut path).ok_or(NoPath::NotOurs)?;
+        for piece in self.components.iter().flatten() {
+            let Piece::Tag(key) = piece else { continue };
+            let value = scope.get(key).unwrap_or_default();
+            if let Err(why) = equipment_id::check(value) {
+                return Err(NoPath::Refused(Error::name("tag value in the path", value, why)));
+            }
+        }
+        for name in path.split('/') {
+            if name.len() > MAX_NAME_BYTES {
+                return Err(NoPath::Refused(Error::name(
+                    "file name",
+                    name,
+                    "it is longer than 250 bytes",
+                )));
+            }
+            if is_device_name(name) {
+                return Err(NoPath::Refused(Error::name(
+                    "file name",
+                    name,
+                    "it is the name of a device on Windows",
+                )));
+            }
+        }
+        Ok(path)
+    }
+
+    fn render(&self, scope: &Scope, path: &mut String) -> Option<()> {
+        for (i, component) in self.components.iter().enumerate() {
+            if i > 0 {
+                path.push('/');
+            }
+            for piece in component {
+                path.push_str(match piece {
+                    Piece::Literal(text) => text,
+                    Piece::Id => scope.equipment_id().as_str(),
+                    Piece::Tag(key) => scope.get(key).filter(|value| !value.is_empty())?,
+                });
+            }
+        }
+        Some(())
+    }
+}
+
+/// One folder or file name of the template.
+fn parse_component(component: &str, hostname: &str) -> Result<Vec<Piece>, String> {
+    if component.is_empty() {
+        return Err("has an empty folder or file name".to_owned());
+    }
+    if component == "." || component == ".." {
+        return Err(format!("contains {component:?}"));
+    }
+    if component.ends_with('.') {
+        return Err(format!("has a name that ends with '.': {component:?}"));
+    }
+    let mut pieces = Vec::new();
+    let mut literal = String::new();
+    let mut rest = component;
+    while let Some(at) = rest.find(['{', '}']) {
+        literal.push_str(&rest[..at]);
+        let Some(end) = rest[at..].find('}').filter(|_| rest.as_bytes()[at] == b'{') else {
+            return Err("has a brace that opens or closes nothing".to_owned());
+        };
+        match &rest[at + 1..at + end] {
+            "hostname" => literal.push_str(hostname),
+            key => {
+                if key.is_empty()
+                    || !key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+                {
+                    return Err(format!("has a placeholder that names no tag: {{{key}}}"));
+                }
+                if !literal.is_empty() {
+                    pieces.push(Piece::Literal(std::mem::take(&mut literal)));
+                }
+                pieces.push(if key == EQUIPMENT_ID {
+                    Piece::Id
+                } else {
+                    Piece::Tag(key.to_owned())
+                });
+            }
+        }
+        rest = &rest[at + end + 1..];
+    }
+    literal.push_str(rest);
+    if let Some(c) = literal_refused(&literal, &pieces) {
+        return Err(format!("contains {c:?}, which is not portable in a file name"));
+    }
+    if !literal.is_empty() {
+        pieces.push(Piece::Literal(literal));
+    }
+    Ok(pieces)
+}
+
+fn literal_refused(last: &str, pieces: &[Piece]) -> Option<char> {
+    let literals = pieces.iter().filter_map(|p| match p {
+        Piece::Literal(text) => Some(text.as_str()),
+        _ => None,
+    });
+    literals
+        .chain([last])
+        .flat_map(str::chars)
+        .find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+mod tests {
+    use super::*;
+
+    fn layout(template: &str) -> Result<Layout, Error> {
+        Layout::new(PathBuf::from("/data"), template, "labpc-04")
+    }
+
+    #[test]
+    fn the_default_path_is_the_documented_one() {
+        let layout = layout(DEFAULT_PATH).unwrap();
+        let path = layout.relative(&Scope::new("CONFOCAL_01").unwrap()).unwrap();
+        assert_eq!(path, "CONFOCAL_01/.exlab-wizard/wizard.labpc-04.log");
+        assert!(layout.by_id_alone);
+    }
+
+    #[test]
+    fn a_scope_without_a_tag_of_the_path_has_no_path() {
+        let layout = layout("{equipment_id}/{proj}/w.log").unwrap();
+        let scope = Scope::new("CONFOCAL_01").unwrap();
+        assert!(matches!(layout.relative(&scope), Err(NoPath::NotOurs)));
+        assert_eq!(layout.relative(&scope.tag("proj", "P1")).unwrap(), "CONFOCAL_01/P1/w.log");
+    }
+
+    #[test]
+    fn a_tag_cannot_climb_out_of_its_folder() {
+        let layout = layout("{equipment_id}/{proj}/w.log").unwrap();
+        for value in ["..", "a/b", ".hidden", "CON", "a\\b", "x."] {
+            let scope = Scope::new("CONFOCAL_01").unwrap().tag("proj", value);
+            assert!(matches!(layout.relative(&scope), Err(NoPath::Refused(_))), "{value}");
+        }
+    }
+
+    #[test]
+    fn templates_that_cannot_serve_are_refused_with_the_reason() {
+        for (template, why) in [
+            ("/{equipment_id}/w.log", "absolute"),
+            ("{equipment_id}/../w.log", "\"..\""),
+            ("{equipment_id}//w.log", "empty"),
+            ("{equipment_id/w.log", "brace"),
+            ("{equipment_id}/w}.log", "brace"),
+            ("{equipment_id}/{}/w.log", "names no tag"),
+            ("{equipment_id}/{a b}/w.log", "names no tag"),
+            ("{equipment_id}\\w.log", "not portable"),
+            ("{equipment_id}/C:w.log", "not portable"),
+            ("{equipment_id}./w.log", "ends with '.'"),
+            ("{hostname}/w.log", "share a file"),
+            ("{run}/w.log", "share a file"),
+            ("{equipment_id}{run}.log", "share a file"),
+        ] {
+            let err = layout(template).unwrap_err().to_string();
+            assert!(err.starts_with("path: ") && err.contains(why), "{template}: {err}");
+        }
+    }
+}

@@ -1,0 +1,434 @@
+//! For log4rs: an appender and an encoder, from YAML or in code.
+//!
+//! ```yaml
+//! appenders:
+//!   equipment:
+//!     kind: equipment_scoped
+//!     local_root: $ENV{LAB_ROOT}
+//! ```
+//!
+//! [`register`] teaches a `Deserializers` the kinds `equipment_scoped` and `equipment_line`.
+//! Entering a [`Scope`](crate::Scope) shows in log4rs's own diagnostic context from then on, so that
+//! `{X(equipment_id)}` and `{X(run)}` print in every other appender too.
+//!
+//! # A configuration that is wrong
+//!
+//! log4rs's `init_file` turns an appender that cannot be built into a line on standard error, leaves
+//! it out and returns `Ok`. To fail instead, build the appenders and look:
+//!
+//! ```no_run
+//! # #[cfg(feature = "yaml")] {
+//! let mut deserializers = log4rs::config::Deserializers::default();
+//! let handle = equipment_log::log4rs::register(&mut deserializers);
+//!
+//! let text = std::fs::read_to_string("log4rs.yaml")?;
+//! let raw: log4rs::config::RawConfig = serde_yaml::from_str(&text)?;
+//! let (_, errors) = raw.appenders_lossy(&deserializers);
+//! if !errors.is_empty() {
+//!     return Err(format!("log4rs.yaml: {errors:?}").into());
+//! }
+//! log4rs::init_file("log4rs.yaml", deserializers)?;
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ::log4rs::append::Append;
+use ::log4rs::config::{Deserialize, Deserializers};
+use ::log4rs::encode::{self, Encode, EncoderConfig};
+use serde::de::Error as _;
+
+use crate::config::{self, Encoder, SinkConfig};
+use crate::error::Error;
+use crate::line::{self, ControlCharacters, LineFormat, Precision};
+use crate::scope::{self, Mirror, Scope, EQUIPMENT_ID};
+use crate::sink::{EquipmentSink, WeakSink};
+
+/// The kind of the appender in YAML.
+const APPENDER_KIND: &str = "equipment_scoped";
+
+/// The kind of the encoder in YAML.
+const ENCODER_KIND: &str = "equipment_line";
+
+/// Teaches `deserializers` the appender kind `equipment_scoped` and the encoder kind
+/// `equipment_line`.
+///
+/// The handle reaches every sink that a configuration made. Keep it until the program ends: when it
+/// is dropped it flushes them.
+///
+/// # Examples
+///
+/// ```
+/// let mut deserializers = log4rs::config::Deserializers::default();
+/// let handle = equipment_log::log4rs::register(&mut deserializers);
+/// assert!(handle.sinks().is_empty());
+/// ```
+#[must_use = "the handle flushes when it is dropped: keep it until the program ends"]
+pub fn register(deserializers: &mut Deserializers) -> Handle {
+    mirror_scopes();
+    let sinks = Arc::<Mutex<Vec<WeakSink>>>::default();
+    deserializers
+        .insert(APPENDER_KIND, EquipmentScopedAppenderDeserializer { sinks: Arc::clone(&sinks) });
+    deserializers.insert(ENCODER_KIND, LineEncoderDeserializer);
+    Handle { sinks }
+}
+
+/// log4rs's own kinds and ours, with the handle of [`register`].
+///
+/// # Examples
+///
+/// ```no_run
+/// let (deserializers, handle) = equipment_log::log4rs::deserializers();
+/// log4rs::init_file("log4rs.yaml", deserializers)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "the handle flushes when it is dropped: keep it until the program ends"]
+pub fn deserializers() -> (Deserializers, Handle) {
+    let mut deserializers = Deserializers::default();
+    let handle = register(&mut deserializers);
+    (deserializers, handle)
+}
+
+fn mirror_scopes() {
+    scope::mirror_into(Mirror {
+        set: |key, value| log_mdc::insert(key, value),
+        remove: |key| log_mdc::remove(key),
+    });
+}
+
+/// Reaches every sink that a configuration made, also after a reload.
+#[must_use = "the handle flushes when it is dropped: keep it until the program ends"]
+pub struct Handle {
+    sinks: Arc<Mutex<Vec<WeakSink>>>,
+}
+
+impl Handle {
+    /// The sinks that live: those of the present configuration, and those of an earlier one while
+    /// somebody still uses them.
+    pub fn sinks(&self) -> Vec<EquipmentSink> {
+        let sinks = self.sinks.lock().unwrap_or_else(PoisonError::into_inner);
+        sinks.iter().filter_map(WeakSink::upgrade).collect()
+    }
+
+    /// Flushes them all.
+    pub fn flush(&self) {
+        self.sinks().iter().for_each(EquipmentSink::flush);
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("sinks", &self.sinks()).finish()
+    }
+}
+
+/// Writes each record to the log of the equipment it belongs to.
+///
+/// # Examples
+///
+/// ```
+/// # let root = tempfile::tempdir()?;
+/// use equipment_log::EquipmentScopedAppender;
+/// use log4rs::config::{Appender, Config, Root};
+///
+/// let appender = EquipmentScopedAppender::builder().hostname("labpc-04").build(root.path())?;
+/// let config = Config::builder()
+///     .appender(Appender::builder().build("equipment", Box::new(appender)))
+///     .build(Root::builder().appender("equipment").build(log::LevelFilter::Info))?;
+/// # let _ = log4rs::Logger::new(config);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct EquipmentScopedAppender {
+    sink: EquipmentSink,
+    encoding: Encoding,
+}
+
+/// Our own line is known to be whole and free of control characters; another encoder's is not.
+#[derive(Debug)]
+enum Encoding {
+    Line(LineFormat),
+    Other(Box<dyn Encode>),
+}
+
+impl EquipmentScopedAppender {
+    /// A builder; the root is given to its `build`, as the path is to log4rs's own file appender.
+    pub fn builder() -> EquipmentScopedAppenderBuilder {
+        EquipmentScopedAppenderBuilder::default()
+    }
+
+    /// The sink below: its counters, `close`, `reopen`.
+    pub fn sink(&self) -> &EquipmentSink {
+        &self.sink
+    }
+
+    fn write(&self, record: &log::Record<'_>) -> anyhow::Result<()> {
+        let scope = match scope::of_record(record, context_id) {
+            Ok(Some(scope)) => scope,
+            Ok(None) => {
+                self.sink.skip();
+                return Ok(());
+            }
+            Err(err) => {
+                self.sink.refuse();
+                return Err(err.into());
+            }
+        };
+        line::with_buffer(|buffer| {
+            match &self.encoding {
+                Encoding::Line(line) => {
+                    line.encode(buffer, Some(&scope), record.level(), *record.args());
+                    self.sink.write_line(&scope, record.level(), buffer)?;
+                }
+                Encoding::Other(encoder) => {
+                    encoder.encode(&mut Bytes(buffer), record)?;
+                    self.sink.write_buffer(&scope, record.level(), buffer)?;
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Append for EquipmentScopedAppender {
+    fn append(&self, record: &log::Record<'_>) -> anyhow::Result<()> {
+        self.write(record)
+    }
+
+    fn flush(&self) {
+        self.sink.flush();
+    }
+}
+
+/// The equipment in log4rs's diagnostic context, for those who set it themselves.
+fn context_id() -> Option<String> {
+    log_mdc::get(EQUIPMENT_ID, |id| id.map(str::to_owned))
+}
+
+/// What an encoder writes into.
+struct Bytes<'a>(&'a mut Vec<u8>);
+
+impl io::Write for Bytes<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl encode::Write for Bytes<'_> {}
+
+impl fmt::Debug for Bytes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Bytes")
+    }
+}
+
+/// Builds an [`EquipmentScopedAppender`]. The setters are named as the YAML keys.
+#[derive(Debug, Default)]
+#[must_use = "nothing is made before `build`"]
+pub struct EquipmentScopedAppenderBuilder {
+    config: SinkConfig,
+    encoder: Option<Box<dyn Encode>>,
+}
+
+impl EquipmentScopedAppenderBuilder {
+    config::setters!(config);
+
+    /// How a record is formatted. Default: [`EquipmentLineEncoder`] for the configured host.
+    pub fn encoder(mut self, encoder: Box<dyn Encode>) -> Self {
+        self.encoder = Some(encoder);
+        self
+    }
+
+    /// Checks everything and builds the appender. No file or folder is made before the first record.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_config`], naming the key and what would be right.
+    pub fn build(mut self, local_root: impl AsRef<Path>) -> Result<EquipmentScopedAppender, Error> {
+        self.config.local_root = Some(config::root_text(PathBuf::from(local_root.as_ref()))?);
+        let sink = EquipmentSink::from_config(self.config).build()?;
+        let encoding = match self.encoder {
+            Some(encoder) => Encoding::Other(encoder),
+            None => Encoding::Line(line_for(&sink, LineConfig::default())),
+        };
+        mirror_scopes();
+        Ok(EquipmentScopedAppender { sink, encoding })
+    }
+}
+
+/// The appender's keys in YAML: those of [`SinkConfig`], `encoder` among them.
+#[derive(Clone, Debug, Default)]
+pub struct EquipmentScopedAppenderConfig(pub SinkConfig);
+
+impl<'de> serde::Deserialize<'de> for EquipmentScopedAppenderConfig {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // By now log4rs has dropped the lines' numbers: the key must be named here.
+        let config = serde_path_to_error::deserialize(deserializer).map_err(|err| {
+            let (key, err) = (err.path().to_string(), err.into_inner());
+            if key == "." {
+                err
+            } else {
+                D::Error::custom(format_args!("{key}: {err}"))
+            }
+        })?;
+        Ok(EquipmentScopedAppenderConfig(config))
+    }
+}
+
+/// Makes the appender from YAML, for [`register`].
+#[derive(Clone, Default)]
+pub struct EquipmentScopedAppenderDeserializer {
+    sinks: Arc<Mutex<Vec<WeakSink>>>,
+}
+
+impl fmt::Debug for EquipmentScopedAppenderDeserializer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(APPENDER_KIND)
+    }
+}
+
+impl Deserialize for EquipmentScopedAppenderDeserializer {
+    type Trait = dyn Append;
+    type Config = EquipmentScopedAppenderConfig;
+
+    fn deserialize(
+        &self,
+        EquipmentScopedAppenderConfig(mut config): EquipmentScopedAppenderConfig,
+        deserializers: &Deserializers,
+    ) -> anyhow::Result<Box<dyn Append>> {
+        let encoder = config.encoder.take().map(read_encoder).transpose()?;
+        let sink = EquipmentSink::from_config(config).build()?;
+        let encoding = match encoder {
+            None => Encoding::Line(line_for(&sink, LineConfig::default())),
+            Some(encoder) if encoder.kind == ENCODER_KIND => {
+                let config = encoder.config.deserialize_into().map_err(in_encoder)?;
+                Encoding::Line(line_for(&sink, config))
+            }
+            Some(encoder) => {
+                let made = deserializers.deserialize(&encoder.kind, encoder.config);
+                Encoding::Other(made.map_err(|err| anyhow::anyhow!("encoder: {err}"))?)
+            }
+        };
+        let mut sinks = self.sinks.lock().unwrap_or_else(PoisonError::into_inner);
+        sinks.retain(|sink| sink.upgrade().is_some());
+        sinks.push(sink.downgrade());
+        Ok(Box::new(EquipmentScopedAppender { sink, encoding }))
+    }
+}
+
+fn read_encoder(Encoder(value): Encoder) -> anyhow::Result<EncoderConfig> {
+    value.deserialize_into().map_err(in_encoder)
+}
+
+fn in_encoder(err: impl fmt::Display) -> anyhow::Error {
+    anyhow::anyhow!("encoder: {err}")
+}
+
+/// The encoder's keys in YAML.
+#[derive(Clone, Copy, Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct LineConfig {
+    precision: Precision,
+    /// None: as the appender has it.
+    control_characters: Option<ControlCharacters>,
+}
+
+fn line_for(sink: &EquipmentSink, config: LineConfig) -> LineFormat {
+    let mut line = sink.line_format().clone();
+    line.precision = config.precision;
+    line.control = config.control_characters.unwrap_or(line.control);
+    line
+}
+
+/// The structured line as a log4rs encoder, for any appender: `kind: equipment_line`.
+///
+/// ```yaml
+/// encoder:
+///   kind: equipment_line
+///   precision: millis             # or seconds, the default
+///   control_characters: escape    # or keep
+/// ```
+///
+/// Inside an `equipment_scoped` appender the host's name and `control_characters` are the
+/// appender's. Elsewhere the host is this machine, and a record outside any scope has no `equip`.
+///
+/// # Examples
+///
+/// ```
+/// use equipment_log::log4rs::EquipmentLineEncoder;
+/// use log4rs::append::console::ConsoleAppender;
+///
+/// let console = ConsoleAppender::builder()
+///     .encoder(Box::new(EquipmentLineEncoder::new("labpc-04")))
+///     .build();
+/// # drop(console);
+/// ```
+#[derive(Clone, Debug)]
+pub struct EquipmentLineEncoder(LineFormat);
+
+impl EquipmentLineEncoder {
+    /// Lines that name this host.
+    pub fn new(hostname: impl AsRef<str>) -> EquipmentLineEncoder {
+        EquipmentLineEncoder(LineFormat::new(hostname.as_ref()))
+    }
+
+    /// How finely the line tells the time. Default: seconds.
+    #[must_use]
+    pub fn precision(mut self, precision: Precision) -> EquipmentLineEncoder {
+        self.0.precision = precision;
+        self
+    }
+
+    /// What becomes of control characters in the message. Default: they are escaped.
+    #[must_use]
+    pub fn control_characters(mut self, control: ControlCharacters) -> EquipmentLineEncoder {
+        self.0.control = control;
+        self
+    }
+}
+
+impl Encode for EquipmentLineEncoder {
+    fn encode(&self, w: &mut dyn encode::Write, record: &log::Record<'_>) -> anyhow::Result<()> {
+        // A refused id is reported by the appender that would write there; here it is only left out.
+        let scope: Option<Scope> = scope::of_record(record, context_id).unwrap_or_default();
+        line::with_buffer(|buffer| {
+            self.0.encode(buffer, scope.as_ref(), record.level(), *record.args());
+            w.write_all(buffer)
+        })?;
+        Ok(())
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct LineEncoderDeserializer;
+
+impl Deserialize for LineEncoderDeserializer {
+    type Trait = dyn Encode;
+    type Config = LineConfig;
+
+    fn deserialize(
+        &self,
+        config: LineConfig,
+        _: &Deserializers,
+    ) -> anyhow::Result<Box<dyn Encode>> {
+        let mut line = LineFormat::new(&config::this_host()?);
+        line.precision = config.precision;
+        line.control = config.control_characters.unwrap_or_default();
+        Ok(Box::new(EquipmentLineEncoder(line)))
+    }
+}

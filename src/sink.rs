@@ -1,0 +1,290 @@
+//! [`EquipmentSink`]: a record in, bytes in the right file.
+//!
+//! Imports `cache`, `config`, `line`, `scope` and `stats`. Knows no framework.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+
+use crate::cache::Cache;
+use crate::config::{self, Settings, SinkConfig};
+use crate::equipment_id::EquipmentId;
+use crate::error::Error;
+use crate::file::{LogFile, Root};
+use crate::layout::NoPath;
+use crate::line::{self, ControlCharacters, LineFormat};
+use crate::scope::Scope;
+use crate::stats::{Counter, Counts, Stats};
+
+/// Writes ready records to the log of the equipment they belong to.
+///
+/// The adapters for log4rs and fern stand on it; a program that uses neither may use it directly.
+/// Cheap to clone: all clones are one sink. When the last is dropped its files are closed.
+///
+/// # Examples
+///
+/// ```
+/// # let root = tempfile::tempdir()?;
+/// use equipment_log::{EquipmentSink, Scope};
+///
+/// let sink = EquipmentSink::builder(root.path()).hostname("labpc-04").build()?;
+/// let scope = Scope::new("CONFOCAL_01")?;
+/// sink.write(&scope, log::Level::Info, b"stage homed")?;
+///
+/// let log = root.path().join("CONFOCAL_01/.exlab-wizard/wizard.labpc-04.log");
+/// assert_eq!(std::fs::read_to_string(log)?, "stage homed\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct EquipmentSink(Arc<Inner>);
+
+struct Inner {
+    cache: Cache,
+    fsync_level: log::LevelFilter,
+    control: ControlCharacters,
+    line: LineFormat,
+    skipped: Counter,
+    refused: Counter,
+}
+
+impl EquipmentSink {
+    /// A builder for a sink below `local_root`; `$ENV{NAME}` in it expands, as in YAML.
+    pub fn builder(local_root: impl AsRef<Path>) -> EquipmentSinkBuilder {
+        EquipmentSinkBuilder {
+            root: Some(local_root.as_ref().to_owned()),
+            config: SinkConfig::default(),
+        }
+    }
+
+    /// A builder with the keys of a configuration.
+    pub fn from_config(config: SinkConfig) -> EquipmentSinkBuilder {
+        EquipmentSinkBuilder { root: None, config }
+    }
+
+    fn from_settings(settings: Settings) -> EquipmentSink {
+        let Settings { layout, hostname, fsync_level, control, access, max_open_files } = settings;
+        let root = Root::new(layout.root().to_owned(), access);
+        EquipmentSink(Arc::new(Inner {
+            cache: Cache::new(layout, root, max_open_files),
+            fsync_level,
+            control,
+            line: LineFormat::new(&hostname).control_characters(control),
+            skipped: Counter::default(),
+            refused: Counter::default(),
+        }))
+    }
+
+    /// Appends one record to the log of the scope's equipment.
+    ///
+    /// `record` is one line, its end is added where it is missing. When this returns, the record is
+    /// in the kernel; at the configured `fsync_level` or worse it is on disk. A scope without a tag
+    /// that the configured `path` names is not this sink's: nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_invalid_id`] where the scope may not become a path; [`Error::is_refused_path`]
+    /// where something that must not be written stands at the path; [`Error::is_write`] where the
+    /// record is lost; [`Error::is_sync`] where it is written but not known to be on disk.
+    pub fn write(&self, scope: &Scope, level: log::Level, record: &[u8]) -> Result<(), Error> {
+        let ends_once =
+            record.iter().position(|b| *b == b'\n') == Some(record.len().wrapping_sub(1));
+        if ends_once
+            && (self.0.control == ControlCharacters::Keep
+                || !line::may_hold_controls(&record[..record.len() - 1]))
+        {
+            return self.write_line(scope, level, record);
+        }
+        line::with_buffer(|buffer| {
+            buffer.extend_from_slice(record);
+            self.write_buffer(scope, level, buffer)
+        })
+    }
+
+    /// The same for a record in a buffer that may be changed.
+    pub(crate) fn write_buffer(
+        &self,
+        scope: &Scope,
+        level: log::Level,
+        record: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        if record.ends_with(b"\n") {
+            record.pop();
+            if record.ends_with(b"\r") {
+                record.pop();
+            }
+        }
+        if self.0.control == ControlCharacters::Escape {
+            line::escape_controls(record, 0);
+        }
+        record.push(b'\n');
+        self.write_line(scope, level, record)
+    }
+
+    /// The same for a record that is one whole line already.
+    pub(crate) fn write_line(
+        &self,
+        scope: &Scope,
+        level: log::Level,
+        record: &[u8],
+    ) -> Result<(), Error> {
+        let inner = &*self.0;
+        let say_gap = |gap: &_, out: &mut _| line::gap(out, &inner.line, scope, gap);
+        let written = inner.cache.with(scope, |file| {
+            if level <= inner.fsync_level {
+                file.append_durable(record, &say_gap)
+            } else {
+                file.append(record, &say_gap)
+            }
+        });
+        match written {
+            Ok(result) => result,
+            Err(NoPath::NotOurs) => {
+                self.skip();
+                Ok(())
+            }
+            Err(NoPath::Refused(err)) => {
+                self.refuse();
+                Err(err)
+            }
+        }
+    }
+
+    /// Counts a record that is no equipment's.
+    pub(crate) fn skip(&self) {
+        self.0.skipped.add(1);
+    }
+
+    /// Counts a record whose equipment may not become a path.
+    pub(crate) fn refuse(&self) {
+        self.0.refused.add(1);
+    }
+
+    /// Our own line, for this sink's host.
+    #[cfg_attr(not(feature = "log4rs"), allow(dead_code, reason = "fern's dispatch formats"))]
+    pub(crate) fn line_format(&self) -> &LineFormat {
+        &self.0.line
+    }
+
+    /// Where the scope's records go. `None`: the scope lacks a tag that the path names, or a tag's
+    /// value may not become part of a path.
+    pub fn path(&self, scope: &Scope) -> Option<PathBuf> {
+        self.0.cache.path(scope)
+    }
+
+    /// What became of every record so far.
+    pub fn stats(&self) -> Stats {
+        let mut stats = Stats {
+            skipped: self.0.skipped.get(),
+            refused: self.0.refused.get(),
+            open: self.0.cache.open_files.len() as u64,
+            ..Stats::default()
+        };
+        for log in self.0.cache.logs() {
+            let counts: Counts = log.file.tally.counts();
+            stats.total += counts;
+            *stats.equipment.entry(log.equipment.to_string()).or_default() += counts;
+        }
+        stats
+    }
+
+    /// Returns when every record handed over before this call is in the kernel: at once, since a
+    /// record is written before its log call returns.
+    pub fn flush(&self) {}
+
+    /// Makes every record written so far durable.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_sync`]: the first failure, after all files were tried.
+    pub fn sync(&self) -> Result<(), Error> {
+        self.each(|_| true, LogFile::sync)
+    }
+
+    /// Lets the next record of each log open its path anew: for a handler of `SIGHUP`, after a
+    /// program has moved the files.
+    pub fn reopen(&self) {
+        self.0.cache.logs().iter().for_each(|log| log.file.reopen());
+    }
+
+    /// Closes all files of one piece of equipment: waits for the records that are being written,
+    /// and syncs. A later record opens them again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_sync`]: the first failure, after all its files are closed.
+    pub fn close(&self, equipment: &EquipmentId) -> Result<(), Error> {
+        self.each(|id| id == equipment, LogFile::close)
+    }
+
+    /// Closes the files of all equipment, as [`close`](EquipmentSink::close) does for one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_sync`]: the first failure, after all files are closed.
+    pub fn close_all(&self) -> Result<(), Error> {
+        self.each(|_| true, LogFile::close)
+    }
+
+    /// Every file that is asked for, also after one has failed; the first error.
+    fn each(
+        &self,
+        wanted: impl Fn(&EquipmentId) -> bool,
+        f: impl Fn(&LogFile) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let logs = self.0.cache.logs();
+        let results = logs.iter().filter(|log| wanted(&log.equipment)).map(|log| f(&log.file));
+        results.fold(Ok(()), Result::and)
+    }
+
+    #[cfg_attr(
+        not(feature = "log4rs"),
+        allow(dead_code, reason = "only log4rs makes sinks by itself")
+    )]
+    pub(crate) fn downgrade(&self) -> WeakSink {
+        WeakSink(Arc::downgrade(&self.0))
+    }
+}
+
+impl fmt::Debug for EquipmentSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EquipmentSink").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
+
+/// A sink that is not kept open by this.
+#[derive(Clone)]
+#[cfg_attr(not(feature = "log4rs"), allow(dead_code, reason = "only log4rs makes sinks by itself"))]
+pub(crate) struct WeakSink(Weak<Inner>);
+
+#[cfg_attr(not(feature = "log4rs"), allow(dead_code, reason = "only log4rs makes sinks by itself"))]
+impl WeakSink {
+    pub(crate) fn upgrade(&self) -> Option<EquipmentSink> {
+        self.0.upgrade().map(EquipmentSink)
+    }
+}
+
+/// Builds an [`EquipmentSink`]. The setters are named as the YAML keys.
+#[derive(Clone, Debug)]
+#[must_use = "nothing is made before `build`"]
+pub struct EquipmentSinkBuilder {
+    /// A root given as a path; it is looked at in `build`, which can fail.
+    root: Option<PathBuf>,
+    pub(crate) config: SinkConfig,
+}
+
+impl EquipmentSinkBuilder {
+    config::setters!(config);
+
+    /// Checks everything and builds the sink. No file or folder is made before the first record.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_config`], naming the key and what would be right.
+    pub fn build(self) -> Result<EquipmentSink, Error> {
+        let mut config = self.config;
+        if let Some(root) = self.root {
+            config.local_root = Some(config::root_text(root)?);
+        }
+        config.check().map(EquipmentSink::from_settings)
+    }
+}
