@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -22,8 +22,6 @@ const CHECK_EVERY_MS: u64 = 500;
 pub(crate) struct OpenFile {
     pub(crate) shared: Arc<Shared>,
     pub(crate) identity: sys::Identity,
-    /// We created the file, and its folder does not durably know it yet.
-    pub(crate) folders_due: AtomicBool,
     /// The file's last byte may be something other than a line end.
     pub(crate) end_unsure: AtomicBool,
     /// Held by a writer that looks at the end first.
@@ -69,7 +67,6 @@ impl OpenFile {
         let open = OpenFile {
             identity: sys::identity(&file)?,
             shared: Arc::new(Shared { file, group: Group::new() }),
-            folders_due: AtomicBool::new(created),
             end_unsure: AtomicBool::new(!created),
             mending: Mutex::new(()),
             readable,
@@ -93,7 +90,7 @@ impl OpenFile {
                 .is_ok()
     }
 
-    pub(crate) fn is_at(&self, path: &PathBuf) -> bool {
+    pub(crate) fn is_at(&self, path: &Path) -> bool {
         match sys::identity_at(path) {
             Ok(found) => found == self.identity,
             // Not being allowed to look proves nothing.
