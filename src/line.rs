@@ -263,21 +263,29 @@ pub(crate) fn escape_controls(record: &mut Vec<u8>, start: usize) {
     }
 }
 
-/// Lends this thread's buffer to `f`, empty.
+/// Lends one of this thread's buffers to `f`, empty.
 ///
 /// The buffer is taken, not borrowed: a `Display` that logs gets another one, and one that panics
 /// takes its half record with it.
 pub(crate) fn with_buffer<T>(f: impl FnOnce(&mut Vec<u8>) -> T) -> T {
     /// A buffer that a long record has made larger than this is not kept, in bytes.
     const KEPT: usize = 64 * 1024;
+    /// A format inside an output inside a `Display` that logs needs as many.
+    const BUFFERS: usize = 4;
     thread_local! {
-        static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+        static BUFFERS_OF_THREAD: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
     }
-    let mut buffer = BUFFER.try_with(RefCell::take).unwrap_or_default();
+    let taken = BUFFERS_OF_THREAD.try_with(|kept| kept.borrow_mut().pop());
+    let mut buffer = taken.ok().flatten().unwrap_or_default();
     buffer.clear();
     let result = f(&mut buffer);
     if buffer.capacity() <= KEPT {
-        let _ = BUFFER.try_with(|kept| kept.replace(buffer));
+        let _ = BUFFERS_OF_THREAD.try_with(|kept| {
+            let mut kept = kept.borrow_mut();
+            if kept.len() < BUFFERS {
+                kept.push(buffer);
+            }
+        });
     }
     result
 }
