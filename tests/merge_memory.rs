@@ -27,7 +27,7 @@ const MEMORY_KB: u64 = 32 * 1024;
 /// last the program still has lines to write, and lives.
 const READ_EVERY: u64 = 10_000;
 
-/// One line a millisecond, for one host after the other, each with two rotated files.
+/// One line a millisecond, each for one of the hosts, which have two rotated files each.
 fn million_lines(folder: &Path) {
     let mut files: Vec<Vec<_>> = (0..HOSTS)
         .map(|host| {
@@ -41,9 +41,9 @@ fn million_lines(folder: &Path) {
     for n in 0..LINES {
         // Hosts take turns of different lengths, and rotate at different times.
         let host = n * n / 7 % HOSTS;
-        let rotated = [200_000, 600_000].map(|at| u64::from(n >= at + 50_000 * host));
+        let rotated = [200_000, 600_000].iter().filter(|at| n >= **at + 50_000 * host).count();
         let time = humantime::format_rfc3339_millis(start + Duration::from_millis(n));
-        let file = &mut files[host as usize][rotated.iter().sum::<u64>() as usize];
+        let file = &mut files[host as usize][rotated];
         writeln!(file, "{time} [INFO ] [host:pc-{host}] [equip:E] [run:R7] frame {n} acquired")
             .unwrap();
     }
