@@ -15,15 +15,18 @@ use log::{Level, Log, Record};
 
 const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config-samples");
 
-/// The root that both samples take from `LAB_ROOT`: a process has one environment.
+/// The root that both samples take from `LAB_ROOT`: a process has one environment. It stands in
+/// cargo's folder, empty at the start, since nothing at a process's end would remove it.
 fn lab_root() -> &'static Path {
-    static ROOT: OnceLock<tempfile::TempDir> = OnceLock::new();
-    let root = ROOT.get_or_init(|| {
-        let root = tempfile::tempdir().unwrap();
-        std::env::set_var("LAB_ROOT", root.path());
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    ROOT.get_or_init(|| {
+        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("samples");
+        if root.exists() {
+            std::fs::remove_dir_all(&root).unwrap();
+        }
+        std::env::set_var("LAB_ROOT", &root);
         root
-    });
-    root.path()
+    })
 }
 
 fn log(logger: &dyn Log, level: Level, message: &str) {

@@ -9,6 +9,8 @@
 //!   end of the file, whatever other processes do, MUST NOT block on a pipe, MUST NOT pass to child
 //!   processes, and MUST let others rename and delete the open file.
 //! - `dir_builder(mode)`, `dir_builder_std(mode)`: the mode MUST be less the umask.
+//! - `Turn`, with `take(&self)`: what `take` returns is held over a write. Nothing, where the kernel
+//!   keeps the writes through one descriptor apart.
 //! - `read_at(&File, …)`: MUST NOT depend on the file's position.
 //! - `kind_of(&FileType)`: what stands at a path, in words for a person.
 //! - `sync_folder(open)`: makes the entries of the folder that `open` opens durable, or does nothing

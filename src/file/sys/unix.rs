@@ -64,6 +64,23 @@ pub(crate) fn dir_builder_std(mode: u32) -> fs::DirBuilder {
     builder
 }
 
+/// The kernel keeps writes apart: there is nothing to take.
+#[derive(Debug)]
+pub(crate) struct Turn;
+
+/// What [`Turn::take`] returns, as the other platforms' guard.
+pub(crate) struct Taken;
+
+impl Turn {
+    pub(crate) fn new() -> Turn {
+        Turn
+    }
+
+    pub(crate) fn take(&self) -> Taken {
+        Taken
+    }
+}
+
 pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
     file.read_exact_at(buffer, offset)
 }

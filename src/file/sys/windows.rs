@@ -13,7 +13,7 @@ use std::fs::{self, File, FileType};
 use std::io;
 use std::os::windows::fs::FileExt as _;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 /// The volume and the file's index on it. The handle inside keeps the index from being given to
@@ -26,7 +26,9 @@ pub(crate) fn identity(file: &File) -> io::Result<Identity> {
 }
 
 pub(crate) fn identity_at(path: &Path) -> io::Result<Identity> {
-    same_file::Handle::from_path(path).map(Identity)
+    // A file that is deleted while it is open keeps its name until the last handle is closed, and
+    // refuses to be opened meanwhile: for us it is gone.
+    same_file::Handle::from_path(path).map(Identity).map_err(|_| io::ErrorKind::NotFound.into())
 }
 
 pub(crate) fn append_flags(options: &mut cap_std::fs::OpenOptions, _mode: u32) {
@@ -43,6 +45,21 @@ pub(crate) fn dir_builder(_mode: u32) -> cap_std::fs::DirBuilder {
 
 pub(crate) fn dir_builder_std(_mode: u32) -> fs::DirBuilder {
     fs::DirBuilder::new()
+}
+
+/// Windows keeps the writes through one handle apart itself, so that the lock costs nothing there;
+/// Wine looks for the end and writes in two steps.
+#[derive(Debug, Default)]
+pub(crate) struct Turn(Mutex<()>);
+
+impl Turn {
+    pub(crate) fn new() -> Turn {
+        Turn::default()
+    }
+
+    pub(crate) fn take(&self) -> MutexGuard<'_, ()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
