@@ -12,9 +12,9 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use equipment_log::{EquipmentSink, EquipmentSinkBuilder};
@@ -210,6 +210,12 @@ impl Running {
                 return Some(told.to_owned());
             }
         }
+    }
+
+    /// Its ear, and a thread that hears everything it tells until it ends.
+    pub(crate) fn listen(mut self) -> (ChildStdin, JoinHandle<Vec<String>>) {
+        let stdin = self.process.stdin.take().unwrap();
+        (stdin, thread::spawn(|| self.finish()))
     }
 
     /// Everything that it still tells; it must end well.
