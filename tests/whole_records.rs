@@ -149,7 +149,7 @@ fn after_a_kill_in_the_middle_of_a_long_record_the_next_process_begins_a_line() 
         while fs::metadata(&log).map_or(0, |log| log.len()) < 8 << 20 {
             thread::yield_now();
         }
-        victim.kill();
+        drop(victim);
         let after = short("after", round);
         write(&sink(dir.path()).build().unwrap(), &after);
 

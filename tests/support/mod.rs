@@ -10,9 +10,9 @@ pub(crate) mod trace;
 use std::env;
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Lines, Write as _};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -184,14 +184,22 @@ pub(crate) fn told() -> impl Iterator<Item = String> {
 /// A child that is running; it is killed when this is dropped.
 pub(crate) struct Running {
     pub(crate) process: Child,
-    out: Lines<BufReader<ChildStdout>>,
+    told: mpsc::Receiver<String>,
 }
 
 impl Running {
     pub(crate) fn start(command: &mut Command) -> Running {
         let mut process = command.spawn().unwrap_or_else(|err| panic!("{command:?}: {err}"));
-        let out = BufReader::new(process.stdout.take().unwrap()).lines();
-        Running { process, out }
+        let out = BufReader::new(process.stdout.take().unwrap());
+        let (send, told) = mpsc::channel();
+        // Read all the time, so that a child never waits until somebody listens.
+        thread::spawn(move || {
+            // libtest's own words may stand before ours, on the same line.
+            let lines = out.lines().map_while(Result::ok);
+            let told = lines.filter_map(|line| Some(line.split_once("told ")?.1.to_owned()));
+            told.take_while(|line| send.send(line.clone()).is_ok()).for_each(drop);
+        });
+        Running { process, told }
     }
 
     /// Tells the child one line.
@@ -202,14 +210,12 @@ impl Running {
 
     /// The next line that the child tells; none when it has ended.
     pub(crate) fn told(&mut self) -> Option<String> {
-        // Not a last line that a killed child began.
-        loop {
-            let line = self.out.next()?.ok()?;
-            // libtest's own words may stand before ours, on the same line.
-            if let Some((_, told)) = line.split_once("told ") {
-                return Some(told.to_owned());
-            }
-        }
+        self.told.recv().ok()
+    }
+
+    /// What it has told by now.
+    pub(crate) fn told_so_far(&mut self) -> Vec<String> {
+        self.told.try_iter().collect()
     }
 
     /// Its ear, and a thread that hears everything it tells until it ends.
@@ -221,17 +227,9 @@ impl Running {
     /// Everything that it still tells; it must end well.
     pub(crate) fn finish(mut self) -> Vec<String> {
         drop(self.process.stdin.take());
-        let told = std::iter::from_fn(|| self.told()).collect();
+        let told = self.told.iter().collect();
         let status = self.process.wait().unwrap();
         assert!(status.success(), "the child ended with {status}");
-        told
-    }
-
-    /// Everything that it had told when it was killed, now or before.
-    pub(crate) fn kill(mut self) -> Vec<String> {
-        let _ = self.process.kill();
-        let told = std::iter::from_fn(|| self.told()).collect();
-        let _ = self.process.wait();
         told
     }
 }
