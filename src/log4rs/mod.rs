@@ -8,7 +8,7 @@
 //! ```
 //!
 //! [`register`] teaches a `Deserializers` the kinds `equipment_scoped` and `equipment_line`.
-//! Entering a [`Scope`] shows in log4rs's own diagnostic context from then on, so that
+//! Entering a [`Scope`](crate::Scope) shows in log4rs's own diagnostic context from then on, so that
 //! `{X(equipment_id)}` and `{X(run)}` print in every other appender too.
 //!
 //! # A configuration that is wrong

@@ -15,8 +15,17 @@ use std::sync::{Arc, OnceLock};
 
 pub use future::{InScope, ScopeFutureExt};
 use mirror::Displaced;
+#[cfg_attr(
+    not(feature = "log4rs"),
+    allow(unused_imports, reason = "log4rs is the one with a context")
+)]
 pub(crate) use mirror::{mirror_into, Mirror};
-pub(crate) use record::{of_record, run_as};
+pub(crate) use record::of_record;
+#[cfg_attr(
+    not(feature = "fern"),
+    allow(unused_imports, reason = "fern is the one that drops key-values")
+)]
+pub(crate) use record::run_as;
 
 use crate::equipment_id::EquipmentId;
 use crate::error::Error;
