@@ -53,10 +53,10 @@ pub struct SinkConfig {
     #[cfg_attr(feature = "serde", serde(deserialize_with = "scalar"))]
     pub follow_links: Option<String>,
     /// Unix: the mode of a new file, octal, less the umask. Default: `"0644"`.
-    #[cfg_attr(feature = "serde", serde(deserialize_with = "scalar"))]
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "quoted"))]
     pub file_mode: Option<String>,
     /// Unix: the mode of a new folder, octal, less the umask. Default: `"0755"`.
-    #[cfg_attr(feature = "serde", serde(deserialize_with = "scalar"))]
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "quoted"))]
     pub dir_mode: Option<String>,
     /// The least recently used files are closed beyond this number. Default: half of the soft limit
     /// of descriptors.
@@ -197,6 +197,12 @@ fn expand_env(key: &str, text: &str) -> Result<String, Error> {
             ));
         };
         let (name, after) = (&name[..end], &name[end + 1..]);
+        if name.is_empty() {
+            return Err(Error::config(
+                key,
+                format!("{text:?} has a $ENV{{}} that names no variable"),
+            ));
+        }
         match std::env::var(name) {
             Ok(value) if !value.is_empty() => expanded.push_str(&value),
             Ok(_) => {
@@ -309,6 +315,14 @@ fn scalar<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<St
             Ok(Some(v.to_string()))
         }
 
+        fn visit_i128<E>(self, v: i128) -> Result<Self::Value, E> {
+            Ok(Some(v.to_string()))
+        }
+
+        fn visit_u128<E>(self, v: u128) -> Result<Self::Value, E> {
+            Ok(Some(v.to_string()))
+        }
+
         fn visit_f64<E>(self, v: f64) -> Result<Self::Value, E> {
             Ok(Some(v.to_string()))
         }
@@ -319,4 +333,28 @@ fn scalar<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<St
     }
 
     deserializer.deserialize_any(Scalar)
+}
+
+/// Text alone: YAML has read `0o644` as the number 420 by now, and nobody can tell which was meant.
+#[cfg(feature = "serde")]
+fn quoted<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    struct Quoted;
+
+    impl serde::de::Visitor<'_> for Quoted {
+        type Value = Option<String>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an octal mode such as \"0644\", in quotes")
+        }
+
+        fn visit_str<E>(self, v: &str) -> Result<Self::Value, E> {
+            Ok(Some(v.to_owned()))
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+    }
+
+    deserializer.deserialize_any(Quoted)
 }

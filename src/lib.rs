@@ -1,4 +1,106 @@
 //! One log file for each piece of equipment that a program drives.
+//!
+//! Laboratory and plant software runs several instruments from one process. This crate gives each
+//! of them its own log, where its data is, to programs that already log through [`log`](mod@log):
+//!
+//! ```text
+//! <local_root>/<equipment_id>/.exlab-wizard/wizard.<hostname>.log
+//! ```
+//!
+//! - with log4rs: declare `kind: equipment_scoped` in YAML after [`log4rs::register`], or build an
+//!   [`EquipmentScopedAppender`];
+//! - with fern: chain an [`EquipmentScopedOutput`] into a dispatch;
+//! - with neither: give an [`EquipmentSink`] ready lines.
+//!
+//! The application says which equipment it works on with a [`Scope`], and logs as usual:
+//!
+//! ```
+//! # let root = tempfile::tempdir()?;
+//! use equipment_log::{EquipmentScopedOutput, Scope};
+//!
+//! let output = EquipmentScopedOutput::builder(root.path()).hostname("labpc-04").build()?;
+//! fern::Dispatch::new().format(equipment_log::fern::line_format()).chain(output).apply()?;
+//!
+//! let scope = Scope::new("CONFOCAL_01")?.tag("proj", "PROJ-0042");
+//! scope.run(|| log::info!("stage homed"));
+//! log::info!("of no equipment: not in any equipment's log");
+//!
+//! let log = root.path().join("CONFOCAL_01/.exlab-wizard/wizard.labpc-04.log");
+//! assert!(std::fs::read_to_string(log)?.ends_with("[proj:PROJ-0042] stage homed\n"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Whose a record is
+//!
+//! That is decided on the thread that logs it: the record's own `equipment_id` key-value
+//! (`log::info!(equipment_id = "STAGE_02"; "…")`), else the innermost [`Scope`] entered on that
+//! thread, else, under log4rs, `equipment_id` in its diagnostic context. A key-value that names
+//! another equipment than the scope's leaves the scope's tags behind. Where there is none, or an
+//! empty one, the record is no equipment's: nothing is written, made or reported.
+//!
+//! # Durability
+//!
+//! What a log call that returned without an error guarantees:
+//!
+//! | record | survives the program's end, a panic, `SIGKILL` | survives a power cut |
+//! |---|---|---|
+//! | below `fsync_level` | yes: it is in the kernel, whole | not promised |
+//! | at `fsync_level` (default: ERROR) or worse | yes | yes |
+//!
+//! - A durable record is followed by an `fdatasync` that *began after its write returned*. Threads
+//!   that wait at the same time share one. Nothing that a non-durable record needs is held
+//!   meanwhile.
+//! - For a file or folder that this process made, the folders above it are synced too, up to one
+//!   that was there before, at the first durable record.
+//! - A failed sync is never reported as success. The kernel drops the data and says OK the next
+//!   time (<https://lwn.net/Articles/752063/>), so a descriptor that failed once is never synced
+//!   again: the path is opened anew, the record appended once more, and that synced once. If that
+//!   fails too, the log call returns the error. Such a record may stand in the log twice.
+//! - One record is one `write` on an append-only descriptor: threads and processes of one host
+//!   never tear each other's lines, at any size. NFS and SMB have no atomic append, which is why
+//!   the host's name is in the file's. On Windows folders cannot be synced: a new file's entry is
+//!   as durable as the file system makes it.
+//!
+//! # Handling IO failures
+//!
+//! Errors go to the framework: log4rs's error handler, and standard error under fern. A failure
+//! concerns one equipment's file alone, is tried again with that equipment's next record, and holds
+//! no lock that another's needs.
+//!
+//! - **A short write** (full disk, quota, file size limit) is never continued, since another
+//!   process may have appended meanwhile. The fragment's last byte becomes a line end, in place, so
+//!   that it stands on a line of its own; then the whole record is tried once more.
+//! - **A lost record is counted and said.** The first record that can be written again is preceded,
+//!   in the same write, by one structured line at WARN: how many records are missing there, since
+//!   when, and the OS's reason. [`EquipmentSink::stats`] counts them as `lost`.
+//! - **A torn end** (a crash, a run of NULs after a power cut) is closed with a line end before the
+//!   first record that is appended, in the same write. What is torn stays in the file as it is. A
+//!   process that is killed *inside* a write of several pages can leave a fragment to which a
+//!   process that has the file open already appends; the next that opens the file heals it.
+//! - **Too many open files**: beyond `max_open_files`, and whenever the OS has no descriptor left,
+//!   the least recently used file is closed, never one that is being written to.
+//! - **A moved or deleted file** is noticed within a second, and at each durable record: the next
+//!   record makes folder and file again. Records in between are in the file that was moved.
+//!
+//! Nothing here logs, panics, or writes to standard error under a lock.
+//!
+//! # Security
+//!
+//! - [`EquipmentId`] is the only way from text met at run time to a part of a path; tags' values in
+//!   the configured `path` pass the same check. No id can climb, hide, or name a device. Two
+//!   spellings that differ by letter case only are refused, the second on every system.
+//! - Folders are walked from `local_root` without leaving it (`openat2` with `RESOLVE_BENEATH` on
+//!   Linux, a checked walk elsewhere). A link that leads out of it is refused, also one that is put
+//!   there meanwhile; a link that stays inside is followed, but on Windows, where no link below
+//!   `local_root` is. `follow_links: true` gives this up.
+//!   `local_root` itself may be a link: it is the operator's.
+//! - Only regular files are written. Pipes, devices, sockets and folders are refused and never
+//!   waited for. A hard link is a regular file.
+//! - Control characters in a record are written as visible escapes, and the structured line escapes
+//!   what could pass for a tag: no message can forge a line, a tag, or command a terminal.
+//! - Descriptors are not inherited by child processes. New files and folders get `file_mode` and
+//!   `dir_mode`, less the umask.
+//! - No `unsafe` code in this crate.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! [`register`] teaches a `Deserializers` the kinds `equipment_scoped` and `equipment_line`.
-//! Entering a [`Scope`](crate::Scope) shows in log4rs's own diagnostic context from then on, so that
+//! Entering a [`Scope`] shows in log4rs's own diagnostic context from then on, so that
 //! `{X(equipment_id)}` and `{X(run)}` print in every other appender too.
 //!
 //! # A configuration that is wrong
@@ -23,9 +23,10 @@
 //!
 //! let text = std::fs::read_to_string("log4rs.yaml")?;
 //! let raw: log4rs::config::RawConfig = serde_yaml::from_str(&text)?;
-//! let (_, errors) = raw.appenders_lossy(&deserializers);
+//! let (_, mut errors) = raw.appenders_lossy(&deserializers);
 //! if !errors.is_empty() {
-//!     return Err(format!("log4rs.yaml: {errors:?}").into());
+//!     errors.handle(); // a line on standard error for each
+//!     return Err("log4rs.yaml is wrong".into());
 //! }
 //! log4rs::init_file("log4rs.yaml", deserializers)?;
 //! # }
@@ -222,6 +223,11 @@ impl io::Write for Bytes<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.extend_from_slice(bytes);
         Ok(bytes.len())
+    }
+
+    fn write_fmt(&mut self, message: fmt::Arguments<'_>) -> io::Result<()> {
+        line::push_message(self.0, message);
+        Ok(())
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -47,7 +47,9 @@ fn child_plays_its_role() {
             tell(count.count());
         }
         "victim" => {
-            (0..).for_each(|n| write(&sink, &short(&format!("victim{}", support::number("AT")), n)))
+            for n in 0.. {
+                write(&sink, &short(&format!("victim{}", support::number("AT")), n));
+            }
         }
         "long victim" => {
             tell("started");

@@ -17,7 +17,7 @@ mod sync {
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{mpsc, Arc, Mutex, PoisonError, Weak};
 
 use arc_swap::ArcSwapOption;
@@ -46,6 +46,9 @@ pub(crate) struct LogFile {
     gaps: Gaps,
     /// Held by whoever opens the file.
     opening: Mutex<()>,
+    /// We created the file, and its folder does not durably know it yet. Outlives the descriptor:
+    /// another one may be the first that is synced.
+    folders_due: AtomicBool,
     root: Arc<Root>,
     relative: PathBuf,
     path: PathBuf,
@@ -66,6 +69,7 @@ impl LogFile {
             tally: Tally::default(),
             gaps: Gaps::default(),
             opening: Mutex::new(()),
+            folders_due: AtomicBool::new(false),
             root: Arc::clone(root),
             path: root.path().join(&relative),
             relative,
@@ -222,6 +226,9 @@ impl LogFile {
         }
         self.open_files.admit(&self.me);
         let opened = self.open_or_make_room().and_then(|opened| {
+            if opened.created {
+                self.folders_due.store(true, Ordering::Release);
+            }
             OpenFile::new(opened, now_ms).map_err(|err| Error::io(Doing::Inspect, &self.path, err))
         });
         match opened {
@@ -288,11 +295,15 @@ impl LogFile {
                 return Err(Error::io(Doing::Sync, &self.path, err));
             }
         }
-        if open.folders_due.load(Ordering::Acquire) {
+        self.sync_folders()
+    }
+
+    fn sync_folders(&self) -> Result<(), Error> {
+        if self.folders_due.load(Ordering::Acquire) {
             self.root
                 .sync_folders_of(&self.relative)
                 .inspect_err(|_| self.tally.sync_failures.add(1))?;
-            open.folders_due.store(false, Ordering::Release);
+            self.folders_due.store(false, Ordering::Release);
         }
         Ok(())
     }
@@ -316,7 +327,6 @@ impl LogFile {
     pub(crate) fn close(&self) -> Result<(), Error> {
         let Some(open) = self.take() else { return Ok(()) };
         let shared = Arc::clone(&open.shared);
-        let folders_due = open.folders_due.load(Ordering::Acquire);
         let (sender, last_user_gone) = mpsc::channel();
         if open.gone.set(sender).is_err() {
             return Ok(());
@@ -324,16 +334,12 @@ impl LogFile {
         drop(open);
         // Nothing is ever sent: the channel closes with the last user's reference.
         let _ = last_user_gone.recv();
-        let failed = |doing, err| {
+        let first = shared.sync().map_err(|err| {
             self.tally.sync_failures.add(1);
-            Error::io(doing, &self.path, err)
-        };
-        let first = shared.sync().map_err(|err| failed(Doing::Sync, err))?;
+            Error::io(Doing::Sync, &self.path, err)
+        })?;
         self.tally.syncs.add(u64::from(first));
-        if folders_due {
-            self.root.sync_folders_of(&self.relative)?;
-        }
-        Ok(())
+        self.sync_folders()
     }
 }
 
@@ -342,10 +348,12 @@ impl Holder for LogFile {
         self.last_used.load(Ordering::Relaxed)
     }
 
-    fn let_go(&self) {
-        if self.open.swap(None).is_some() {
-            self.tally.evicted.add(1);
-        }
+    type Held = Arc<OpenFile>;
+
+    fn let_go(&self) -> Option<Arc<OpenFile>> {
+        let open = self.open.swap(None)?;
+        self.tally.evicted.add(1);
+        Some(open)
     }
 }
 

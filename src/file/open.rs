@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -22,12 +22,11 @@ const CHECK_EVERY_MS: u64 = 500;
 pub(crate) struct OpenFile {
     pub(crate) shared: Arc<Shared>,
     pub(crate) identity: sys::Identity,
-    /// We created the file, and its folder does not durably know it yet.
-    pub(crate) folders_due: AtomicBool,
     /// The file's last byte may be something other than a line end.
     pub(crate) end_unsure: AtomicBool,
     /// Held by a writer that looks at the end first.
     pub(crate) mending: Mutex<()>,
+    turn: sys::Turn,
     readable: bool,
     next_check_ms: AtomicU64,
     /// Set by whoever waits until the last user lets go: the channel closes with this.
@@ -69,9 +68,9 @@ impl OpenFile {
         let open = OpenFile {
             identity: sys::identity(&file)?,
             shared: Arc::new(Shared { file, group: Group::new() }),
-            folders_due: AtomicBool::new(created),
             end_unsure: AtomicBool::new(!created),
             mending: Mutex::new(()),
+            turn: sys::Turn::new(),
             readable,
             next_check_ms: AtomicU64::new(now_ms + CHECK_EVERY_MS),
             gone: OnceLock::new(),
@@ -93,7 +92,7 @@ impl OpenFile {
                 .is_ok()
     }
 
-    pub(crate) fn is_at(&self, path: &PathBuf) -> bool {
+    pub(crate) fn is_at(&self, path: &Path) -> bool {
         match sys::identity_at(path) {
             Ok(found) => found == self.identity,
             // Not being allowed to look proves nothing.
@@ -103,8 +102,9 @@ impl OpenFile {
         }
     }
 
-    /// One write. Interrupted before it wrote anything, it is made again.
+    /// One write, in this platform's turn if it has such. Interrupted before it wrote anything, it is made again.
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<Wrote> {
+        let _turn = self.turn.take();
         loop {
             match (&self.shared.file).write(bytes) {
                 Ok(written) if written == bytes.len() => return Ok(Wrote::Whole),

@@ -13,8 +13,12 @@ pub(crate) trait Holder {
     /// Grows with each use.
     fn last_used(&self) -> u64;
 
-    /// Closes the descriptor, now or when the last that is writing through it has done so.
-    fn let_go(&self);
+    /// What closes the descriptor when it is dropped, now or when the last that is writing through
+    /// it has done so.
+    type Held;
+
+    /// Takes the descriptor out of use. Called under the list's lock: it must not block.
+    fn let_go(&self) -> Option<Self::Held>;
 }
 
 #[derive(Debug)]
@@ -48,7 +52,7 @@ impl<T: Holder> OpenFiles<T> {
         listed.push(Listed { holder: holder.clone(), open: false });
         drop(listed);
         // Closing may block, on a network file system: not under the lock.
-        evicted.iter().filter_map(Weak::upgrade).for_each(|holder| holder.let_go());
+        drop(evicted);
     }
 
     /// From now on `holder` can be let go.
@@ -70,9 +74,13 @@ impl<T: Holder> OpenFiles<T> {
 
     /// Lets the least recently used file go. `false` where there is none.
     pub(crate) fn evict_one(&self) -> bool {
-        let evicted = evict(&mut self.listed(), 1);
-        evicted.iter().filter_map(Weak::upgrade).for_each(|holder| holder.let_go());
-        !evicted.is_empty()
+        let mut listed = self.listed();
+        let before = listed.len();
+        let evicted = evict(&mut listed, 1);
+        let found = listed.len() < before;
+        drop(listed);
+        drop(evicted);
+        found
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -82,7 +90,7 @@ impl<T: Holder> OpenFiles<T> {
 
 /// Takes the `count` least recently used from the list. One pass serves a whole batch, so that a
 /// large limit does not make each eviction cost as much as the limit.
-fn evict<T: Holder>(listed: &mut Vec<Listed<T>>, count: usize) -> Vec<Weak<T>> {
+fn evict<T: Holder>(listed: &mut Vec<Listed<T>>, count: usize) -> Vec<T::Held> {
     let mut by_use: Vec<(u64, usize)> = listed
         .iter()
         .enumerate()
@@ -97,5 +105,9 @@ fn evict<T: Holder>(listed: &mut Vec<Listed<T>>, count: usize) -> Vec<Weak<T>> {
     let mut places: Vec<usize> = by_use[..count].iter().map(|(_, at)| *at).collect();
     // From the highest place down, `swap_remove` moves none that is still to go.
     places.sort_unstable_by(|a, b| b.cmp(a));
-    places.into_iter().map(|at| listed.swap_remove(at).holder).collect()
+    places
+        .into_iter()
+        .filter_map(|at| listed.swap_remove(at).holder.upgrade())
+        .filter_map(|holder| holder.let_go())
+        .collect()
 }
