@@ -35,6 +35,24 @@ use crate::stats::Tally;
 /// The open files of one sink.
 pub(crate) type OpenFiles = open_files::OpenFiles<LogFile>;
 
+/// Every sink's open files, since they share the process's descriptors.
+static OF_ALL_SINKS: Mutex<Vec<Weak<OpenFiles>>> = Mutex::new(Vec::new());
+
+/// The open files of a new sink.
+pub(crate) fn open_files(limit: usize) -> Arc<OpenFiles> {
+    let open_files = Arc::new(OpenFiles::new(limit));
+    let mut all = OF_ALL_SINKS.lock().unwrap_or_else(PoisonError::into_inner);
+    all.retain(|sink| sink.strong_count() > 0);
+    all.push(Arc::downgrade(&open_files));
+    open_files
+}
+
+/// Lets a file of any sink go. `false` where none is open.
+fn evict_of_any_sink() -> bool {
+    let all = OF_ALL_SINKS.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    all.iter().filter_map(Weak::upgrade).any(|sink| sink.evict_one())
+}
+
 /// Puts the line that says a gap into a buffer.
 pub(crate) type SayGap<'a> = &'a dyn Fn(&Gap, &mut Vec<u8>);
 
@@ -73,10 +91,6 @@ impl LogFile {
             open_files: Arc::clone(open_files),
             me: me.clone(),
         })
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
     }
 
     /// Appends one record, which ends with `\n`. When this returns it is in the kernel.
@@ -253,7 +267,7 @@ impl LogFile {
             match self.root.open(&self.relative) {
                 Err(err)
                     if err.io_error().is_some_and(sys::out_of_descriptors)
-                        && self.open_files.evict_one() => {}
+                        && (self.open_files.evict_one() || evict_of_any_sink()) => {}
                 result => return result,
             }
         }
