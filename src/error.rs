@@ -94,6 +94,14 @@ impl Error {
         matches!(*self.0, Kind::NotRegular { .. } | Kind::Outside { .. })
     }
 
+    /// The file could not be opened, or its folder not be made: the record is lost.
+    pub fn is_open(&self) -> bool {
+        matches!(
+            *self.0,
+            Kind::Io { doing: Doing::CreateFolder | Doing::Open | Doing::Inspect, .. }
+        )
+    }
+
     /// The record was not written, or not whole: it is lost.
     pub fn is_write(&self) -> bool {
         matches!(*self.0, Kind::Short { .. } | Kind::Io { doing: Doing::Write, .. })

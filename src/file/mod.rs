@@ -3,6 +3,7 @@
 //! Imports `error` and `stats`. Everything here that blocks concerns this file alone: no lock of
 //! another file's, and none that all files share, is held over an open, a write or a sync.
 
+mod fresh;
 mod gap;
 mod group;
 mod open;
@@ -17,7 +18,7 @@ mod sync {
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{mpsc, Arc, Mutex, PoisonError, Weak};
 
 use arc_swap::ArcSwapOption;
@@ -46,9 +47,6 @@ pub(crate) struct LogFile {
     gaps: Gaps,
     /// Held by whoever opens the file.
     opening: Mutex<()>,
-    /// We created the file, and its folder does not durably know it yet. Outlives the descriptor:
-    /// another one may be the first that is synced.
-    folders_due: AtomicBool,
     root: Arc<Root>,
     relative: PathBuf,
     path: PathBuf,
@@ -69,7 +67,6 @@ impl LogFile {
             tally: Tally::default(),
             gaps: Gaps::default(),
             opening: Mutex::new(()),
-            folders_due: AtomicBool::new(false),
             root: Arc::clone(root),
             path: root.path().join(&relative),
             relative,
@@ -87,16 +84,17 @@ impl LogFile {
         let now_ms = sys::coarse_millis();
         self.last_used.store(stamp(now_ms), Ordering::Relaxed);
         let open = self.open.load();
-        match &*open {
+        let result = match &*open {
             Some(open) if !open.check_is_due(now_ms) || self.still_there(open) => {
                 self.write(open, record, say_gap)
             }
             _ => {
                 drop(open);
-                let open = self.open_again(now_ms).inspect_err(|err| self.lose(1, err))?;
-                self.write(&open, record, say_gap)
+                self.open_again(now_ms).and_then(|open| self.write(&open, record, say_gap))
             }
-        }
+        };
+        self.count(record, &result);
+        result
     }
 
     /// Appends one record. When this returns `Ok` it is on disk, at the path.
@@ -104,43 +102,49 @@ impl LogFile {
     /// After a failed sync the record is written once more, through a new descriptor, and that is
     /// synced once: the old one would say OK the next time though the data is gone.
     pub(crate) fn append_durable(&self, record: &[u8], say_gap: SayGap<'_>) -> Result<(), Error> {
-        match self.append_and_sync(record, say_gap) {
-            Err(err) if err.is_unsynced_file() => self.append_and_sync(record, say_gap),
+        let written = self.append_to_sync(record, say_gap);
+        self.count(record, &written);
+        match self.sync_open(&written?) {
+            // Not counted again: it is the same record.
+            Err(err) if err.is_unsynced_file() => {
+                self.append_to_sync(record, say_gap).and_then(|open| self.sync_open(&open))
+            }
             result => result,
         }
     }
 
-    fn append_and_sync(&self, record: &[u8], say_gap: SayGap<'_>) -> Result<(), Error> {
+    fn append_to_sync(&self, record: &[u8], say_gap: SayGap<'_>) -> Result<Arc<OpenFile>, Error> {
         let now_ms = sys::coarse_millis();
         self.last_used.store(stamp(now_ms), Ordering::Relaxed);
         let open = match self.open.load_full() {
             Some(open) if self.still_there(&open) => open,
-            _ => self.open_again(now_ms).inspect_err(|err| self.lose(1, err))?,
+            _ => self.open_again(now_ms)?,
         };
         self.write(&open, record, say_gap)?;
-        self.sync_open(&open)
+        Ok(open)
+    }
+
+    fn count<T>(&self, record: &[u8], written: &Result<T, Error>) {
+        match written {
+            Ok(_) => {
+                self.tally.written.add(1);
+                self.tally.bytes.add(record.len() as u64);
+            }
+            Err(err) => self.lose(1, err),
+        }
     }
 
     /// Counts records that are not whole in the file, for the line that will say so.
-    pub(crate) fn lose(&self, records: u64, err: &Error) {
+    fn lose(&self, records: u64, err: &Error) {
         self.tally.lost.add(records);
         self.gaps.add(records, || err.reason());
     }
 
     fn write(&self, open: &OpenFile, record: &[u8], say_gap: SayGap<'_>) -> Result<(), Error> {
-        let result = self.write_twice(open, record, say_gap);
-        match &result {
-            Ok(()) => {
-                self.tally.written.add(1);
-                self.tally.bytes.add(record.len() as u64);
-            }
-            Err(err) => {
-                // The reason may be another's fragment's too.
-                open.end_unsure.store(true, Ordering::Release);
-                self.lose(1, err);
-            }
-        }
-        result
+        self.write_twice(open, record, say_gap).inspect_err(|_| {
+            // The reason may be another's fragment's too.
+            open.end_unsure.store(true, Ordering::Release);
+        })
     }
 
     /// One write, and after a short one a second of the whole record, on a line of its own: either
@@ -226,9 +230,6 @@ impl LogFile {
         }
         self.open_files.admit(&self.me);
         let opened = self.open_or_make_room().and_then(|opened| {
-            if opened.created {
-                self.folders_due.store(true, Ordering::Release);
-            }
             OpenFile::new(opened, now_ms).map_err(|err| Error::io(Doing::Inspect, &self.path, err))
         });
         match opened {
@@ -295,15 +296,15 @@ impl LogFile {
                 return Err(Error::io(Doing::Sync, &self.path, err));
             }
         }
-        self.sync_folders()
+        self.sync_entries(open)
     }
 
-    fn sync_folders(&self) -> Result<(), Error> {
-        if self.folders_due.load(Ordering::Acquire) {
+    fn sync_entries(&self, open: &OpenFile) -> Result<(), Error> {
+        if !open.entries_synced.load(Ordering::Acquire) {
             self.root
-                .sync_folders_of(&self.relative)
+                .sync_entries_of(&self.relative)
                 .inspect_err(|_| self.tally.sync_failures.add(1))?;
-            self.folders_due.store(false, Ordering::Release);
+            open.entries_synced.store(true, Ordering::Release);
         }
         Ok(())
     }
@@ -339,7 +340,7 @@ impl LogFile {
             Error::io(Doing::Sync, &self.path, err)
         })?;
         self.tally.syncs.add(u64::from(first));
-        self.sync_folders()
+        self.root.sync_entries_of(&self.relative).inspect_err(|_| self.tally.sync_failures.add(1))
     }
 }
 

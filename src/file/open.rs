@@ -22,6 +22,8 @@ const CHECK_EVERY_MS: u64 = 500;
 pub(crate) struct OpenFile {
     pub(crate) shared: Arc<Shared>,
     pub(crate) identity: sys::Identity,
+    /// What we made on the way to the file is known to be on disk.
+    pub(crate) entries_synced: AtomicBool,
     /// The file's last byte may be something other than a line end.
     pub(crate) end_unsure: AtomicBool,
     /// Held by a writer that looks at the end first.
@@ -68,6 +70,7 @@ impl OpenFile {
         let open = OpenFile {
             identity: sys::identity(&file)?,
             shared: Arc::new(Shared { file, group: Group::new() }),
+            entries_synced: AtomicBool::new(false),
             end_unsure: AtomicBool::new(!created),
             mending: Mutex::new(()),
             turn: sys::Turn::new(),

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 #[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(rename_all = "lowercase"))]
 #[non_exhaustive]
 pub enum ControlCharacters {
-    /// They are written as visible escapes (`\n`, `\x1b`, `\u{2028}`): one record is one line.
+    /// They are written as visible escapes (`\n`, `\u001b`, `\u2028`): one record is one line.
     #[default]
     Escape,
     /// They are written as they are: a record may span lines, and may command a terminal.
@@ -44,8 +44,8 @@ pub(super) fn push_escape(out: &mut String, c: char) {
         '\n' => out.push_str("\\n"),
         '\r' => out.push_str("\\r"),
         '\t' => out.push_str("\\t"),
-        c if c.is_ascii() => drop(write!(out, "\\x{:02x}", u32::from(c))),
-        c => drop(write!(out, "\\u{{{:x}}}", u32::from(c))),
+        // As in JSON, so that an encoder's JSON stays JSON: all that is escaped has four digits.
+        c => drop(write!(out, "\\u{:04x}", u32::from(c))),
     }
 }
 
@@ -82,15 +82,10 @@ pub(super) fn unescape(text: &str) -> Option<String> {
             'n' => plain.push('\n'),
             'r' => plain.push('\r'),
             't' => plain.push('\t'),
-            'x' => {
-                let digits = chars.as_str().get(..2)?;
-                plain.push(char::from(u8::from_str_radix(digits, 16).ok()?));
-                chars = chars.as_str()[2..].chars();
-            }
             'u' => {
-                let (digits, after) = chars.as_str().strip_prefix('{')?.split_once('}')?;
+                let digits = chars.as_str().get(..4)?;
                 plain.push(char::from_u32(u32::from_str_radix(digits, 16).ok()?)?);
-                chars = after.chars();
+                chars = chars.as_str()[4..].chars();
             }
             c => plain.push(c),
         }
