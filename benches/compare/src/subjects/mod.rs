@@ -17,9 +17,9 @@ pub const SPDLOG: &str = "spdlog-rs FileSink, flushed";
 pub const SPDLOG_QUEUED: &str = "spdlog-rs AsyncPoolSink";
 
 pub const OURS: &str = "equipment-log, ready line";
-pub const OURS_LOG4RS: &str = "equipment-log below log4rs";
+pub const OURS_LOG4RS: &str = "equipment-log below log4rs, our line";
 pub const OURS_LOG4RS_PATTERN: &str = "equipment-log below log4rs, its pattern";
-pub const OURS_FERN: &str = "equipment-log below fern";
+pub const OURS_FERN: &str = "equipment-log below fern, our line";
 
 pub struct Entry {
     pub name: &'static str,
