@@ -20,7 +20,7 @@ pub(crate) struct Cache {
     root: Arc<Root>,
     pub(crate) open_files: Arc<OpenFiles>,
     /// By the layout's key of a scope; read at every record.
-    by_key: papaya::HashMap<Box<str>, Arc<Log>>,
+    by_key: papaya::HashMap<Box<str>, Arc<Log>, foldhash::fast::RandomState>,
     /// By the path in lower case; taken when a scope logs for the first time.
     by_path: Mutex<HashMap<String, Arc<Log>>>,
 }
@@ -38,7 +38,7 @@ impl Cache {
             layout,
             root: Arc::new(root),
             open_files: Arc::new(OpenFiles::new(max_open_files)),
-            by_key: papaya::HashMap::new(),
+            by_key: papaya::HashMap::default(),
             by_path: Mutex::default(),
         }
     }

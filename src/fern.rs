@@ -125,8 +125,7 @@ impl EquipmentScopedOutput {
             }
         };
         line::with_buffer(|buffer| {
-            // A Vec takes every byte; a Display that returns an error leaves what it wrote.
-            let _ = buffer.write_fmt(*record.args());
+            line::push_message(buffer, *record.args());
             self.sink.write_buffer(&scope, record.level(), buffer)
         })
     }

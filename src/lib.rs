@@ -91,7 +91,8 @@
 //!   spellings that differ by letter case only are refused, the second on every system.
 //! - Folders are walked from `local_root` without leaving it (`openat2` with `RESOLVE_BENEATH` on
 //!   Linux, a checked walk elsewhere). A link that leads out of it is refused, also one that is put
-//!   there meanwhile; a link that stays inside is followed. `follow_links: true` gives this up.
+//!   there meanwhile; a link that stays inside is followed, but on Windows, where no link below
+//!   `local_root` is. `follow_links: true` gives this up.
 //!   `local_root` itself may be a link: it is the operator's.
 //! - Only regular files are written. Pipes, devices, sockets and folders are refused and never
 //!   waited for. A hard link is a regular file.

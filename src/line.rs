@@ -110,11 +110,7 @@ impl LineFormat {
         }
         out.push(b' ');
         let start = out.len();
-        // A Vec takes every byte; a Display that returns an error leaves what it wrote.
-        match message.as_str() {
-            Some(text) => out.extend_from_slice(text.as_bytes()),
-            None => drop(out.write_fmt(message)),
-        }
+        push_message(out, message);
         self.escape_message(out, start);
     }
 
@@ -145,6 +141,21 @@ impl LineFormat {
     }
 }
 
+/// Appends a message to a buffer. A `Display` that returns an error leaves what it wrote: to
+/// `io::Write` that would be a reason to panic.
+pub(crate) fn push_message(out: &mut Vec<u8>, message: fmt::Arguments<'_>) {
+    struct Text<'a>(&'a mut Vec<u8>);
+
+    impl fmt::Write for Text<'_> {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            self.0.extend_from_slice(text.as_bytes());
+            Ok(())
+        }
+    }
+
+    let _ = Text(out).write_fmt(message);
+}
+
 /// ` [equip:…] [proj:…] [kind:…] [run:…]` and the other tags, as the line has them.
 fn scope_tags(scope: &Scope) -> String {
     let mut line = String::new();
@@ -165,8 +176,11 @@ fn scope_tags(scope: &Scope) -> String {
     line
 }
 
+/// A tag of ours, whose key needs no care.
 fn push_tag(line: &mut String, key: &str, value: &str) {
-    let _ = write!(line, " [{key}:{value}]");
+    line.extend([" [", key, ":"]);
+    push_escaped_tag(line, value, false);
+    line.push(']');
 }
 
 fn push_escaped_tag(line: &mut String, text: &str, is_key: bool) {
@@ -263,21 +277,29 @@ pub(crate) fn escape_controls(record: &mut Vec<u8>, start: usize) {
     }
 }
 
-/// Lends this thread's buffer to `f`, empty.
+/// Lends one of this thread's buffers to `f`, empty.
 ///
 /// The buffer is taken, not borrowed: a `Display` that logs gets another one, and one that panics
 /// takes its half record with it.
 pub(crate) fn with_buffer<T>(f: impl FnOnce(&mut Vec<u8>) -> T) -> T {
     /// A buffer that a long record has made larger than this is not kept, in bytes.
     const KEPT: usize = 64 * 1024;
+    /// A format inside an output inside a `Display` that logs needs as many.
+    const BUFFERS: usize = 4;
     thread_local! {
-        static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+        static BUFFERS_OF_THREAD: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
     }
-    let mut buffer = BUFFER.try_with(RefCell::take).unwrap_or_default();
+    let taken = BUFFERS_OF_THREAD.try_with(|kept| kept.borrow_mut().pop());
+    let mut buffer = taken.ok().flatten().unwrap_or_default();
     buffer.clear();
     let result = f(&mut buffer);
     if buffer.capacity() <= KEPT {
-        let _ = BUFFER.try_with(|kept| kept.replace(buffer));
+        let _ = BUFFERS_OF_THREAD.try_with(|kept| {
+            let mut kept = kept.borrow_mut();
+            if kept.len() < BUFFERS {
+                kept.push(buffer);
+            }
+        });
     }
     result
 }
@@ -383,4 +405,40 @@ fn unescape(text: &str) -> Option<String> {
     }
     plain.push_str(rest);
     Some(plain)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_agreed_line_is_written_to_the_byte() {
+        let scope = Scope::new("CONFOCAL_01").unwrap();
+        let scope = scope.tag("kind", "experimental").tag("proj", "PROJ-0042");
+        let time = UNIX_EPOCH + Duration::from_secs(1_776_436_315);
+        let mut line = Vec::new();
+        LineFormat::new("labpc-04").encode_at(
+            &mut line,
+            time,
+            Some(&scope),
+            log::Level::Info,
+            format_args!("Creation started: new_run on CONFOCAL_01/PROJ-0042"),
+        );
+        assert_eq!(
+            String::from_utf8(line).unwrap(),
+            "2026-04-17T14:31:55Z [INFO ] [host:labpc-04] [equip:CONFOCAL_01] [proj:PROJ-0042] \
+             [kind:experimental] Creation started: new_run on CONFOCAL_01/PROJ-0042"
+        );
+    }
+
+    #[test]
+    fn a_second_that_is_kept_is_not_written_for_the_next() {
+        for second in [0, 1, 1, 0, 1_776_436_315] {
+            let mut text = Vec::new();
+            push_time(&mut text, UNIX_EPOCH + Duration::from_secs(second), Precision::Seconds);
+            let time = humantime::parse_rfc3339(std::str::from_utf8(&text).unwrap()).unwrap();
+            assert_eq!(time.duration_since(UNIX_EPOCH).unwrap().as_secs(), second);
+        }
+    }
 }

@@ -225,6 +225,11 @@ impl io::Write for Bytes<'_> {
         Ok(bytes.len())
     }
 
+    fn write_fmt(&mut self, message: fmt::Arguments<'_>) -> io::Result<()> {
+        line::push_message(self.0, message);
+        Ok(())
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }

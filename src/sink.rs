@@ -86,13 +86,11 @@ impl EquipmentSink {
     /// where something that must not be written stands at the path; [`Error::is_write`] where the
     /// record is lost; [`Error::is_sync`] where it is written but not known to be on disk.
     pub fn write(&self, scope: &Scope, level: log::Level, record: &[u8]) -> Result<(), Error> {
-        let ends_once =
-            record.iter().position(|b| *b == b'\n') == Some(record.len().wrapping_sub(1));
-        if ends_once
-            && (self.0.control == ControlCharacters::Keep
-                || !line::may_hold_controls(&record[..record.len() - 1]))
-        {
-            return self.write_line(scope, level, record);
+        if let [line @ .., b'\n'] = record {
+            let keep = self.0.control == ControlCharacters::Keep;
+            if keep || !line::may_hold_controls(line) {
+                return self.write_line(scope, level, record);
+            }
         }
         line::with_buffer(|buffer| {
             buffer.extend_from_slice(record);

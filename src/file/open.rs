@@ -26,6 +26,7 @@ pub(crate) struct OpenFile {
     pub(crate) end_unsure: AtomicBool,
     /// Held by a writer that looks at the end first.
     pub(crate) mending: Mutex<()>,
+    turn: sys::Turn,
     readable: bool,
     next_check_ms: AtomicU64,
     /// Set by whoever waits until the last user lets go: the channel closes with this.
@@ -69,6 +70,7 @@ impl OpenFile {
             shared: Arc::new(Shared { file, group: Group::new() }),
             end_unsure: AtomicBool::new(!created),
             mending: Mutex::new(()),
+            turn: sys::Turn::new(),
             readable,
             next_check_ms: AtomicU64::new(now_ms + CHECK_EVERY_MS),
             gone: OnceLock::new(),
@@ -100,8 +102,9 @@ impl OpenFile {
         }
     }
 
-    /// One write. Interrupted before it wrote anything, it is made again.
+    /// One write, in this platform's turn if it has such. Interrupted before it wrote anything, it is made again.
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<Wrote> {
+        let _turn = self.turn.take();
         loop {
             match (&self.shared.file).write(bytes) {
                 Ok(written) if written == bytes.len() => return Ok(Wrote::Whole),

@@ -9,10 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use cap_std::ambient_authority;
-use cap_std::fs::Dir;
-
-use super::sys;
+use super::sys::{self, How, Purpose};
 use crate::error::{Doing, Error, Kind};
 
 /// How files and folders are opened and made.
@@ -80,13 +77,13 @@ impl Root {
             let below = below.map_err(|err| Error::io(Doing::Open, &self.path, err))?;
             // Without O_CREAT first: a sticky folder lets nobody else's file be opened with it
             // (proc(5), fs.protected_regular).
-            match below.open(relative, Create::No) {
+            match below.open(relative, Purpose::Append) {
                 Ok((file, readable)) => return Ok(Opened { file, created: false, readable }),
                 Err(err) if err.kind() == io::ErrorKind::NotFound => {}
                 Err(err) => return Err(self.explain(Doing::Open, relative, err)),
             }
             self.create_folders(&below, relative)?;
-            match below.open(relative, Create::New) {
+            match below.open(relative, Purpose::Create) {
                 Ok((file, readable)) => return Ok(Opened { file, created: true, readable }),
                 // Another process was faster, or removed the folder: from the beginning.
                 Err(err)
@@ -105,7 +102,7 @@ impl Root {
 
     /// Opens the file a second time, to replace a byte in place.
     pub(crate) fn open_to_overwrite(&self, relative: &Path) -> io::Result<File> {
-        self.below()?.open(relative, Create::Overwrite).map(|(file, _)| file)
+        self.below()?.open(relative, Purpose::Overwrite).map(|(file, _)| file)
     }
 
     fn below(&self) -> io::Result<Below<'_>> {
@@ -114,7 +111,7 @@ impl Root {
             fs::metadata(&self.path)?;
             None
         } else {
-            Some(Dir::open_ambient_dir(&self.path, ambient_authority())?)
+            Some(sys::Dir::at(&self.path)?)
         };
         Ok(Below { root: self, dir })
     }
@@ -123,7 +120,7 @@ impl Root {
         let missing: Vec<&Path> =
             self.path.ancestors().take_while(|folder| !folder.exists()).collect();
         for folder in missing.into_iter().rev() {
-            match sys::dir_builder_std(self.access.dir_mode).create(folder) {
+            match sys::create_folder(folder, self.access.dir_mode) {
                 Ok(()) => self.remember_fresh(folder.to_owned()),
                 Err(err) if err.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(err) => return Err(Error::io(Doing::CreateFolder, folder, err)),
@@ -174,8 +171,7 @@ impl Root {
     /// Puts an error into words: a link that leads out, or what stands in the place of the file.
     fn explain(&self, doing: Doing, relative: &Path, err: io::Error) -> Error {
         let path = self.path.join(relative);
-        // The sandboxed open's own refusal is the one that has no code of the OS's.
-        if err.kind() == io::ErrorKind::PermissionDenied && err.raw_os_error().is_none() {
+        if sys::is_escape(&err) {
             return Error::from(Kind::Outside { path, root: self.path.clone() });
         }
         if doing == Doing::Open && !sys::out_of_descriptors(&err) {
@@ -195,70 +191,42 @@ fn folders_of(relative: &Path) -> impl Iterator<Item = &Path> {
     folders.into_iter()
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Create {
-    No,
-    New,
-    Overwrite,
-}
-
-/// The root at one moment: inside a sandbox, or where links are followed, a plain path.
+/// The root at one moment: a folder that is not left, or where links are followed, a plain path.
 struct Below<'a> {
     root: &'a Root,
-    dir: Option<Dir>,
+    dir: Option<sys::Dir>,
 }
 
 impl Below<'_> {
-    fn open(&self, relative: &Path, create: Create) -> io::Result<(File, bool)> {
-        match self.open_with(relative, create, true) {
+    /// The file, and whether it can be read.
+    fn open(&self, relative: &Path, purpose: Purpose) -> io::Result<(File, bool)> {
+        let open = |read| {
+            let how = How { purpose, read, mode: self.root.access.file_mode };
+            match &self.dir {
+                Some(dir) => dir.open(relative, how),
+                None => sys::open(&self.root.path.join(relative), how),
+            }
+        };
+        match open(true) {
             // A file that we may only write is a log too; its end cannot be looked at.
-            Err(err)
-                if err.kind() == io::ErrorKind::PermissionDenied
-                    && err.raw_os_error().is_some() =>
-            {
-                self.open_with(relative, create, false).map(|file| (file, false))
+            Err(err) if err.kind() == io::ErrorKind::PermissionDenied && !sys::is_escape(&err) => {
+                open(false).map(|file| (file, false))
             }
             opened => opened.map(|file| (file, true)),
-        }
-    }
-
-    fn open_with(&self, relative: &Path, create: Create, read: bool) -> io::Result<File> {
-        let mode = self.root.access.file_mode;
-        match &self.dir {
-            Some(dir) => {
-                let mut options = cap_std::fs::OpenOptions::new();
-                options.read(read).create_new(create == Create::New);
-                if create == Create::Overwrite {
-                    options.write(true);
-                } else {
-                    sys::append_flags(&mut options, mode);
-                }
-                dir.open_with(relative, &options).map(cap_std::fs::File::into_std)
-            }
-            None => {
-                let mut options = fs::OpenOptions::new();
-                options.read(read).create_new(create == Create::New);
-                if create == Create::Overwrite {
-                    options.write(true);
-                } else {
-                    sys::append_flags_std(&mut options, mode);
-                }
-                options.open(self.root.path.join(relative))
-            }
         }
     }
 
     fn create_folder(&self, folder: &Path) -> io::Result<()> {
         let mode = self.root.access.dir_mode;
         match &self.dir {
-            Some(dir) => dir.create_dir_with(folder, &sys::dir_builder(mode)),
-            None => sys::dir_builder_std(mode).create(self.root.path.join(folder)),
+            Some(dir) => dir.create_folder(folder, mode),
+            None => sys::create_folder(&self.root.path.join(folder), mode),
         }
     }
 
     fn open_folder(&self, folder: &Path) -> io::Result<File> {
         match &self.dir {
-            Some(dir) => dir.open(folder).map(cap_std::fs::File::into_std),
+            Some(dir) => dir.open_folder(folder),
             None => File::open(self.root.path.join(folder)),
         }
     }

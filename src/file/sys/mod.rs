@@ -5,10 +5,15 @@
 //! - `Identity`, `identity(&File)`, `identity_at(&Path)`: two identities MUST be equal exactly when
 //!   both name the same file on disk. `identity_at` MUST NOT open the path for writing, and MUST be
 //!   `NotFound` where nothing is there.
-//! - `append_flags`, `append_flags_std`: what is opened with them MUST append every write at the
-//!   end of the file, whatever other processes do, MUST NOT block on a pipe, MUST NOT pass to child
-//!   processes, and MUST let others rename and delete the open file.
-//! - `dir_builder(mode)`, `dir_builder_std(mode)`: the mode MUST be less the umask.
+//! - `open(path, How)`: what is opened to append MUST append every write at the end of the file,
+//!   whatever other processes do, MUST NOT block on a pipe, MUST NOT pass to child processes, and
+//!   MUST let others rename and delete the open file. The mode MUST be less the umask.
+//! - `create_folder(path, mode)`: the mode MUST be less the umask.
+//! - `Dir`, with `at(path)`, `open(relative, How)`, `create_folder(relative, mode)` and
+//!   `open_folder(relative)`: the same below a folder, and MUST NOT leave it, whatever links stand or
+//!   are put on the way. `is_escape(&io::Error)` tells the refusal to do so.
+//! - `Turn`, with `take(&self)`: what `take` returns is held over a write. Nothing, where the kernel
+//!   keeps the writes through one descriptor apart.
 //! - `read_at(&File, …)`: MUST NOT depend on the file's position.
 //! - `kind_of(&FileType)`: what stands at a path, in words for a person.
 //! - `sync_folder(open)`: makes the entries of the folder that `open` opens durable, or does nothing
@@ -22,6 +27,26 @@
 //! - `descriptor_limit()`: how many descriptors this process may have, the soft limit.
 //! - `coarse_millis()`: milliseconds of a clock that never goes back, to about 10 ms, as cheap as
 //!   the platform has it.
+
+/// How a file is opened.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct How {
+    pub(crate) purpose: Purpose,
+    /// Whether it may be read, too.
+    pub(crate) read: bool,
+    pub(crate) mode: u32,
+}
+
+/// What a file is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To append to one that is there.
+    Append,
+    /// To append to one that is made now.
+    Create,
+    /// To replace bytes in one that is there.
+    Overwrite,
+}
 
 #[cfg(unix)]
 mod unix;

@@ -16,6 +16,8 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
+use super::{How, Purpose};
+
 /// The device and the inode number: unique while the file exists (POSIX sys/stat.h).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
@@ -42,26 +44,77 @@ fn open_flags() -> i32 {
     (OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32
 }
 
-pub(crate) fn append_flags(options: &mut cap_std::fs::OpenOptions, mode: u32) {
-    use cap_std::fs::OpenOptionsExt as _;
-    options.append(true).custom_flags(open_flags()).mode(mode);
+pub(crate) fn open(path: &Path, how: How) -> io::Result<File> {
+    let mut options = fs::OpenOptions::new();
+    options.read(how.read).create_new(how.purpose == Purpose::Create).custom_flags(open_flags());
+    if how.purpose == Purpose::Overwrite {
+        options.write(true);
+    } else {
+        options.append(true).mode(how.mode);
+    }
+    options.open(path)
 }
 
-pub(crate) fn append_flags_std(options: &mut fs::OpenOptions, mode: u32) {
-    options.append(true).custom_flags(open_flags()).mode(mode);
+pub(crate) fn create_folder(path: &Path, mode: u32) -> io::Result<()> {
+    fs::DirBuilder::new().mode(mode).create(path)
 }
 
-pub(crate) fn dir_builder(mode: u32) -> cap_std::fs::DirBuilder {
-    use cap_std::fs::DirBuilderExt as _;
-    let mut builder = cap_std::fs::DirBuilder::new();
-    builder.mode(mode);
-    builder
+/// A folder that is not left: `openat2` with `RESOLVE_BENEATH` where the kernel has it, a walk that
+/// checks each link elsewhere.
+#[derive(Debug)]
+pub(crate) struct Dir(cap_std::fs::Dir);
+
+impl Dir {
+    pub(crate) fn at(path: &Path) -> io::Result<Dir> {
+        cap_std::fs::Dir::open_ambient_dir(path, cap_std::ambient_authority()).map(Dir)
+    }
+
+    pub(crate) fn open(&self, relative: &Path, how: How) -> io::Result<File> {
+        use cap_std::fs::OpenOptionsExt as _;
+        let mut options = cap_std::fs::OpenOptions::new();
+        options
+            .read(how.read)
+            .create_new(how.purpose == Purpose::Create)
+            .custom_flags(open_flags());
+        if how.purpose == Purpose::Overwrite {
+            options.write(true);
+        } else {
+            options.append(true).mode(how.mode);
+        }
+        self.0.open_with(relative, &options).map(cap_std::fs::File::into_std)
+    }
+
+    pub(crate) fn create_folder(&self, relative: &Path, mode: u32) -> io::Result<()> {
+        use cap_std::fs::DirBuilderExt as _;
+        let mut builder = cap_std::fs::DirBuilder::new();
+        self.0.create_dir_with(relative, builder.mode(mode))
+    }
+
+    pub(crate) fn open_folder(&self, relative: &Path) -> io::Result<File> {
+        self.0.open(relative).map(cap_std::fs::File::into_std)
+    }
 }
 
-pub(crate) fn dir_builder_std(mode: u32) -> fs::DirBuilder {
-    let mut builder = fs::DirBuilder::new();
-    builder.mode(mode);
-    builder
+/// The sandbox's own refusal is the one that has no code of the OS's.
+pub(crate) fn is_escape(err: &io::Error) -> bool {
+    err.kind() == io::ErrorKind::PermissionDenied && err.raw_os_error().is_none()
+}
+
+/// The kernel keeps writes apart: there is nothing to take.
+#[derive(Debug)]
+pub(crate) struct Turn;
+
+/// What [`Turn::take`] returns, as the other platforms' guard.
+pub(crate) struct Taken;
+
+impl Turn {
+    pub(crate) fn new() -> Turn {
+        Turn
+    }
+
+    pub(crate) fn take(&self) -> Taken {
+        Taken
+    }
 }
 
 pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {

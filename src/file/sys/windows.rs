@@ -3,18 +3,20 @@
 //! - `FILE_APPEND_DATA` without `FILE_WRITE_DATA`: "the caller can write only to the end of the
 //!   file, and any offset information about writes to the file is ignored" (File Access Rights
 //!   Constants). That is what `append(true)` asks for.
-//! - `FILE_SHARE_DELETE`: others may rename and delete the open file (CreateFileW). std and cap-std
-//!   share for read, write and delete unless told otherwise.
+//! - `FILE_SHARE_DELETE`: others may rename and delete the open file (CreateFileW). std
+//!   shares for read, write and delete unless told otherwise.
 //! - Handles are not inherited unless asked for.
 //!
 //! A folder cannot be synced there, and there are no permission bits to set.
 
 use std::fs::{self, File, FileType};
 use std::io;
-use std::os::windows::fs::FileExt as _;
-use std::path::Path;
-use std::sync::OnceLock;
+use std::os::windows::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
+
+use super::{How, Purpose};
 
 /// The volume and the file's index on it. The handle inside keeps the index from being given to
 /// another file.
@@ -26,23 +28,114 @@ pub(crate) fn identity(file: &File) -> io::Result<Identity> {
 }
 
 pub(crate) fn identity_at(path: &Path) -> io::Result<Identity> {
-    same_file::Handle::from_path(path).map(Identity)
+    // A file that is deleted while it is open keeps its name until the last handle is closed, and
+    // refuses to be opened meanwhile: for us it is gone.
+    same_file::Handle::from_path(path).map(Identity).map_err(|_| io::ErrorKind::NotFound.into())
 }
 
-pub(crate) fn append_flags(options: &mut cap_std::fs::OpenOptions, _mode: u32) {
-    options.append(true);
+/// `FILE_FLAG_OPEN_REPARSE_POINT`: opens a link itself, not what it leads to.
+const OPEN_REPARSE_POINT: u32 = 0x0020_0000;
+
+/// `FILE_FLAG_BACKUP_SEMANTICS`: without it a folder cannot be opened.
+const BACKUP_SEMANTICS: u32 = 0x0200_0000;
+
+/// `FILE_READ_ATTRIBUTES`: enough to see what a handle is of.
+const READ_ATTRIBUTES: u32 = 0x0080;
+
+/// `FILE_SHARE_READ | FILE_SHARE_WRITE`, without `FILE_SHARE_DELETE`: while such a handle is open,
+/// the folder cannot be renamed, deleted, or swapped for a link.
+const PINNED: u32 = 0x0000_0003;
+
+pub(crate) fn open(path: &Path, how: How) -> io::Result<File> {
+    options(how).open(path)
 }
 
-pub(crate) fn append_flags_std(options: &mut fs::OpenOptions, _mode: u32) {
-    options.append(true);
+fn options(how: How) -> fs::OpenOptions {
+    let mut options = fs::OpenOptions::new();
+    options.read(how.read).create_new(how.purpose == Purpose::Create);
+    if how.purpose == Purpose::Overwrite {
+        options.write(true);
+    } else {
+        options.append(true);
+    }
+    options
 }
 
-pub(crate) fn dir_builder(_mode: u32) -> cap_std::fs::DirBuilder {
-    cap_std::fs::DirBuilder::new()
+pub(crate) fn create_folder(path: &Path, _mode: u32) -> io::Result<()> {
+    fs::DirBuilder::new().create(path)
 }
 
-pub(crate) fn dir_builder_std(_mode: u32) -> fs::DirBuilder {
-    fs::DirBuilder::new()
+/// A folder that is not left: each folder on the way is opened as what it is, refused if it is a
+/// link, and pinned until the file at its end is open.
+#[derive(Debug)]
+pub(crate) struct Dir(PathBuf);
+
+impl Dir {
+    pub(crate) fn at(path: &Path) -> io::Result<Dir> {
+        fs::metadata(path)?;
+        Ok(Dir(path.to_owned()))
+    }
+
+    pub(crate) fn open(&self, relative: &Path, how: How) -> io::Result<File> {
+        let _pinned = self.pin_folders_of(relative)?;
+        let file = options(how).custom_flags(OPEN_REPARSE_POINT).open(self.0.join(relative))?;
+        refuse_link(file)
+    }
+
+    pub(crate) fn create_folder(&self, relative: &Path, mode: u32) -> io::Result<()> {
+        let _pinned = self.pin_folders_of(relative)?;
+        create_folder(&self.0.join(relative), mode)
+    }
+
+    pub(crate) fn open_folder(&self, relative: &Path) -> io::Result<File> {
+        pin(&self.0.join(relative))
+    }
+
+    fn pin_folders_of(&self, relative: &Path) -> io::Result<Vec<File>> {
+        let folders = relative.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty());
+        let mut folders: Vec<&Path> = folders.collect();
+        folders.reverse();
+        folders.into_iter().map(|folder| pin(&self.0.join(folder))).collect()
+    }
+}
+
+fn pin(folder: &Path) -> io::Result<File> {
+    let mut options = fs::OpenOptions::new();
+    options
+        .access_mode(READ_ATTRIBUTES)
+        .share_mode(PINNED)
+        .custom_flags(BACKUP_SEMANTICS | OPEN_REPARSE_POINT);
+    options.open(folder).and_then(refuse_link)
+}
+
+/// std counts junctions as links, too.
+fn refuse_link(file: File) -> io::Result<File> {
+    if file.metadata()?.file_type().is_symlink() {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, LINK));
+    }
+    Ok(file)
+}
+
+/// The text of our own refusal, which has no code of the OS's.
+const LINK: &str = "a link stands on the way";
+
+pub(crate) fn is_escape(err: &io::Error) -> bool {
+    err.kind() == io::ErrorKind::PermissionDenied && err.raw_os_error().is_none()
+}
+
+/// Windows keeps the writes through one handle apart itself, so that the lock costs nothing there;
+/// Wine looks for the end and writes in two steps.
+#[derive(Debug, Default)]
+pub(crate) struct Turn(Mutex<()>);
+
+impl Turn {
+    pub(crate) fn new() -> Turn {
+        Turn::default()
+    }
+
+    pub(crate) fn take(&self) -> MutexGuard<'_, ()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {

@@ -1,0 +1,239 @@
+//! A torn record never damages its neighbour, and what was lost is said.
+//!
+//! Linux only: full disks are a tmpfs's, a limit's, and strace's.
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test says what it expects by failing"
+)]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+
+use equipment_log::{parse_line, EquipmentSink, Scope};
+use log::Level;
+use support::trace::traced;
+use support::{child, lacks, log_of, missing, sink, tell, Mount, Need, Running};
+use tempfile::{tempdir, TempDir};
+
+#[test]
+fn child_plays_its_role() {
+    let Some((role, root)) = support::role() else { return };
+    let sink = sink(&root).build().unwrap();
+    match role.as_str() {
+        "in turn" => support::told().for_each(|name| tell(outcome(&sink, &name))),
+        "until told" => {
+            let enough = thread::spawn(|| support::told().next());
+            let records = (0..).take_while(|_| !enough.is_finished());
+            records.for_each(|n| tell(outcome(&sink, &format!("theirs-{n}"))));
+            tell(outcome(&sink, "theirs-last"));
+        }
+        "twenty" => (0..20).for_each(|n| tell(outcome(&sink, &format!("ours-{n}")))),
+        "under a limit" => {
+            (0..40).for_each(|n| tell(outcome(&sink, &format!("before-{n}"))));
+            let me = std::process::id().to_string();
+            support::run(Command::new("prlimit").args(["--fsize=unlimited", "--pid", &me]));
+            (0..2).for_each(|n| tell(outcome(&sink, &format!("after-{n}"))));
+        }
+        role => panic!("unknown role {role}"),
+    }
+}
+
+/// A record that tells its name, and is as long as its name makes it: 20 to 6000 bytes.
+fn record(name: &str) -> Vec<u8> {
+    let number = name.bytes().fold(7_usize, |sum, b| (sum * 31 + usize::from(b)) % 6000);
+    format!("<{name}{}>", ".".repeat(number)).into_bytes()
+}
+
+/// Logs the record of that name and says what became of it.
+fn outcome(sink: &EquipmentSink, name: &str) -> String {
+    match sink.write(&Scope::new("EQ").unwrap(), Level::Info, &record(name)) {
+        Ok(()) => format!("ok {name}"),
+        Err(err) if err.is_write() => format!("lost {name}"),
+        Err(err) => panic!("{err}"),
+    }
+}
+
+/// What the file must hold for the outcomes that were told: each record that was acknowledged once
+/// and whole; beginnings of records alone on their lines; and as many missing as were lost. The
+/// count of the fragments.
+fn assert_whole(log: &Path, outcomes: &[String]) -> usize {
+    let mut expected = BTreeMap::new();
+    for outcome in outcomes {
+        let (told, name) = outcome.split_once(' ').unwrap();
+        expected.insert(record(name), told == "ok");
+    }
+    let (mut said, mut fragments) = (0, 0);
+    let mut whole = Vec::new();
+    for line in support::lines(log) {
+        if let Some(missing) = missing(&line) {
+            said += missing;
+        } else if expected.get(&line) == Some(&true) {
+            whole.push(line);
+        } else {
+            let gap_line = line.starts_with(b"20") && !line.contains(&b'<');
+            // A record of which the line is the beginning stands right behind it in the order.
+            let next = expected.range(line.clone()..).next();
+            let fragment = gap_line || next.is_some_and(|(record, _)| record.starts_with(&line));
+            assert!(fragment, "neither whole nor a fragment: {}", support::shown(&line));
+            fragments += 1;
+        }
+    }
+    whole.sort();
+    let acknowledged = expected.iter().filter(|(_, ok)| **ok).map(|(record, _)| record.clone());
+    assert_eq!(whole, acknowledged.collect::<Vec<_>>());
+    assert_eq!(said, expected.values().filter(|ok| !**ok).count() as u64, "{outcomes:?}");
+    fragments
+}
+
+/// A full disk to be: 64 KiB, of which 32 can be freed.
+fn small_disk() -> (TempDir, Mount, PathBuf) {
+    let dir = tempdir().unwrap();
+    let disk = Mount::tmpfs(dir.path(), "64k");
+    let ballast = dir.path().join("ballast");
+    fs::write(&ballast, [0; 32 << 10]).unwrap();
+    (dir, disk, ballast)
+}
+
+#[test]
+fn two_processes_that_fill_a_disk_in_turn_leave_whole_records_and_say_what_is_missing() {
+    if lacks(&[Need::Root]) {
+        return;
+    }
+    let (dir, _disk, ballast) = small_disk();
+    let root = dir.path().join("logs");
+    let sink = sink(&root).build().unwrap();
+    let mut other = Running::start(&mut child("in turn", &root));
+    let mut outcomes = Vec::new();
+    let mut turn = |n: usize| {
+        outcomes.push(outcome(&sink, &format!("ours-{n}")));
+        other.tell(&format!("theirs-{n}"));
+        outcomes.push(other.told().unwrap());
+    };
+    (0..40).for_each(&mut turn);
+    fs::remove_file(ballast).unwrap();
+    (40..42).for_each(&mut turn);
+    let lost = outcomes.iter().filter(|outcome| outcome.starts_with("lost")).count();
+    assert!(lost > 20, "the disk was never full: {outcomes:?}");
+    assert!(assert_whole(&log_of(&root, "EQ"), &outcomes) > 0, "no record was torn");
+    let ours = outcomes.iter().filter(|outcome| outcome.starts_with("lost ours")).count();
+    assert_eq!(sink.stats().total.lost, ours as u64);
+}
+
+#[test]
+fn two_processes_that_fill_a_disk_at_once_never_damage_each_others_records() {
+    if lacks(&[Need::Root]) {
+        return;
+    }
+    let dir = tempdir().unwrap();
+    let _disk = Mount::tmpfs(dir.path(), "4m");
+    let filler = File::create(dir.path().join("filler")).unwrap();
+    let _ = (&filler).write_all(&[0; 4 << 20]);
+    let mut filled = filler.metadata().unwrap().len();
+
+    let root = dir.path().join("logs");
+    let sink = sink(&root).build().unwrap();
+    // Nobody can log until there is room for the folders.
+    filled -= 64 << 10;
+    filler.set_len(filled).unwrap();
+    let mut other = Running::start(&mut child("until told", &root));
+    let mut outcomes = vec![other.told().unwrap()];
+    let (mut stdin, rest) = other.listen();
+    // Little by little: each time both of them run into the end again.
+    for step in 0..200 {
+        filled -= 12 << 10;
+        filler.set_len(filled).unwrap();
+        outcomes.extend((0..20).map(|n| outcome(&sink, &format!("ours-{step}-{n}"))));
+    }
+    filler.set_len(0).unwrap();
+    outcomes.push(outcome(&sink, "ours-last"));
+    stdin.write_all(b"enough\n").unwrap();
+    outcomes.extend(rest.join().unwrap());
+    let fragments = assert_whole(&log_of(&root, "EQ"), &outcomes);
+    assert!(fragments > 100, "only {fragments} records were torn");
+}
+
+/// Twenty records to a file that exists, with a fault at some of their writes.
+fn with_fault(fault: &str) -> (TempDir, Vec<String>) {
+    let dir = tempdir().unwrap();
+    let log = log_of(dir.path(), "EQ");
+    fs::create_dir_all(log.parent().unwrap()).unwrap();
+    fs::write(&log, "").unwrap();
+    let inject = format!("inject=write:{fault}");
+    let options = ["-P", log.to_str().unwrap(), "-e", "trace=write", "-e", &inject];
+    let trace = tempfile::NamedTempFile::new().unwrap();
+    let mut command = traced(&options, trace.path(), &child("twenty", dir.path()));
+    let outcomes = Running::start(&mut command).finish();
+    (dir, outcomes)
+}
+
+#[test]
+fn a_write_that_the_kernel_refuses_is_told_and_said_and_costs_no_other_record() {
+    if lacks(&[Need::Strace]) {
+        return;
+    }
+    for (error, reason) in [
+        ("ENOSPC", "No space left on device"),
+        ("EDQUOT", "Disk quota exceeded"),
+        ("EFBIG", "File too large"),
+    ] {
+        let (dir, outcomes) = with_fault(&format!("error={error}:when=4..6"));
+        let log = log_of(dir.path(), "EQ");
+        let lost: Vec<_> = outcomes.iter().filter(|outcome| outcome.starts_with("lost")).collect();
+        assert_eq!(lost, ["lost ours-3", "lost ours-4", "lost ours-5"]);
+        assert_eq!(assert_whole(&log, &outcomes), 0);
+        let lines = support::lines(&log);
+        // It stands where they are missing.
+        assert_eq!(missing(&lines[3]), Some(3), "{}", support::shown(&lines[3]));
+        let line = parse_line(std::str::from_utf8(&lines[3]).unwrap()).unwrap();
+        assert!(line.message.contains(reason), "{}", line.message);
+        assert_eq!(line.equipment.unwrap().as_str(), "EQ");
+    }
+}
+
+#[test]
+fn a_write_that_a_signal_interrupts_is_made_again() {
+    if lacks(&[Need::Strace]) {
+        return;
+    }
+    let (dir, outcomes) = with_fault("error=EINTR:when=2+3");
+    assert!(outcomes.iter().all(|outcome| outcome.starts_with("ok")), "{outcomes:?}");
+    assert_eq!(assert_whole(&log_of(dir.path(), "EQ"), &outcomes), 0);
+}
+
+#[test]
+fn a_limit_on_the_size_of_files_tears_one_record_and_ends_nothing() {
+    if lacks(&[Need::Tool("prlimit")]) {
+        return;
+    }
+    let dir = tempdir().unwrap();
+    // The limit is a soft one: the child lifts it. Its signal would end a process that heeds it.
+    let limited =
+        support::under(["prlimit", "--fsize=50000:"], &child("under a limit", dir.path()));
+    let outcomes = Running::start(&mut support::after("trap '' XFSZ", &limited)).finish();
+    assert_eq!(outcomes.len(), 42);
+    assert!(outcomes.contains(&"lost before-39".to_owned()), "{outcomes:?}");
+    assert!(assert_whole(&log_of(dir.path(), "EQ"), &outcomes) > 0, "no record was torn");
+}
+
+#[test]
+fn a_file_that_ends_within_a_line_gets_a_line_end_before_the_first_record() {
+    for tail in [&b"a record without its e"[..], b"\0\0\0\0", b"a line\n\0"] {
+        let dir = tempdir().unwrap();
+        let log = log_of(dir.path(), "EQ");
+        fs::create_dir_all(log.parent().unwrap()).unwrap();
+        fs::write(&log, tail).unwrap();
+        let sink = sink(dir.path()).build().unwrap();
+        for record in ["one", "two"] {
+            sink.write(&Scope::new("EQ").unwrap(), Level::Info, record.as_bytes()).unwrap();
+        }
+        assert_eq!(fs::read(&log).unwrap(), [tail, b"\none\ntwo\n"].concat());
+    }
+}

@@ -1,0 +1,89 @@
+//! What the README says of YAML keys and commands is so. Its Rust runs as doctests.
+
+#![cfg(all(feature = "log4rs", feature = "yaml"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test says what it expects by failing"
+)]
+
+use equipment_log::EquipmentScopedOutput;
+use log4rs::config::RawConfig;
+
+const README: &str = include_str!("../README.md");
+
+/// The table of keys: each key and what its row says of the default.
+fn keys() -> Vec<(&'static str, &'static str)> {
+    let (_, table) = README.split_once("| key | default | meaning |\n").expect("the table of keys");
+    let rows = table.lines().skip(1).take_while(|line| line.starts_with('|'));
+    rows.map(|row| {
+        let cells: Vec<_> = row.split('|').map(str::trim).collect();
+        (cells[1].trim_matches('`'), cells[2])
+    })
+    .collect()
+}
+
+/// The blocks of code in one language.
+fn blocks(language: &str) -> Vec<&'static str> {
+    let fence = format!("```{language}\n");
+    README.split(&fence).skip(1).map(|rest| rest.split_once("```").unwrap().0).collect()
+}
+
+#[test]
+fn the_table_has_the_keys_that_the_code_knows() {
+    let error = EquipmentScopedOutput::from_yaml_str("no_such_key: 1").unwrap_err().to_string();
+    let (_, known) = error.split_once("expected one of ").unwrap_or_else(|| panic!("{error}"));
+    let known: Vec<_> = known.split('`').skip(1).step_by(2).collect();
+    let documented: Vec<_> = keys().into_iter().map(|(key, _)| key).collect();
+    assert_eq!(documented, known);
+}
+
+#[test]
+fn each_default_in_the_table_is_a_value_that_its_key_takes() {
+    let mut tried = 0;
+    for (key, default) in keys() {
+        let Some(default) = default.strip_prefix('`').and_then(|text| text.strip_suffix('`'))
+        else {
+            continue;
+        };
+        if key == "encoder" {
+            assert_eq!(default, "kind: equipment_line");
+            continue;
+        }
+        // In quotes where it has none: a brace begins a mapping otherwise.
+        let default = default.trim_matches('"');
+        let yaml = format!("local_root: /data/lab\n{key}: '{default}'");
+        EquipmentScopedOutput::from_yaml_str(&yaml).unwrap_or_else(|err| panic!("{yaml}: {err}"));
+        tried += 1;
+    }
+    assert!(tried >= 6, "only {tried} defaults were tried");
+}
+
+#[test]
+fn its_log4rs_yaml_is_taken_as_it_stands() {
+    let root = tempfile::tempdir().unwrap();
+    std::env::set_var("LAB_ROOT", root.path());
+    let yaml = blocks("yaml");
+    assert!(!yaml.is_empty());
+    for yaml in yaml {
+        let raw: RawConfig = serde_yaml::from_str(yaml).unwrap();
+        let (deserializers, handle) = equipment_log::log4rs::deserializers();
+        let (appenders, errors) = raw.appenders_lossy(&deserializers);
+        assert!(errors.is_empty(), "{errors:?}");
+        assert_eq!(handle.sinks().len(), 1);
+        log4rs::Config::builder().appenders(appenders).build(raw.root()).unwrap();
+    }
+}
+
+#[test]
+fn its_commands_name_examples_that_exist() {
+    let commands = blocks("sh").concat();
+    assert!(commands.contains("cargo run --example workstation\ncargo test\n"));
+    let named: Vec<_> = commands.split("--example ").skip(1).collect();
+    assert_eq!(named.len(), 2);
+    for rest in named {
+        let name = rest.split_whitespace().next().unwrap();
+        let file = format!("{}/examples/{name}.rs", env!("CARGO_MANIFEST_DIR"));
+        assert!(std::path::Path::new(&file).exists(), "{file}");
+    }
+}

@@ -1,0 +1,125 @@
+//! The promise: log4rs's own reload, by `refresh_rate`, loses no record, also when `local_root`
+//! changes, and the handle reaches the new sinks.
+//!
+//! One test: a process has one global logger.
+
+#![cfg(feature = "log4rs")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test says what it expects by failing"
+)]
+
+mod kit;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use equipment_log::Scope;
+use kit::{log_path, HOST};
+
+/// Longer than a reload takes on any machine.
+const RELOADED: Duration = Duration::from_secs(60);
+
+const THREADS: usize = 4;
+
+/// Returns when `happened`, and fails when it never does.
+fn wait_until(what: &str, happened: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !happened() {
+        assert!(start.elapsed() < RELOADED, "not seen in time: {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn configure(file: &Path, root: &Path, precision: &str) {
+    let yaml = format!(
+        "refresh_rate: 20 ms
+appenders:
+  equipment:
+    kind: equipment_scoped
+    local_root: {root:?}
+    hostname: {HOST}
+    encoder:
+      kind: equipment_line
+      precision: {precision}
+root:
+  level: info
+  appenders: [equipment]
+"
+    );
+    // Whoever reads the file sees the old one or the new one whole.
+    let new = file.with_extension("new");
+    std::fs::write(&new, yaml).unwrap();
+    std::fs::rename(&new, file).unwrap();
+}
+
+/// The records that each thread has in a log, in the order of the log.
+fn records(path: &Path) -> Vec<Vec<usize>> {
+    let mut by_thread = vec![Vec::new(); THREADS];
+    for message in kit::messages(path) {
+        let (thread, record) = message.split_once(' ').unwrap();
+        by_thread[thread.parse::<usize>().unwrap()].push(record.parse().unwrap());
+    }
+    by_thread
+}
+
+#[test]
+fn a_reload_loses_nothing_and_follows_a_changed_root() {
+    let dir = tempfile::tempdir().unwrap();
+    let (config, old, new) =
+        (dir.path().join("log4rs.yaml"), dir.path().join("old"), dir.path().join("new"));
+    let (old_log, new_log) = (log_path(&old, "RELOADED"), log_path(&new, "RELOADED"));
+    configure(&config, &old, "seconds");
+    let (deserializers, handle) = equipment_log::log4rs::deserializers();
+    log4rs::init_file(&config, deserializers).unwrap();
+    let scope = Scope::new("RELOADED").unwrap();
+    let paths = || handle.sinks().iter().filter_map(|sink| sink.path(&scope)).collect::<Vec<_>>();
+    assert_eq!(paths(), [old_log.clone()]);
+
+    let stop = AtomicBool::new(false);
+    let logged = thread::scope(|threads| {
+        let loggers: Vec<_> = (0..THREADS)
+            .map(|thread| {
+                let (scope, stop) = (&scope, &stop);
+                threads.spawn(move || {
+                    let _in = scope.enter();
+                    let mut record = 0;
+                    while !stop.load(Ordering::Relaxed) {
+                        log::info!("{thread} {record}");
+                        record += 1;
+                        // The disk need not hold more than a test's worth.
+                        thread::sleep(Duration::from_micros(200));
+                    }
+                    record
+                })
+            })
+            .collect();
+
+        // The same file, through a new appender.
+        wait_until("a first record", || old_log.exists());
+        configure(&config, &old, "millis");
+        wait_until("milliseconds in the same log", || {
+            let text = std::fs::read_to_string(&old_log).unwrap();
+            text.lines().any(|line| line.get(19..20) == Some("."))
+        });
+        // Another root.
+        configure(&config, &new, "seconds");
+        wait_until("the log below the new root", || new_log.exists());
+        wait_until("the end of the old appenders", || paths() == [new_log.clone()]);
+        stop.store(true, Ordering::Relaxed);
+        loggers.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<usize>>()
+    });
+
+    let (before, after) = (records(&old_log), records(&new_log));
+    for (thread, logged) in logged.into_iter().enumerate() {
+        let found: Vec<_> = before[thread].iter().chain(&after[thread]).copied().collect();
+        assert_eq!(found, (0..logged).collect::<Vec<_>>(), "thread {thread}");
+    }
+    let [sink] = &handle.sinks()[..] else { panic!("one appender, one sink") };
+    let stats = sink.stats();
+    assert_eq!(stats.total.written, after.iter().flatten().count() as u64);
+    assert_eq!((stats.total.lost, stats.skipped, stats.refused), (0, 0, 0));
+}
