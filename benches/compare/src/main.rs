@@ -3,12 +3,14 @@
 mod arrived;
 mod measure;
 mod options;
+mod plot;
 mod report;
 mod results;
 mod scenario;
 mod site;
 mod subject;
 mod subjects;
+mod targets;
 
 use std::process::ExitCode;
 
@@ -43,7 +45,11 @@ fn run() -> Result<ExitCode, String> {
         eprintln!();
     }
     report::print(&results, &scenarios, &entries, options.rounds);
-    Ok(ExitCode::SUCCESS)
+    if let Some(file) = &options.plot {
+        plot::write(file, &results, &scenarios, &entries)?;
+    }
+    let all_held = !options.check || targets::print(&targets::all(&results));
+    Ok(if all_held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// One round of every subject, beginning with another one each time: whoever follows a heavy one has no luck for long.

@@ -43,6 +43,7 @@ impl Scenario {
         let threads =
             if self.threads == 1 { "1 thread".into() } else { format!("{} threads", self.threads) };
         match self.file_count() {
+            _ if self.durable() => format!("{threads} of ERRORs"),
             1 => format!("{threads}, 1 file"),
             files => format!("{threads}, {files} files"),
         }
