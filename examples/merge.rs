@@ -219,7 +219,7 @@ fn is_wanted(args: &Args, first: Option<&Line>) -> bool {
         return args.since.is_none() && args.level.is_none() && args.run.is_none();
     };
     let of_run = |run: &String| line.tags.iter().any(|(key, value)| key == "run" && value == run);
-    args.since.map_or(true, |since| line.time >= since)
-        && args.level.map_or(true, |level| line.level <= level)
-        && args.run.as_ref().map_or(true, of_run)
+    args.since.is_none_or(|since| line.time >= since)
+        && args.level.is_none_or(|level| line.level <= level)
+        && args.run.as_ref().is_none_or(of_run)
 }

@@ -113,17 +113,7 @@ impl EquipmentScopedOutput {
     }
 
     fn write(&self, record: &log::Record<'_>) -> Result<(), Error> {
-        let scope = match scope::of_record(record, || None) {
-            Ok(Some(scope)) => scope,
-            Ok(None) => {
-                self.sink.skip();
-                return Ok(());
-            }
-            Err(err) => {
-                self.sink.refuse();
-                return Err(err);
-            }
-        };
+        let Some(scope) = self.sink.scope_of(record, || None)? else { return Ok(()) };
         line::with_buffer(|buffer| {
             line::push_message(buffer, *record.args());
             self.sink.write_buffer(&scope, record.level(), buffer)

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::file::{LogFile, Root};
 use crate::layout::NoPath;
 use crate::line::{self, ControlCharacters, LineFormat};
-use crate::scope::Scope;
+use crate::scope::{self, Scope};
 use crate::stats::{Counter, Counts, Stats};
 
 /// Writes ready records to the log of the equipment they belong to.
@@ -147,13 +147,33 @@ impl EquipmentSink {
         }
     }
 
+    /// Whose the record is, with `context` for what the framework knows of it. Counts it where it is
+    /// nobody's, or where its equipment is refused.
+    #[cfg_attr(
+        not(any(feature = "log4rs", feature = "fern")),
+        allow(dead_code, reason = "only the adapters have records")
+    )]
+    pub(crate) fn scope_of(
+        &self,
+        record: &log::Record<'_>,
+        context: impl FnOnce() -> Option<String>,
+    ) -> Result<Option<Scope>, Error> {
+        let scope = scope::of_record(record, context);
+        match &scope {
+            Ok(Some(_)) => {}
+            Ok(None) => self.skip(),
+            Err(_) => self.refuse(),
+        }
+        scope
+    }
+
     /// Counts a record that is no equipment's.
-    pub(crate) fn skip(&self) {
+    fn skip(&self) {
         self.0.skipped.add(1);
     }
 
     /// Counts a record whose equipment may not become a path.
-    pub(crate) fn refuse(&self) {
+    fn refuse(&self) {
         self.0.refused.add(1);
     }
 

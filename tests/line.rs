@@ -109,6 +109,18 @@ fn levels_are_padded_to_five_and_tags_stand_in_their_order() {
 }
 
 #[test]
+fn a_tag_that_is_called_as_one_of_ours_is_told_from_it() {
+    let scope = confocal().tag("host", "h").tag("equip", "FORGED").tag("a]", "[b:\\");
+    let text = scope.run(|| encode(&EquipmentLineEncoder::new(HOST), Level::Info, "m"));
+    let line = one_line(&text);
+    assert!(line.ends_with(r"[\host:h] [\equip:FORGED] [a\]:\[b:\\] m"), "{line}");
+    let line = parse_line(line).unwrap();
+    assert_eq!((&*line.host, line.equipment.unwrap().as_str()), (HOST, "CONFOCAL_01"));
+    let others = [("host", "h"), ("equip", "FORGED"), ("a]", "[b:\\")];
+    assert_eq!(line.tags[2..], others.map(|(key, value)| (key.to_owned(), value.to_owned())));
+}
+
+#[test]
 fn a_message_that_looks_like_tags_stays_a_message() {
     let encoder = EquipmentLineEncoder::new(HOST);
     for message in [
@@ -255,14 +267,14 @@ fn in_line(tags: &[(String, String)]) -> Vec<(String, String)> {
 
 proptest! {
     #[test]
-    fn what_is_encoded_is_read_back(tags in tags(), message in hostile()) {
+    fn what_is_encoded_is_read_back(host in hostile(), tags in tags(), message in hostile()) {
         let text = tagged(&tags).run(|| {
-            encode(&EquipmentLineEncoder::new(HOST), Level::Debug, &message)
+            encode(&EquipmentLineEncoder::new(&host), Level::Debug, &message)
         });
         let line = parse_line(one_line(&text));
         prop_assert!(line.is_some(), "{}", text);
         let line = line.unwrap();
-        prop_assert_eq!(&line.host, HOST);
+        prop_assert_eq!(line.host, host, "{}", text);
         prop_assert_eq!(line.equipment.as_ref().map(|id| id.as_str()), Some("LINE_TAGGED"));
         prop_assert_eq!(line.level, Level::Debug);
         prop_assert_eq!(line.tags, in_line(&tags), "{}", text);

@@ -8,8 +8,9 @@
 )]
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// The example that `cargo test` has built.
 fn merge(folder: &Path, args: &[&str]) -> Command {
@@ -104,6 +105,21 @@ fn a_line_longer_than_the_memory_allows_is_passed_on_whole() {
     assert!(all == [&text[0], other, &text[1], &text[2], "\n"].concat(), "{} bytes", all.len());
     let warnings = printed(merge(equipment.path(), &["--level", "warn"]).output().unwrap());
     assert!(warnings == [&text[0], other].concat(), "{} bytes", warnings.len());
+}
+
+/// As `merge … | head -1` leaves it.
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let equipment = tempfile::tempdir().unwrap();
+    let line = "2026-04-17T14:31:55Z [INFO ] [host:a] [equip:E] one of many\n";
+    fs::write(equipment.path().join("wizard.a.log"), line.repeat(20_000)).unwrap();
+    let mut command = merge(equipment.path(), &[]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut first = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    assert_eq!(first, line);
+    let Output { status, stderr, .. } = child.wait_with_output().unwrap();
+    assert!(status.success() && stderr.is_empty(), "{}", String::from_utf8_lossy(&stderr));
 }
 
 #[test]

@@ -80,7 +80,7 @@ fn its_commands_name_examples_that_exist() {
     let commands = blocks("sh").concat();
     assert!(commands.contains("cargo run --example workstation\ncargo test\n"));
     let named: Vec<_> = commands.split("--example ").skip(1).collect();
-    assert_eq!(named.len(), 2);
+    assert_eq!(named.len(), 3);
     for rest in named {
         let name = rest.split_whitespace().next().unwrap();
         let file = format!("{}/examples/{name}.rs", env!("CARGO_MANIFEST_DIR"));

@@ -77,7 +77,7 @@ fn a_reload_loses_nothing_and_follows_a_changed_root() {
     log4rs::init_file(&config, deserializers).unwrap();
     let scope = Scope::new("RELOADED").unwrap();
     let paths = || handle.sinks().iter().filter_map(|sink| sink.path(&scope)).collect::<Vec<_>>();
-    assert_eq!(paths(), [old_log.clone()]);
+    assert_eq!(paths(), [&*old_log]);
 
     let stop = AtomicBool::new(false);
     let logged = thread::scope(|threads| {
@@ -108,7 +108,7 @@ fn a_reload_loses_nothing_and_follows_a_changed_root() {
         // Another root.
         configure(&config, &new, "seconds");
         wait_until("the log below the new root", || new_log.exists());
-        wait_until("the end of the old appenders", || paths() == [new_log.clone()]);
+        wait_until("the end of the old appenders", || paths() == [&*new_log]);
         stop.store(true, Ordering::Relaxed);
         loggers.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<usize>>()
     });

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! [`register`] teaches a `Deserializers` the kinds `equipment_scoped` and `equipment_line`.
-//! Entering a [`Scope`] shows in log4rs's own diagnostic context from then on, so that
+//! Entering a [`Scope`](crate::Scope) shows in log4rs's own diagnostic context from then on, so that
 //! `{X(equipment_id)}` and `{X(run)}` print in every other appender too.
 //!
 //! # A configuration that is wrong
@@ -33,6 +33,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod encoder;
+
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -41,12 +43,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ::log4rs::append::Append;
 use ::log4rs::config::{Deserialize, Deserializers};
 use ::log4rs::encode::{self, Encode, EncoderConfig};
+pub use encoder::EquipmentLineEncoder;
+use encoder::{LineConfig, LineEncoderDeserializer};
 use serde::de::Error as _;
 
 use crate::config::{self, Encoder, SinkConfig};
 use crate::error::Error;
-use crate::line::{self, ControlCharacters, LineFormat, Precision};
-use crate::scope::{self, Mirror, Scope, EQUIPMENT_ID};
+use crate::line::{self, LineFormat};
+use crate::scope::{self, Mirror, EQUIPMENT_ID};
 use crate::sink::{EquipmentSink, WeakSink};
 
 /// The kind of the appender in YAML.
@@ -174,17 +178,7 @@ impl EquipmentScopedAppender {
     }
 
     fn write(&self, record: &log::Record<'_>) -> anyhow::Result<()> {
-        let scope = match scope::of_record(record, context_id) {
-            Ok(Some(scope)) => scope,
-            Ok(None) => {
-                self.sink.skip();
-                return Ok(());
-            }
-            Err(err) => {
-                self.sink.refuse();
-                return Err(err.into());
-            }
-        };
+        let Some(scope) = self.sink.scope_of(record, context_id)? else { return Ok(()) };
         line::with_buffer(|buffer| {
             match &self.encoding {
                 Encoding::Line(line) => {
@@ -345,96 +339,9 @@ fn in_encoder(err: impl fmt::Display) -> anyhow::Error {
     anyhow::anyhow!("encoder: {err}")
 }
 
-/// The encoder's keys in YAML.
-#[derive(Clone, Copy, Debug, Default, serde::Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct LineConfig {
-    precision: Precision,
-    /// None: as the appender has it.
-    control_characters: Option<ControlCharacters>,
-}
-
 fn line_for(sink: &EquipmentSink, config: LineConfig) -> LineFormat {
     let mut line = sink.line_format().clone();
     line.precision = config.precision;
     line.control = config.control_characters.unwrap_or(line.control);
     line
-}
-
-/// The structured line as a log4rs encoder, for any appender: `kind: equipment_line`.
-///
-/// ```yaml
-/// encoder:
-///   kind: equipment_line
-///   precision: millis             # or seconds, the default
-///   control_characters: escape    # or keep
-/// ```
-///
-/// Inside an `equipment_scoped` appender the host's name and `control_characters` are the
-/// appender's. Elsewhere the host is this machine, and a record outside any scope has no `equip`.
-///
-/// # Examples
-///
-/// ```
-/// use equipment_log::log4rs::EquipmentLineEncoder;
-/// use log4rs::append::console::ConsoleAppender;
-///
-/// let console = ConsoleAppender::builder()
-///     .encoder(Box::new(EquipmentLineEncoder::new("labpc-04")))
-///     .build();
-/// # drop(console);
-/// ```
-#[derive(Clone, Debug)]
-pub struct EquipmentLineEncoder(LineFormat);
-
-impl EquipmentLineEncoder {
-    /// Lines that name this host.
-    pub fn new(hostname: impl AsRef<str>) -> EquipmentLineEncoder {
-        EquipmentLineEncoder(LineFormat::new(hostname.as_ref()))
-    }
-
-    /// How finely the line tells the time. Default: seconds.
-    #[must_use]
-    pub fn precision(mut self, precision: Precision) -> EquipmentLineEncoder {
-        self.0.precision = precision;
-        self
-    }
-
-    /// What becomes of control characters in the message. Default: they are escaped.
-    #[must_use]
-    pub fn control_characters(mut self, control: ControlCharacters) -> EquipmentLineEncoder {
-        self.0.control = control;
-        self
-    }
-}
-
-impl Encode for EquipmentLineEncoder {
-    fn encode(&self, w: &mut dyn encode::Write, record: &log::Record<'_>) -> anyhow::Result<()> {
-        // A refused id is reported by the appender that would write there; here it is only left out.
-        let scope: Option<Scope> = scope::of_record(record, context_id).unwrap_or_default();
-        line::with_buffer(|buffer| {
-            self.0.encode(buffer, scope.as_ref(), record.level(), *record.args());
-            w.write_all(buffer)
-        })?;
-        Ok(())
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-struct LineEncoderDeserializer;
-
-impl Deserialize for LineEncoderDeserializer {
-    type Trait = dyn Encode;
-    type Config = LineConfig;
-
-    fn deserialize(
-        &self,
-        config: LineConfig,
-        _: &Deserializers,
-    ) -> anyhow::Result<Box<dyn Encode>> {
-        let mut line = LineFormat::new(&config::this_host()?);
-        line.precision = config.precision;
-        line.control = config.control_characters.unwrap_or_default();
-        Ok(Box::new(EquipmentLineEncoder(line)))
-    }
 }

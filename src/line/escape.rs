@@ -1,0 +1,101 @@
+//! Control characters made visible, and back.
+//!
+//! Imports nothing of ours. The invariant: what is escaped can be told from what was written so,
+//! where backslashes are escaped too, as the structured line does.
+
+use std::fmt::Write as _;
+
+/// What becomes of control characters inside a record: C0 with tab, CR, LF and ESC, DEL, C1, and
+/// the line and paragraph separators U+2028 and U+2029.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(rename_all = "lowercase"))]
+#[non_exhaustive]
+pub enum ControlCharacters {
+    /// They are written as visible escapes (`\n`, `\x1b`, `\u{2028}`): one record is one line.
+    #[default]
+    Escape,
+    /// They are written as they are: a record may span lines, and may command a terminal.
+    Keep,
+}
+
+impl ControlCharacters {
+    /// As it is written in YAML.
+    pub(crate) fn key(self) -> &'static str {
+        match self {
+            ControlCharacters::Escape => "escape",
+            ControlCharacters::Keep => "keep",
+        }
+    }
+}
+
+pub(super) fn is_control(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
+/// Whether the bytes may hold a control character: exact for ASCII, and true for the two lead
+/// bytes under which the others stand in UTF-8.
+pub(crate) fn may_hold_controls(bytes: &[u8]) -> bool {
+    // No early return: the loop becomes a handful of vector instructions.
+    bytes.iter().fold(false, |found, b| found | (*b < 0x20) | matches!(*b, 0x7f | 0xc2 | 0xe2))
+}
+
+pub(super) fn push_escape(out: &mut String, c: char) {
+    match c {
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\t' => out.push_str("\\t"),
+        c if c.is_ascii() => drop(write!(out, "\\x{:02x}", u32::from(c))),
+        c => drop(write!(out, "\\u{{{:x}}}", u32::from(c))),
+    }
+}
+
+/// Makes the control characters of a record visible, in place, all but those of the line's end.
+///
+/// Bytes that are no UTF-8 stay as they are.
+pub(crate) fn escape_controls(record: &mut Vec<u8>, start: usize) {
+    if !may_hold_controls(&record[start..]) {
+        return;
+    }
+    let raw = record.split_off(start);
+    let mut escaped = String::new();
+    for chunk in raw.utf8_chunks() {
+        escaped.clear();
+        for c in chunk.valid().chars() {
+            if is_control(c) {
+                push_escape(&mut escaped, c);
+            } else {
+                escaped.push(c);
+            }
+        }
+        record.extend_from_slice(escaped.as_bytes());
+        record.extend_from_slice(chunk.invalid());
+    }
+}
+
+pub(super) fn unescape(text: &str) -> Option<String> {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        plain.push_str(&rest[..at]);
+        let mut chars = rest[at + 1..].chars();
+        match chars.next()? {
+            'n' => plain.push('\n'),
+            'r' => plain.push('\r'),
+            't' => plain.push('\t'),
+            'x' => {
+                let digits = chars.as_str().get(..2)?;
+                plain.push(char::from(u8::from_str_radix(digits, 16).ok()?));
+                chars = chars.as_str()[2..].chars();
+            }
+            'u' => {
+                let (digits, after) = chars.as_str().strip_prefix('{')?.split_once('}')?;
+                plain.push(char::from_u32(u32::from_str_radix(digits, 16).ok()?)?);
+                chars = after.chars();
+            }
+            c => plain.push(c),
+        }
+        rest = chars.as_str();
+    }
+    plain.push_str(rest);
+    Some(plain)
+}

@@ -1,0 +1,66 @@
+//! [`InScope`]: a future that takes its scope along.
+//!
+//! Imports the scope alone. The scope is entered around each poll and left before it returns, so
+//! that no other task of the thread is inside it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use super::Scope;
+
+/// Runs futures inside a scope, on any runtime.
+pub trait ScopeFutureExt: Future + Sized {
+    /// Enters `scope` around every poll of this future, and around its drop.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use equipment_log::{Scope, ScopeFutureExt};
+    ///
+    /// async fn acquire() { log::info!("first frame") }
+    ///
+    /// let task = acquire().in_scope(Scope::new("CONFOCAL_01")?);
+    /// # drop(task);
+    /// # Ok::<(), equipment_log::Error>(())
+    /// ```
+    fn in_scope(self, scope: Scope) -> InScope<Self> {
+        InScope { future: Some(self), scope }
+    }
+}
+
+impl<F: Future> ScopeFutureExt for F {}
+
+pin_project_lite::pin_project! {
+    /// A future that is polled inside a scope: what [`ScopeFutureExt::in_scope`] returns.
+    #[must_use = "futures do nothing unless polled"]
+    #[derive(Debug)]
+    pub struct InScope<F> {
+        // None only while it is being dropped.
+        #[pin]
+        future: Option<F>,
+        scope: Scope,
+    }
+
+    impl<F> PinnedDrop for InScope<F> {
+        // A future's destructor may log too.
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let _in = this.scope.enter();
+            this.future.set(None);
+        }
+    }
+}
+
+impl<F: Future> Future for InScope<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let _in = this.scope.enter();
+        match this.future.as_pin_mut() {
+            Some(future) => future.poll(cx),
+            None => Poll::Pending,
+        }
+    }
+}
