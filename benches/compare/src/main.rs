@@ -1,0 +1,76 @@
+//! Runs ours, its peers and the bare system call in turn, and prints what each costs.
+
+mod arrived;
+mod measure;
+mod options;
+mod plot;
+mod report;
+mod results;
+mod scenario;
+mod site;
+mod subject;
+mod subjects;
+mod targets;
+
+use std::process::ExitCode;
+
+use options::Options;
+use results::Results;
+use scenario::Scenario;
+use site::Site;
+use subjects::Entry;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("compare: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<ExitCode, String> {
+    let options = Options::from_args()?;
+    let scenarios = options.scenarios();
+    let entries = options.entries();
+    let mut results = Results::default();
+    for scenario in &scenarios {
+        let site = Site::new(&options.dir, scenario.file_count(), scenario.level)
+            .map_err(|e| format!("making a folder in {}: {e}", options.dir.display()))?;
+        for round in 0..options.rounds {
+            eprint!("\r{}: round {} of {}   ", scenario.name(), round + 1, options.rounds);
+            measure_all(&mut results, scenario, &site, &entries, round)?;
+        }
+        eprintln!();
+    }
+    report::print(&results, &scenarios, &entries, options.rounds);
+    if let Some(file) = &options.plot {
+        plot::write(file, &results, &scenarios, &entries)?;
+    }
+    let all_held = !options.check || targets::print(&targets::all(&results));
+    Ok(if all_held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// One round of every subject, beginning with another one each time: whoever follows a heavy one has no luck for long.
+fn measure_all(
+    results: &mut Results,
+    scenario: &Scenario,
+    site: &Site,
+    entries: &[&'static Entry],
+    round: usize,
+) -> Result<(), String> {
+    let takers: Vec<_> = entries.iter().filter(|entry| scenario.takes(entry)).collect();
+    for i in 0..takers.len() {
+        let entry = takers[(i + round) % takers.len()];
+        let measure = |time_calls| {
+            measure::round(entry, scenario, site, time_calls)
+                .map_err(|e| format!("{}, {}: {e}", entry.name, scenario.name()))
+        };
+        results.add_time(scenario.name(), entry.name, &measure(false)?);
+        if scenario.calls {
+            results.add_calls(scenario.name(), entry.name, measure(true)?.calls);
+        }
+    }
+    Ok(())
+}

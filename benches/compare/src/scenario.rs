@@ -1,0 +1,101 @@
+//! What is asked of every subject.
+
+use crate::subjects::Entry;
+
+#[derive(Clone, Copy)]
+pub enum Files {
+    One,
+    /// As many as threads, each thread its own.
+    OneEach,
+    /// Another file for every record, around and around.
+    InTurn(usize),
+}
+
+#[derive(Clone, Copy)]
+pub struct Scenario {
+    pub threads: usize,
+    pub files: Files,
+    pub records_per_thread: u64,
+    pub level: log::Level,
+    /// Whether single calls are timed too.
+    pub calls: bool,
+}
+
+/// The thread number of the records that open each file before the time is taken; those that count are 1, 2, …
+pub const WARM_UP: usize = 0;
+
+impl Scenario {
+    const fn infos(threads: usize, files: Files, calls: bool) -> Self {
+        Self { threads, files, records_per_thread: 40_000, level: log::Level::Info, calls }
+    }
+
+    const fn errors(threads: usize, records_per_thread: u64) -> Self {
+        Self {
+            threads,
+            files: Files::One,
+            records_per_thread,
+            level: log::Level::Error,
+            calls: false,
+        }
+    }
+
+    pub fn name(&self) -> String {
+        let threads =
+            if self.threads == 1 { "1 thread".into() } else { format!("{} threads", self.threads) };
+        match self.file_count() {
+            _ if self.durable() => format!("{threads} of ERRORs"),
+            1 => format!("{threads}, 1 file"),
+            files => format!("{threads}, {files} files"),
+        }
+    }
+
+    pub fn durable(&self) -> bool {
+        self.level == log::Level::Error
+    }
+
+    pub fn takes(&self, entry: &Entry) -> bool {
+        self.file_count() <= entry.max_files && (entry.durable || !self.durable())
+    }
+
+    pub fn file_count(&self) -> usize {
+        match self.files {
+            Files::One => 1,
+            Files::OneEach => self.threads,
+            Files::InTurn(files) => files,
+        }
+    }
+
+    pub fn records(&self) -> u64 {
+        self.threads as u64 * self.records_per_thread
+    }
+
+    /// The equipment that a thread's record is about; the check of what arrived asks it again.
+    pub fn equipment(&self, thread: usize, sequence: u64) -> usize {
+        match self.files {
+            _ if thread == WARM_UP => sequence as usize,
+            Files::One => 0,
+            Files::OneEach => thread - 1,
+            Files::InTurn(files) => (sequence % files as u64) as usize,
+        }
+    }
+
+    /// Few records and files, to see that everything works; the figures mean nothing then.
+    pub fn quick(self) -> Self {
+        let files = match self.files {
+            Files::InTurn(files) => Files::InTurn(files.min(500)),
+            files => files,
+        };
+        Self { files, records_per_thread: (self.records_per_thread / 20).max(2), ..self }
+    }
+}
+
+pub const ONE_THREAD: Scenario = Scenario::infos(1, Files::One, true);
+pub const TWO_THREADS: Scenario = Scenario::infos(2, Files::One, true);
+pub const TWO_TO_TWO: Scenario = Scenario::infos(2, Files::OneEach, false);
+pub const MANY_FILES: Scenario = Scenario::infos(1, Files::InTurn(100), false);
+pub const VERY_MANY_FILES: Scenario = Scenario::infos(1, Files::InTurn(10_000), false);
+pub const ERRORS_16: Scenario = Scenario::errors(16, 50);
+pub const ERRORS_64: Scenario = Scenario::errors(64, 25);
+
+pub const ALL: [Scenario; 7] =
+    [ONE_THREAD, TWO_THREADS, TWO_TO_TWO, MANY_FILES, VERY_MANY_FILES, ERRORS_16, ERRORS_64];
