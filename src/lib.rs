@@ -72,9 +72,13 @@
 //!   that it stands on a line of its own; then the whole record is tried once more.
 //! - **A lost record is counted and said.** The first record that can be written again is preceded,
 //!   in the same write, by one structured line at WARN: how many records are missing there, since
-//!   when, and the OS's reason. [`EquipmentSink::stats`] counts them as `lost`.
+//!   when, and the OS's reason. [`EquipmentSink::stats`] counts them as `lost`. What is not said yet
+//!   when the sink is dropped, at a reload or the program's end, stays unsaid.
+//! - **A file size limit** (`RLIMIT_FSIZE`) is an error only to a program that ignores `SIGXFSZ`; to
+//!   others the kernel sends that signal, which ends them.
 //! - **A torn end** (a crash, a run of NULs after a power cut) is closed with a line end before the
-//!   first record that is appended, in the same write. What is torn stays in the file as it is. A
+//!   first record that is appended, in the same write. What is torn stays in the file as it is. The
+//!   end of a file that we may write and not read cannot be seen: a blank line is put there. A
 //!   process that is killed *inside* a write of several pages can leave a fragment to which a
 //!   process that has the file open already appends; the next that opens the file heals it.
 //! - **Too many open files**: beyond `max_open_files`, and whenever the OS has no descriptor left,

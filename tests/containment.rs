@@ -340,3 +340,13 @@ fn the_modes_are_those_asked_for_less_the_umask() {
         }
     }
 }
+
+#[test]
+fn a_file_in_the_place_of_a_folder_is_an_error_to_open_and_the_record_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("EQ"), "a file").unwrap();
+    let sink = support::sink(dir.path()).build().unwrap();
+    let err = sink.write(&Scope::new("EQ").unwrap(), log::Level::Info, b"record").unwrap_err();
+    assert!(err.is_open() && !err.is_write() && !err.is_sync(), "{err}");
+    assert_eq!(sink.stats().total.lost, 1);
+}

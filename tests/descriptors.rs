@@ -28,6 +28,9 @@ const LIMIT: usize = 64;
 #[test]
 fn child_plays_its_role() {
     let Some((role, root)) = support::role() else { return };
+    if role == "a sink that has none beside two that have all" {
+        return share(&root);
+    }
     let builder = match role.as_str() {
         "as many as there may be" => sink(&root),
         "more than there may be" => sink(&root).max_open_files(1_000),
@@ -47,6 +50,30 @@ fn child_plays_its_role() {
     let stats = sink.stats();
     assert_eq!((stats.total.lost, stats.total.written), (0, equipment as u64), "{stats}");
     tell(stats.open);
+}
+
+/// Three sinks, of which two hold every descriptor that there is before the third has its first
+/// record.
+fn share(root: &Path) {
+    let [first, second, third] =
+        ["first", "second", "third"].map(|name| sink(&root.join(name)).build().unwrap());
+    for n in 0..LIMIT {
+        log_one(&first, n);
+        log_one(&second, n);
+    }
+    third.write(&Scope::new("D0").unwrap(), Level::Error, b"record").unwrap();
+}
+
+#[test]
+fn a_sink_that_has_no_descriptor_takes_one_from_another_sink() {
+    if lacks(&[Need::Tool("prlimit")]) {
+        return;
+    }
+    let dir = tempdir().unwrap();
+    let child = child("a sink that has none beside two that have all", dir.path());
+    let limit = format!("--nofile={LIMIT}:{LIMIT}");
+    Running::start(&mut support::under(["prlimit", &limit], &child)).finish();
+    assert_eq!(fs::read_to_string(log_of(&dir.path().join("third"), "D0")).unwrap(), "record\n");
 }
 
 fn log_one(sink: &EquipmentSink, n: usize) {

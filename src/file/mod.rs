@@ -120,7 +120,7 @@ impl LogFile {
         self.count(record, &written);
         match self.sync_open(&written?) {
             // Not counted again: it is the same record.
-            Err(err) if err.is_unsynced_file() => {
+            Err(err) if err.may_be_synced_elsewhere() => {
                 self.append_to_sync(record, say_gap).and_then(|open| self.sync_open(&open))
             }
             result => result,
@@ -243,7 +243,7 @@ impl LogFile {
             return Ok(open);
         }
         self.open_files.admit(&self.me);
-        let opened = self.open_or_make_room().and_then(|opened| {
+        let opened = self.making_room(|| self.root.open(&self.relative)).and_then(|opened| {
             OpenFile::new(opened, now_ms).map_err(|err| Error::io(Doing::Inspect, &self.path, err))
         });
         match opened {
@@ -262,9 +262,10 @@ impl LogFile {
         }
     }
 
-    fn open_or_make_room(&self) -> Result<root::Opened, Error> {
+    /// Tries again for as long as there is no descriptor left and a file can be let go.
+    fn making_room<T>(&self, attempt: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
         loop {
-            match self.root.open(&self.relative) {
+            match attempt() {
                 Err(err)
                     if err.io_error().is_some_and(sys::out_of_descriptors)
                         && (self.open_files.evict_one() || evict_of_any_sink()) => {}
@@ -315,12 +316,15 @@ impl LogFile {
 
     fn sync_entries(&self, open: &OpenFile) -> Result<(), Error> {
         if !open.entries_synced.load(Ordering::Acquire) {
-            self.root
-                .sync_entries_of(&self.relative)
-                .inspect_err(|_| self.tally.sync_failures.add(1))?;
+            self.sync_new_entries()?;
             open.entries_synced.store(true, Ordering::Release);
         }
         Ok(())
+    }
+
+    fn sync_new_entries(&self) -> Result<(), Error> {
+        self.making_room(|| self.root.sync_entries_of(&self.relative))
+            .inspect_err(|_| self.tally.sync_failures.add(1))
     }
 
     /// Makes durable what was appended so far.
@@ -354,7 +358,7 @@ impl LogFile {
             Error::io(Doing::Sync, &self.path, err)
         })?;
         self.tally.syncs.add(u64::from(first));
-        self.root.sync_entries_of(&self.relative).inspect_err(|_| self.tally.sync_failures.add(1))
+        self.sync_new_entries()
     }
 }
 

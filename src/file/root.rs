@@ -79,7 +79,11 @@ impl Root {
                 Err(err) if err.kind() == io::ErrorKind::NotFound => {}
                 Err(err) => return Err(self.explain(Doing::Open, relative, err)),
             }
-            self.create_folders(&below, relative)?;
+            match self.create_folders(&below, relative) {
+                // Moved or removed between two of them: from the beginning.
+                Err(err) if err.is_not_found() => continue,
+                created => created?,
+            }
             let path = self.path.join(relative);
             match fresh::make(&path, || below.open(relative, Purpose::Create)) {
                 Ok((file, readable)) => return Ok(Opened { file, created: true, readable }),

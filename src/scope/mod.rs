@@ -139,7 +139,8 @@ impl Scope {
     /// Makes this the innermost scope of this thread until the guard is dropped.
     ///
     /// What was there before is the innermost again after that, in whatever order guards are
-    /// dropped, and also when a panic unwinds through it.
+    /// dropped, and also when a panic unwinds through it. A thread that is destroying its
+    /// thread-locals has no scopes any more: there, nothing is entered.
     pub fn enter(&self) -> ScopeGuard {
         let entered = STACK.try_with(|stack| {
             let mut stack = stack.borrow_mut();
