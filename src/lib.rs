@@ -96,7 +96,8 @@
 //! - Folders are walked from `local_root` without leaving it (`openat2` with `RESOLVE_BENEATH` on
 //!   Linux, a checked walk elsewhere). A link that leads out of it is refused, also one that is put
 //!   there meanwhile; a link that stays inside is followed, but on Windows, where no link below
-//!   `local_root` is. `follow_links: true` gives this up.
+//!   `local_root` is. `follow_links: true` gives this up. A file that is open stays in use while its
+//!   path leads to it, also where a folder was moved away and a link to it left in its place.
 //!   `local_root` itself may be a link: it is the operator's.
 //! - Only regular files are written. Pipes, devices, sockets and folders are refused and never
 //!   waited for. A hard link is a regular file.

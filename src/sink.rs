@@ -88,7 +88,8 @@ impl EquipmentSink {
     pub fn write(&self, scope: &Scope, level: log::Level, record: &[u8]) -> Result<(), Error> {
         if let [line @ .., b'\n'] = record {
             let keep = self.0.control == ControlCharacters::Keep;
-            if keep || !line::may_hold_controls(line) {
+            let one_line = !line::may_hold_controls(line);
+            if one_line || (keep && !line.ends_with(b"\r")) {
                 return self.write_line(scope, level, record);
             }
         }

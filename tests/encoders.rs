@@ -1,7 +1,7 @@
 //! The promise: whatever encoder formats a record, one record is one line, and what the encoder
 //! wrote as JSON can still be read as JSON.
 
-#![cfg(feature = "log4rs")]
+#![cfg(all(feature = "log4rs", feature = "yaml"))]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -46,4 +46,20 @@ fn a_pattern_of_log4rs_makes_one_line_of_a_message_with_several() {
     assert_eq!(escaped, "INFO one\\r\\ntwo\\u001b\n");
     let kept = logged(pattern(), ControlCharacters::Keep, "one\ntwo\u{1b}");
     assert_eq!(kept, "INFO one\ntwo\u{1b}\n");
+}
+
+#[test]
+fn an_encoder_without_a_kind_is_the_structured_line() {
+    let root = tempfile::tempdir().unwrap();
+    let (deserializers, handle) = equipment_log::log4rs::deserializers();
+    let yaml = format!("local_root: {:?}\nencoder: {{precision: millis}}", root.path());
+    let config = serde_yaml::from_str(&yaml).unwrap();
+    let appender = deserializers.deserialize::<dyn Append>("equipment_scoped", config).unwrap();
+    let scope = Scope::new("ENCODED_02").unwrap();
+    scope.run(|| {
+        appender.append(&log::Record::builder().args(format_args!("message")).build()).unwrap();
+    });
+    let log = std::fs::read_to_string(handle.sinks()[0].path(&scope).unwrap()).unwrap();
+    let line = equipment_log::parse_line(log.trim_end()).unwrap();
+    assert_eq!((&*line.message, log.find('Z')), ("message", Some("2026-04-17T14:31:55.250".len())));
 }

@@ -6,7 +6,8 @@
 use std::fmt::Write as _;
 
 /// What becomes of control characters inside a record: C0 with tab, CR, LF and ESC, DEL, C1, and
-/// the line and paragraph separators U+2028 and U+2029.
+/// the line and paragraph separators U+2028 and U+2029. Characters that change the direction of text
+/// or show nothing are no control characters, and pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(rename_all = "lowercase"))]
 #[non_exhaustive]
@@ -84,6 +85,10 @@ pub(super) fn unescape(text: &str) -> Option<String> {
             't' => plain.push('\t'),
             'u' => {
                 let digits = chars.as_str().get(..4)?;
+                // `from_str_radix` would take a sign.
+                if !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+                    return None;
+                }
                 plain.push(char::from_u32(u32::from_str_radix(digits, 16).ok()?)?);
                 chars = chars.as_str()[4..].chars();
             }

@@ -348,8 +348,16 @@ impl Deserialize for EquipmentScopedAppenderDeserializer {
     }
 }
 
+/// An encoder without a kind is ours; log4rs alone would take its pattern.
 fn read_encoder(Encoder(value): Encoder) -> anyhow::Result<EncoderConfig> {
-    value.deserialize_into().map_err(in_encoder)
+    use serde_value::Value;
+    let kind = Value::String("kind".to_owned());
+    match value {
+        Value::Map(map) if !map.contains_key(&kind) => {
+            Ok(EncoderConfig { kind: ENCODER_KIND.to_owned(), config: Value::Map(map) })
+        }
+        value => value.deserialize_into().map_err(in_encoder),
+    }
 }
 
 fn in_encoder(err: impl fmt::Display) -> anyhow::Error {
