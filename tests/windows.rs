@@ -340,9 +340,10 @@ fn an_error_is_flushed_and_nothing_else_is() {
         scope.run(|| log(&logger, level, "x"));
         sink.stats().total.syncs
     };
-    let levels = [Level::Trace, Level::Debug, Level::Info, Level::Warn, Level::Error];
+    let levels = [Level::Trace, Level::Debug, Level::Info, Level::Warn, Level::Error, Level::Error];
     // Counted where `FlushFileBuffers` has said that it succeeded.
-    assert_eq!(levels.map(syncs_after), [0, 0, 0, 0, 1]);
+    assert_eq!(levels.map(syncs_after), [0, 0, 0, 0, 1, 2]);
+    assert_eq!(sink.stats().total.opened, 1, "each ERROR finds the file where it was");
     assert_eq!(*errors.lock().unwrap(), [""; 0], "folders cannot be synced, and are not tried");
 }
 
