@@ -90,6 +90,9 @@ impl SinkConfig {
     }
 
     pub(crate) fn check(&self) -> Result<Settings, Error> {
+        if self.encoder.is_some() {
+            return Err(Error::config("encoder", "only log4rs has encoders"));
+        }
         let Some(root) = &self.local_root else {
             return Err(Error::config("local_root", "it is required, and missing"));
         };

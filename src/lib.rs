@@ -72,7 +72,9 @@
 //!   that it stands on a line of its own; then the whole record is tried once more.
 //! - **A lost record is counted and said.** The first record that can be written again is preceded,
 //!   in the same write, by one structured line at WARN: how many records are missing there, since
-//!   when, and the OS's reason. [`EquipmentSink::stats`] counts them as `lost`. What is not said yet
+//!   when, and the OS's reason; it is structured whatever the encoder or format of the others,
+//!   and ends with a full stop: without it the line was torn itself, and the number is said again.
+//!   [`EquipmentSink::stats`] counts them as `lost`. What is not said yet
 //!   when the sink is dropped, at a reload or the program's end, stays unsaid.
 //! - **A file size limit** (`RLIMIT_FSIZE`) is an error only to a program that ignores `SIGXFSZ`; to
 //!   others the kernel sends that signal, which ends them.

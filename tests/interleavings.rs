@@ -158,11 +158,11 @@ impl Log {
         if let Some(open) = open {
             return open;
         }
-        self.open_files.admit(&self.me);
+        let ticket = self.open_files.admit(&self.me);
         self.descriptors.fetch_add(1, Ordering::SeqCst);
         let open = Arc::new(Descriptor(Arc::clone(&self.descriptors)));
         *self.open.lock().unwrap() = Some(Arc::clone(&open));
-        self.open_files.opened(&self.me);
+        self.open_files.opened(ticket);
         open
     }
 }

@@ -242,20 +242,21 @@ impl LogFile {
         if let Some(open) = self.open.load_full() {
             return Ok(open);
         }
-        self.open_files.admit(&self.me);
+        let ticket = self.open_files.admit(&self.me);
         let opened = self.making_room(|| self.root.open(&self.relative)).and_then(|opened| {
-            OpenFile::new(opened, now_ms).map_err(|err| Error::io(Doing::Inspect, &self.path, err))
+            OpenFile::new(opened, ticket, now_ms)
+                .map_err(|err| Error::io(Doing::Inspect, &self.path, err))
         });
         match opened {
             Ok(open) => {
                 let open = Arc::new(open);
                 self.tally.opened.add(1);
                 self.open.store(Some(Arc::clone(&open)));
-                self.open_files.opened(&self.me);
+                self.open_files.opened(ticket);
                 Ok(open)
             }
             Err(err) => {
-                self.open_files.remove(&self.me);
+                self.open_files.remove(ticket);
                 self.tally.open_failures.add(1);
                 Err(err)
             }
@@ -289,15 +290,15 @@ impl LogFile {
         let before = self.open.compare_and_swap(open, None);
         let retired = before.as_ref().is_some_and(|before| Arc::ptr_eq(before, open));
         if retired {
-            self.open_files.remove(&self.me);
+            self.open_files.remove(open.ticket);
         }
         retired
     }
 
     fn take(&self) -> Option<Arc<OpenFile>> {
         let open = self.open.swap(None);
-        if open.is_some() {
-            self.open_files.remove(&self.me);
+        if let Some(open) = &open {
+            self.open_files.remove(open.ticket);
         }
         open
     }
