@@ -210,9 +210,8 @@ impl EquipmentSink {
     /// record is written before its log call returns.
     pub fn flush(&self) {}
 
-    /// Makes every record durable that was written to a file that is open now. What was written to
-    /// one that was closed meanwhile, by `max_open_files` or `reopen`, is in the kernel, which writes
-    /// it back in its own time.
+    /// Makes every record written so far durable, also where its file was closed meanwhile. What was
+    /// moved or deleted by others is theirs.
     ///
     /// # Errors
     ///

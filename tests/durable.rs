@@ -13,7 +13,7 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use equipment_log::{EquipmentSink, Scope};
@@ -34,6 +34,7 @@ fn child_plays_its_role() {
         "folders" => folders(&root),
         "evicted" => evicted(&root),
         "reloaded" => reloaded(&root),
+        "synced at last" => synced_at_last(&root),
         "one by one" => one_by_one(&root),
         "sixteen threads" => sixteen_threads(&root),
         role => panic!("unknown role {role}"),
@@ -277,6 +278,52 @@ fn folders_are_synced_also_where_an_earlier_sink_made_them() {
         synced_folders(&calls, Some("made"), "error"),
         paths(&base, ["", "logs", "logs/EQ", "logs/EQ/.exlab-wizard"])
     );
+}
+
+/// Three files of which one may be open, synced by one call; then one closed, and all.
+fn synced_at_last(root: &Path) {
+    let sink = sink(root).max_open_files(1).build().unwrap();
+    let scopes = ["A", "B", "C"].map(|id| Scope::new(id).unwrap());
+    let log = || {
+        for scope in &scopes {
+            sink.write(scope, Level::Info, b"record").unwrap();
+        }
+    };
+    log();
+    tell("logged");
+    sink.sync().unwrap();
+    tell("synced");
+    log();
+    sink.close(scopes[0].equipment_id()).unwrap();
+    tell("closed one");
+    sink.close_all().unwrap();
+    tell("closed all");
+    sink.sync().unwrap();
+    tell("nothing left");
+}
+
+#[test]
+fn a_sync_of_all_covers_the_files_that_were_closed_to_make_room() {
+    if lacks(&[Need::Strace]) {
+        return;
+    }
+    let dir = tempdir().unwrap();
+    let base = dir.path().canonicalize().unwrap();
+    let (_, calls) = trace_of("synced at last", &["-e", CALLS], &base);
+    let place = |told: &str| {
+        let told = format!("\"told {told}\\n\"");
+        calls.iter().position(|call| call.args.contains(&told)).unwrap_or_else(|| panic!("{told}"))
+    };
+    let synced = |from: &str, until: &str| -> BTreeSet<PathBuf> {
+        let calls = calls[place(from)..place(until)].iter();
+        let syncs = calls.filter(|call| call.name == "fdatasync" && call.succeeded());
+        syncs.map(|call| call.path().unwrap().to_owned()).collect()
+    };
+    let logs = |ids: &[&str]| ids.iter().map(|id| log_of(&base, id)).collect::<BTreeSet<_>>();
+    assert_eq!(synced("logged", "synced"), logs(&["A", "B", "C"]));
+    assert_eq!(synced("synced", "closed one"), logs(&["A"]));
+    assert_eq!(synced("closed one", "closed all"), logs(&["B", "C"]));
+    assert_eq!(synced("closed all", "nothing left"), logs(&[]));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Imports `error` and `stats`. Everything here that blocks concerns this file alone: no lock of
 //! another file's, and none that all files share, is held over an open, a write or a sync.
 
+mod durable;
 mod fresh;
 mod gap;
 mod group;
@@ -19,7 +20,7 @@ mod sync {
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{mpsc, Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use arc_swap::ArcSwapOption;
 
@@ -63,6 +64,8 @@ pub(crate) struct LogFile {
     last_used: AtomicU64,
     pub(crate) tally: Tally,
     gaps: Gaps,
+    /// How many of the records written are covered by a sync of the whole. Outlives the descriptor.
+    synced: AtomicU64,
     /// Held by whoever opens the file.
     opening: Mutex<()>,
     root: Arc<Root>,
@@ -84,6 +87,7 @@ impl LogFile {
             last_used: AtomicU64::new(0),
             tally: Tally::default(),
             gaps: Gaps::default(),
+            synced: AtomicU64::new(0),
             opening: Mutex::new(()),
             root: Arc::clone(root),
             path: root.path().join(&relative),
@@ -303,63 +307,11 @@ impl LogFile {
         open
     }
 
-    fn sync_open(&self, open: &Arc<OpenFile>) -> Result<(), Error> {
-        match open.shared.sync() {
-            Ok(first) => self.tally.syncs.add(u64::from(first)),
-            Err(err) => {
-                self.tally.sync_failures.add(1);
-                self.retire(open);
-                return Err(Error::io(Doing::Sync, &self.path, err));
-            }
-        }
-        self.sync_entries(open)
-    }
-
-    fn sync_entries(&self, open: &OpenFile) -> Result<(), Error> {
-        if !open.entries_synced.load(Ordering::Acquire) {
-            self.sync_new_entries()?;
-            open.entries_synced.store(true, Ordering::Release);
-        }
-        Ok(())
-    }
-
-    fn sync_new_entries(&self) -> Result<(), Error> {
-        self.making_room(|| self.root.sync_entries_of(&self.relative))
-            .inspect_err(|_| self.tally.sync_failures.add(1))
-    }
-
-    /// Makes durable what was appended so far.
-    pub(crate) fn sync(&self) -> Result<(), Error> {
-        match self.open.load_full() {
-            Some(open) => self.sync_open(&open),
-            None => Ok(()),
-        }
-    }
-
     /// Lets the next record open the path anew.
     pub(crate) fn reopen(&self) {
         if self.take().is_some() {
             self.tally.reopened.add(1);
         }
-    }
-
-    /// Closes the file: waits for the records that are being written, then syncs.
-    pub(crate) fn close(&self) -> Result<(), Error> {
-        let Some(open) = self.take() else { return Ok(()) };
-        let shared = Arc::clone(&open.shared);
-        let (sender, last_user_gone) = mpsc::channel();
-        if open.gone.set(sender).is_err() {
-            return Ok(());
-        }
-        drop(open);
-        // Nothing is ever sent: the channel closes with the last user's reference.
-        let _ = last_user_gone.recv();
-        let first = shared.sync().map_err(|err| {
-            self.tally.sync_failures.add(1);
-            Error::io(Doing::Sync, &self.path, err)
-        })?;
-        self.tally.syncs.add(u64::from(first));
-        self.sync_new_entries()
     }
 }
 

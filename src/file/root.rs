@@ -102,6 +102,13 @@ impl Root {
         Err(Error::io(Doing::Open, &self.path.join(relative), last))
     }
 
+    /// Opens a log that is there, to sync what was written to it before it was closed.
+    pub(crate) fn open_to_sync(&self, relative: &Path) -> Result<File, Error> {
+        let opened = self.below().and_then(|below| below.open(relative, Purpose::Append));
+        let failed = |err| Error::io(Doing::Open, &self.path.join(relative), err);
+        opened.map(|(file, _)| file).map_err(failed)
+    }
+
     /// Opens the file a second time, to replace a byte in place.
     pub(crate) fn open_to_overwrite(&self, relative: &Path) -> io::Result<File> {
         self.below()?.open(relative, Purpose::Overwrite).map(|(file, _)| file)
