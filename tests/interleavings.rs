@@ -2,8 +2,7 @@
 //! threads take their steps. The two state machines are compiled here a second time, on the locks
 //! of a model checker, which tries the orders.
 //!
-//! Linux only: the model checker changes stacks, and Wine cannot unwind a panic on them; the two state
-//! machines are the same code on every platform.
+//! Linux only: the model checker changes stacks, on which Wine cannot unwind; it is the same code there.
 #![cfg(target_os = "linux")]
 #![allow(
     dead_code,
