@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::equipment_id::EquipmentId;
 use crate::error::{Error, Kind};
-use crate::file::{LogFile, OpenFiles, Root};
+use crate::file::{self, LogFile, OpenFiles, Root};
 use crate::layout::{Layout, NoPath};
 use crate::scope::Scope;
 
@@ -21,8 +21,30 @@ pub(crate) struct Cache {
     pub(crate) open_files: Arc<OpenFiles>,
     /// By the layout's key of a scope; read at every record.
     by_key: papaya::HashMap<Box<str>, Arc<Log>, foldhash::fast::RandomState>,
-    /// By the path in lower case; taken when a scope logs for the first time.
-    by_path: Mutex<HashMap<String, Arc<Log>>>,
+    /// Taken when a scope logs for the first time.
+    paths: Mutex<Paths>,
+}
+
+#[derive(Debug, Default)]
+struct Paths {
+    logs: HashMap<String, Arc<Log>>,
+    /// Each path and each folder on the way, by its lower case.
+    spellings: HashMap<String, String>,
+}
+
+impl Paths {
+    /// Refuses a path on which a name differs by letter case only from one that is in use.
+    fn claim_spelling(&mut self, path: &str) -> Result<(), Error> {
+        let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+        for part in ends.map(|end| &path[..end]) {
+            let used = self.spellings.entry(part.to_ascii_lowercase()).or_insert(part.to_owned());
+            if used != part {
+                let (value, used) = (part.to_owned(), used.clone());
+                return Err(Error::from(Kind::Twin { value, used }));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// One log and the equipment it is of.
@@ -37,9 +59,9 @@ impl Cache {
         Cache {
             layout,
             root: Arc::new(root),
-            open_files: Arc::new(OpenFiles::new(max_open_files)),
+            open_files: file::open_files(max_open_files),
             by_key: papaya::HashMap::default(),
-            by_path: Mutex::default(),
+            paths: Mutex::default(),
         }
     }
 
@@ -53,33 +75,47 @@ impl Cache {
             static SCRATCH: RefCell<String> = const { RefCell::new(String::new()) };
         }
         let mut scratch = SCRATCH.try_with(RefCell::take).unwrap_or_default();
-        let logs = self.by_key.pin();
         let result = match self.layout.key(scope, &mut scratch) {
             None => Err(NoPath::NotOurs),
-            Some(key) => match logs.get(key) {
-                Some(log) => Ok(f(&log.file)),
-                None => self.add(key, scope).map(|log| f(&log.file)),
-            },
+            Some(key) if thread_is_ending() => {
+                self.find_or_add(key, scope, &self.by_key.owned_guard()).map(f)
+            }
+            Some(key) => self.find_or_add(key, scope, &self.by_key.guard()).map(f),
         };
         let _ = SCRATCH.try_with(|kept| kept.replace(scratch));
         result
     }
 
-    fn add(&self, key: &str, scope: &Scope) -> Result<Arc<Log>, NoPath> {
+    fn find_or_add<'g>(
+        &self,
+        key: &str,
+        scope: &Scope,
+        guard: &'g impl papaya::Guard,
+    ) -> Result<&'g Arc<LogFile>, NoPath> {
+        match self.by_key.get(key, guard) {
+            Some(log) => Ok(&log.file),
+            None => self.add(key, scope, guard),
+        }
+    }
+
+    fn add<'g>(
+        &self,
+        key: &str,
+        scope: &Scope,
+        guard: &'g impl papaya::Guard,
+    ) -> Result<&'g Arc<LogFile>, NoPath> {
         let relative = self.layout.relative(scope)?;
         let equipment = scope.equipment_id();
         equipment.claim_spelling().map_err(NoPath::Refused)?;
-        let mut by_path = self.by_path.lock().unwrap_or_else(PoisonError::into_inner);
-        let log = by_path.entry(relative.to_ascii_lowercase()).or_insert_with(|| {
-            let file = LogFile::new(&self.root, PathBuf::from(&relative), &self.open_files);
+        let mut paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
+        paths.claim_spelling(&relative).map_err(NoPath::Refused)?;
+        let log = paths.logs.entry(relative).or_insert_with_key(|relative| {
+            let file = LogFile::new(&self.root, PathBuf::from(relative), &self.open_files);
             Arc::new(Log { equipment: equipment.clone(), file })
         });
-        if log.file.path() != self.root.path().join(&relative) {
-            let used = log.file.path().display().to_string();
-            return Err(NoPath::Refused(Error::from(Kind::Twin { value: relative, used })));
-        }
-        self.by_key.pin().insert(key.into(), Arc::clone(log));
-        Ok(Arc::clone(log))
+        self.by_key.insert(key.into(), Arc::clone(log), guard);
+        // Whoever was faster has put the same log there.
+        self.by_key.get(key, guard).map(|log| &log.file).ok_or(NoPath::NotOurs)
     }
 
     /// Where this scope's records go; none if it lacks a tag that the path names, or is refused.
@@ -89,6 +125,25 @@ impl Cache {
 
     /// Every log that had a record.
     pub(crate) fn logs(&self) -> Vec<Arc<Log>> {
-        self.by_path.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        let paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
+        paths.logs.values().cloned().collect()
     }
+}
+
+/// Whether this thread destroys its thread-locals: the map's own may be gone, and would panic.
+fn thread_is_ending() -> bool {
+    /// Made after the map's, and so destroyed before it.
+    struct Lives;
+
+    impl Drop for Lives {
+        fn drop(&mut self) {}
+    }
+
+    thread_local! {
+        static LIVES: Lives = {
+            drop(papaya::HashMap::<(), ()>::new().pin());
+            Lives
+        };
+    }
+    LIVES.try_with(|_| ()).is_err()
 }

@@ -58,8 +58,8 @@ pub struct SinkConfig {
     /// Unix: the mode of a new folder, octal, less the umask. Default: `"0755"`.
     #[cfg_attr(feature = "serde", serde(deserialize_with = "quoted"))]
     pub dir_mode: Option<String>,
-    /// The least recently used files are closed beyond this number. Default: half of the soft limit
-    /// of descriptors.
+    /// The least recently used files of this appender are closed beyond this number. Default: half of
+    /// the soft limit of descriptors; several appenders share a process's limit.
     #[cfg_attr(feature = "serde", serde(deserialize_with = "scalar"))]
     pub max_open_files: Option<String>,
 }
@@ -90,6 +90,9 @@ impl SinkConfig {
     }
 
     pub(crate) fn check(&self) -> Result<Settings, Error> {
+        if self.encoder.is_some() {
+            return Err(Error::config("encoder", "only log4rs has encoders"));
+        }
         let Some(root) = &self.local_root else {
             return Err(Error::config("local_root", "it is required, and missing"));
         };

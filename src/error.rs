@@ -94,6 +94,14 @@ impl Error {
         matches!(*self.0, Kind::NotRegular { .. } | Kind::Outside { .. })
     }
 
+    /// The file could not be opened, or its folder not be made: the record is lost.
+    pub fn is_open(&self) -> bool {
+        matches!(
+            *self.0,
+            Kind::Io { doing: Doing::CreateFolder | Doing::Open | Doing::Inspect, .. }
+        )
+    }
+
     /// The record was not written, or not whole: it is lost.
     pub fn is_write(&self) -> bool {
         matches!(*self.0, Kind::Short { .. } | Kind::Io { doing: Doing::Write, .. })
@@ -105,9 +113,18 @@ impl Error {
         matches!(*self.0, Kind::Io { doing: Doing::Sync | Doing::SyncFolder, .. })
     }
 
-    /// The file itself could not be synced, which a second descriptor may mend.
-    pub(crate) fn is_unsynced_file(&self) -> bool {
-        matches!(*self.0, Kind::Io { doing: Doing::Sync, .. })
+    /// The file could not be synced, or was moved with its folder meanwhile: a second descriptor may
+    /// mend that.
+    pub(crate) fn may_be_synced_elsewhere(&self) -> bool {
+        match &*self.0 {
+            Kind::Io { doing: Doing::Sync, .. } => true,
+            Kind::Io { doing: Doing::SyncFolder, .. } => self.is_not_found(),
+            _ => false,
+        }
+    }
+
+    pub(crate) fn is_not_found(&self) -> bool {
+        self.io_error().is_some_and(|err| err.kind() == io::ErrorKind::NotFound)
     }
 
     /// The operating system's error, where there was one.

@@ -176,6 +176,9 @@ fn parse_component(component: &str, hostname: &str) -> Result<Vec<Piece>, String
     if let Some(c) = literal_refused(&literal, &pieces) {
         return Err(format!("contains {c:?}, which is not portable in a file name"));
     }
+    if pieces.is_empty() && is_device_name(&literal) {
+        return Err(format!("has the name of a device on Windows: {literal:?}"));
+    }
     if !literal.is_empty() {
         pieces.push(Piece::Literal(literal));
     }
@@ -240,6 +243,7 @@ mod tests {
             ("{equipment_id}\\w.log", "not portable"),
             ("{equipment_id}/C:w.log", "not portable"),
             ("{equipment_id}./w.log", "ends with '.'"),
+            ("CON/{equipment_id}", "device"),
             ("{hostname}/w.log", "share a file"),
             ("{run}/w.log", "share a file"),
             ("{equipment_id}{run}.log", "share a file"),

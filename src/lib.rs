@@ -72,9 +72,15 @@
 //!   that it stands on a line of its own; then the whole record is tried once more.
 //! - **A lost record is counted and said.** The first record that can be written again is preceded,
 //!   in the same write, by one structured line at WARN: how many records are missing there, since
-//!   when, and the OS's reason. [`EquipmentSink::stats`] counts them as `lost`.
+//!   when, and the OS's reason; it is structured whatever the encoder or format of the others,
+//!   and ends with a full stop: without it the line was torn itself, and the number is said again.
+//!   [`EquipmentSink::stats`] counts them as `lost`. What is not said yet
+//!   when the sink is dropped, at a reload or the program's end, stays unsaid.
+//! - **A file size limit** (`RLIMIT_FSIZE`) is an error only to a program that ignores `SIGXFSZ`; to
+//!   others the kernel sends that signal, which ends them.
 //! - **A torn end** (a crash, a run of NULs after a power cut) is closed with a line end before the
-//!   first record that is appended, in the same write. What is torn stays in the file as it is. A
+//!   first record that is appended, in the same write. What is torn stays in the file as it is. The
+//!   end of a file that we may write and not read cannot be seen: a blank line is put there. A
 //!   process that is killed *inside* a write of several pages can leave a fragment to which a
 //!   process that has the file open already appends; the next that opens the file heals it.
 //! - **Too many open files**: beyond `max_open_files`, and whenever the OS has no descriptor left,
@@ -92,7 +98,8 @@
 //! - Folders are walked from `local_root` without leaving it (`openat2` with `RESOLVE_BENEATH` on
 //!   Linux, a checked walk elsewhere). A link that leads out of it is refused, also one that is put
 //!   there meanwhile; a link that stays inside is followed, but on Windows, where no link below
-//!   `local_root` is. `follow_links: true` gives this up.
+//!   `local_root` is. `follow_links: true` gives this up. A file that is open stays in use while its
+//!   path leads to it, also where a folder was moved away and a link to it left in its place.
 //!   `local_root` itself may be a link: it is the operator's.
 //! - Only regular files are written. Pipes, devices, sockets and folders are refused and never
 //!   waited for. A hard link is a regular file.

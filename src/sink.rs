@@ -83,12 +83,13 @@ impl EquipmentSink {
     /// # Errors
     ///
     /// [`Error::is_invalid_id`] where the scope may not become a path; [`Error::is_refused_path`]
-    /// where something that must not be written stands at the path; [`Error::is_write`] where the
-    /// record is lost; [`Error::is_sync`] where it is written but not known to be on disk.
+    /// where something that must not be written stands at the path; [`Error::is_open`] and
+    /// [`Error::is_write`] where the record is lost; [`Error::is_sync`] where it is written but not known to be on disk.
     pub fn write(&self, scope: &Scope, level: log::Level, record: &[u8]) -> Result<(), Error> {
         if let [line @ .., b'\n'] = record {
             let keep = self.0.control == ControlCharacters::Keep;
-            if keep || !line::may_hold_controls(line) {
+            let one_line = !line::may_hold_controls(line);
+            if one_line || (keep && !line.ends_with(b"\r")) {
                 return self.write_line(scope, level, record);
             }
         }
@@ -209,7 +210,9 @@ impl EquipmentSink {
     /// record is written before its log call returns.
     pub fn flush(&self) {}
 
-    /// Makes every record written so far durable.
+    /// Makes every record durable that was written to a file that is open now. What was written to
+    /// one that was closed meanwhile, by `max_open_files` or `reopen`, is in the kernel, which writes
+    /// it back in its own time.
     ///
     /// # Errors
     ///

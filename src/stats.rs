@@ -77,7 +77,7 @@ counters! {
     syncs,
     /// Syncs, of a file or of a folder, that failed.
     sync_failures,
-    /// Times a file was closed because too many were open, or because it was idle.
+    /// Times a file was closed because too many were open.
     evicted,
     /// Times a file was opened again because its path no longer led to it, or on request.
     reopened,

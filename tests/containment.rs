@@ -24,6 +24,7 @@ use std::time::Duration;
 use equipment_log::{EquipmentSink, Error, Scope};
 use log::Level;
 use rustix::fs::{renameat_with, RenameFlags, CWD};
+use support::trace::{self, Call};
 use support::{child, lacks, log_of, run, sink, Need, Running};
 use tempfile::{tempdir, TempDir};
 
@@ -281,15 +282,37 @@ fn a_file_of_another_user_in_a_sticky_folder_is_appended_to() {
 
     // Where fs.protected_regular is on, an open with O_CREAT fails here, for root too. Where it is
     // off, that it was not asked for must do.
-    let trace = tempfile::NamedTempFile::new().unwrap();
-    let options = ["-e", "trace=openat,openat2"];
-    let child = child("default modes", &place.root);
-    Running::start(&mut support::trace::traced(&options, trace.path(), &child)).finish();
+    let opens = opens(&place);
     assert_eq!(fs::read(&place.log).unwrap(), b"theirs\nrecord\n");
-    let calls = support::trace::read(trace.path());
-    let opens: Vec<_> = calls.iter().filter(|call| call.args.contains("wizard.h.log")).collect();
-    assert!(!opens.is_empty());
     assert!(opens.iter().all(|call| !call.args.contains("O_CREAT")), "{opens:?}");
+}
+
+#[test]
+fn a_log_is_never_opened_in_a_way_that_waits_or_that_children_inherit() {
+    if lacks(&[Need::Strace]) {
+        return;
+    }
+    let place = Place::new();
+    // Once to make it, once where it is there.
+    for _ in 0..2 {
+        for call in opens(&place) {
+            for flag in ["O_APPEND", "O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC"] {
+                assert!(call.args.contains(flag), "{call:?}");
+            }
+        }
+    }
+}
+
+/// How a child opens the log for one record.
+fn opens(place: &Place) -> Vec<Call> {
+    let trace = tempfile::NamedTempFile::new().unwrap();
+    let child = child("default modes", &place.root);
+    let mut traced = trace::traced(&["-e", "trace=openat,openat2"], trace.path(), &child);
+    Running::start(&mut traced).finish();
+    let mut calls = trace::read(trace.path());
+    calls.retain(|call| call.args.contains("wizard.h.log"));
+    assert!(!calls.is_empty());
+    calls
 }
 
 #[test]
@@ -316,4 +339,14 @@ fn the_modes_are_those_asked_for_less_the_umask() {
             );
         }
     }
+}
+
+#[test]
+fn a_file_in_the_place_of_a_folder_is_an_error_to_open_and_the_record_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("EQ"), "a file").unwrap();
+    let sink = support::sink(dir.path()).build().unwrap();
+    let err = sink.write(&Scope::new("EQ").unwrap(), log::Level::Info, b"record").unwrap_err();
+    assert!(err.is_open() && !err.is_write() && !err.is_sync(), "{err}");
+    assert_eq!(sink.stats().total.lost, 1);
 }

@@ -33,6 +33,7 @@ fn child_plays_its_role() {
         "each level" => each_level(&root),
         "folders" => folders(&root),
         "evicted" => evicted(&root),
+        "reloaded" => reloaded(&root),
         "one by one" => one_by_one(&root),
         "sixteen threads" => sixteen_threads(&root),
         role => panic!("unknown role {role}"),
@@ -252,6 +253,44 @@ fn folders_are_synced_also_where_the_new_file_was_closed_before_its_first_error(
         )
     );
     assert_eq!(synced_folders(&calls, Some("B first"), "B second"), BTreeSet::new());
+}
+
+/// A file made through one sink, by a record that is not durable, and the first ERROR through
+/// another: as at a reload.
+fn reloaded(root: &Path) {
+    let scope = Scope::new("EQ").unwrap();
+    sink(root).build().unwrap().write(&scope, Level::Info, b"record").unwrap();
+    tell("made");
+    sink(root).build().unwrap().write(&scope, Level::Error, b"record").unwrap();
+    tell("error");
+}
+
+#[test]
+fn folders_are_synced_also_where_an_earlier_sink_made_them() {
+    if lacks(&[Need::Strace]) {
+        return;
+    }
+    let dir = tempdir().unwrap();
+    let base = dir.path().canonicalize().unwrap();
+    let (_, calls) = trace_of("reloaded", &["-e", CALLS], &base.join("logs"));
+    assert_eq!(
+        synced_folders(&calls, Some("made"), "error"),
+        paths(&base, ["", "logs", "logs/EQ", "logs/EQ/.exlab-wizard"])
+    );
+}
+
+#[test]
+fn a_folder_whose_sync_failed_is_synced_for_the_next_error() {
+    if lacks(&[Need::Strace]) {
+        return;
+    }
+    let dir = tempdir().unwrap();
+    let base = dir.path().canonicalize().unwrap();
+    let options = ["-e", CALLS, "-e", "inject=fsync:error=EIO:when=2"];
+    let (told, calls) = trace_of("one by one", &options, &base.join("logs"));
+    assert_eq!(told[..2], ["not r0-0-", "ok r0-1-"]);
+    let after = synced_folders(&calls, Some("not r0-0-"), "ok r0-1-");
+    assert_eq!(after, paths(&base, ["", "logs", "logs/EQ"]));
 }
 
 /// No descriptor is synced again after a sync of it has failed; how many have failed.

@@ -159,3 +159,22 @@ fn a_tag_in_the_path_passes_the_same_door_as_an_id() {
     assert_eq!(messages(&root.path().join("LEVELS_DOOR/r7/w.log")), ["first"]);
     assert_eq!((sink.stats().refused, sink.stats().skipped), (7, 1));
 }
+
+#[test]
+fn folders_that_differ_by_letter_case_only_are_refused_like_ids() {
+    let root = tempfile::tempdir().unwrap();
+    let sink = equipment_log::EquipmentSink::builder(root.path())
+        .path("{equipment_id}/{proj}/{run}.log")
+        .build()
+        .unwrap();
+    let write = |proj: &str, run: &str| {
+        let scope = Scope::new("LEVELS_TWINS").unwrap().tag("proj", proj).tag("run", run);
+        sink.write(&scope, Level::Info, b"record")
+    };
+    write("P1", "R1").unwrap();
+    let err = write("p1", "R2").unwrap_err();
+    assert!(err.is_invalid_id(), "{err}");
+    assert!(err.to_string().contains("LEVELS_TWINS/P1"), "{err}");
+    write("P1", "r2").unwrap();
+    assert_eq!(names_in(&root.path().join("LEVELS_TWINS")), ["P1"]);
+}

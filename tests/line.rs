@@ -199,6 +199,7 @@ fn the_line_that_stands_where_records_are_missing_is_read_too() {
     assert_eq!((gap.level, &*gap.host), (Level::Warn, HOST));
     assert_eq!(gap.equipment.as_ref().unwrap().as_str(), "LINE_GAP");
     assert!(gap.message.starts_with("2 records are missing here since 2"), "{}", gap.message);
+    assert!(gap.message.ends_with("."), "{}", gap.message);
     assert_eq!(record.message, "there it is");
 }
 

@@ -20,7 +20,8 @@ const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config-samples");
 fn lab_root() -> &'static Path {
     static ROOT: OnceLock<PathBuf> = OnceLock::new();
     ROOT.get_or_init(|| {
-        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("samples");
+        // A build for another system has that system's idea of what a path without a drive is.
+        let root = std::path::absolute(env!("CARGO_TARGET_TMPDIR")).unwrap().join("samples");
         if root.exists() {
             std::fs::remove_dir_all(&root).unwrap();
         }

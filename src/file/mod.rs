@@ -3,6 +3,7 @@
 //! Imports `error` and `stats`. Everything here that blocks concerns this file alone: no lock of
 //! another file's, and none that all files share, is held over an open, a write or a sync.
 
+mod fresh;
 mod gap;
 mod group;
 mod open;
@@ -17,7 +18,7 @@ mod sync {
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{mpsc, Arc, Mutex, PoisonError, Weak};
 
 use arc_swap::ArcSwapOption;
@@ -34,6 +35,24 @@ use crate::stats::Tally;
 /// The open files of one sink.
 pub(crate) type OpenFiles = open_files::OpenFiles<LogFile>;
 
+/// Every sink's open files, since they share the process's descriptors.
+static OF_ALL_SINKS: Mutex<Vec<Weak<OpenFiles>>> = Mutex::new(Vec::new());
+
+/// The open files of a new sink.
+pub(crate) fn open_files(limit: usize) -> Arc<OpenFiles> {
+    let open_files = Arc::new(OpenFiles::new(limit));
+    let mut all = OF_ALL_SINKS.lock().unwrap_or_else(PoisonError::into_inner);
+    all.retain(|sink| sink.strong_count() > 0);
+    all.push(Arc::downgrade(&open_files));
+    open_files
+}
+
+/// Lets a file of any sink go. `false` where none is open.
+fn evict_of_any_sink() -> bool {
+    let all = OF_ALL_SINKS.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    all.iter().filter_map(Weak::upgrade).any(|sink| sink.evict_one())
+}
+
 /// Puts the line that says a gap into a buffer.
 pub(crate) type SayGap<'a> = &'a dyn Fn(&Gap, &mut Vec<u8>);
 
@@ -46,9 +65,6 @@ pub(crate) struct LogFile {
     gaps: Gaps,
     /// Held by whoever opens the file.
     opening: Mutex<()>,
-    /// We created the file, and its folder does not durably know it yet. Outlives the descriptor:
-    /// another one may be the first that is synced.
-    folders_due: AtomicBool,
     root: Arc<Root>,
     relative: PathBuf,
     path: PathBuf,
@@ -69,7 +85,6 @@ impl LogFile {
             tally: Tally::default(),
             gaps: Gaps::default(),
             opening: Mutex::new(()),
-            folders_due: AtomicBool::new(false),
             root: Arc::clone(root),
             path: root.path().join(&relative),
             relative,
@@ -78,25 +93,22 @@ impl LogFile {
         })
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Appends one record, which ends with `\n`. When this returns it is in the kernel.
     pub(crate) fn append(&self, record: &[u8], say_gap: SayGap<'_>) -> Result<(), Error> {
         let now_ms = sys::coarse_millis();
         self.last_used.store(stamp(now_ms), Ordering::Relaxed);
         let open = self.open.load();
-        match &*open {
+        let result = match &*open {
             Some(open) if !open.check_is_due(now_ms) || self.still_there(open) => {
                 self.write(open, record, say_gap)
             }
             _ => {
                 drop(open);
-                let open = self.open_again(now_ms).inspect_err(|err| self.lose(1, err))?;
-                self.write(&open, record, say_gap)
+                self.open_again(now_ms).and_then(|open| self.write(&open, record, say_gap))
             }
-        }
+        };
+        self.count(record, &result);
+        result
     }
 
     /// Appends one record. When this returns `Ok` it is on disk, at the path.
@@ -104,43 +116,49 @@ impl LogFile {
     /// After a failed sync the record is written once more, through a new descriptor, and that is
     /// synced once: the old one would say OK the next time though the data is gone.
     pub(crate) fn append_durable(&self, record: &[u8], say_gap: SayGap<'_>) -> Result<(), Error> {
-        match self.append_and_sync(record, say_gap) {
-            Err(err) if err.is_unsynced_file() => self.append_and_sync(record, say_gap),
+        let written = self.append_to_sync(record, say_gap);
+        self.count(record, &written);
+        match self.sync_open(&written?) {
+            // Not counted again: it is the same record.
+            Err(err) if err.may_be_synced_elsewhere() => {
+                self.append_to_sync(record, say_gap).and_then(|open| self.sync_open(&open))
+            }
             result => result,
         }
     }
 
-    fn append_and_sync(&self, record: &[u8], say_gap: SayGap<'_>) -> Result<(), Error> {
+    fn append_to_sync(&self, record: &[u8], say_gap: SayGap<'_>) -> Result<Arc<OpenFile>, Error> {
         let now_ms = sys::coarse_millis();
         self.last_used.store(stamp(now_ms), Ordering::Relaxed);
         let open = match self.open.load_full() {
             Some(open) if self.still_there(&open) => open,
-            _ => self.open_again(now_ms).inspect_err(|err| self.lose(1, err))?,
+            _ => self.open_again(now_ms)?,
         };
         self.write(&open, record, say_gap)?;
-        self.sync_open(&open)
+        Ok(open)
+    }
+
+    fn count<T>(&self, record: &[u8], written: &Result<T, Error>) {
+        match written {
+            Ok(_) => {
+                self.tally.written.add(1);
+                self.tally.bytes.add(record.len() as u64);
+            }
+            Err(err) => self.lose(1, err),
+        }
     }
 
     /// Counts records that are not whole in the file, for the line that will say so.
-    pub(crate) fn lose(&self, records: u64, err: &Error) {
+    fn lose(&self, records: u64, err: &Error) {
         self.tally.lost.add(records);
         self.gaps.add(records, || err.reason());
     }
 
     fn write(&self, open: &OpenFile, record: &[u8], say_gap: SayGap<'_>) -> Result<(), Error> {
-        let result = self.write_twice(open, record, say_gap);
-        match &result {
-            Ok(()) => {
-                self.tally.written.add(1);
-                self.tally.bytes.add(record.len() as u64);
-            }
-            Err(err) => {
-                // The reason may be another's fragment's too.
-                open.end_unsure.store(true, Ordering::Release);
-                self.lose(1, err);
-            }
-        }
-        result
+        self.write_twice(open, record, say_gap).inspect_err(|_| {
+            // The reason may be another's fragment's too.
+            open.end_unsure.store(true, Ordering::Release);
+        })
     }
 
     /// One write, and after a short one a second of the whole record, on a line of its own: either
@@ -224,35 +242,34 @@ impl LogFile {
         if let Some(open) = self.open.load_full() {
             return Ok(open);
         }
-        self.open_files.admit(&self.me);
-        let opened = self.open_or_make_room().and_then(|opened| {
-            if opened.created {
-                self.folders_due.store(true, Ordering::Release);
-            }
-            OpenFile::new(opened, now_ms).map_err(|err| Error::io(Doing::Inspect, &self.path, err))
+        let ticket = self.open_files.admit(&self.me);
+        let opened = self.making_room(|| self.root.open(&self.relative)).and_then(|opened| {
+            OpenFile::new(opened, ticket, now_ms)
+                .map_err(|err| Error::io(Doing::Inspect, &self.path, err))
         });
         match opened {
             Ok(open) => {
                 let open = Arc::new(open);
                 self.tally.opened.add(1);
                 self.open.store(Some(Arc::clone(&open)));
-                self.open_files.opened(&self.me);
+                self.open_files.opened(ticket);
                 Ok(open)
             }
             Err(err) => {
-                self.open_files.remove(&self.me);
+                self.open_files.remove(ticket);
                 self.tally.open_failures.add(1);
                 Err(err)
             }
         }
     }
 
-    fn open_or_make_room(&self) -> Result<root::Opened, Error> {
+    /// Tries again for as long as there is no descriptor left and a file can be let go.
+    fn making_room<T>(&self, attempt: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
         loop {
-            match self.root.open(&self.relative) {
+            match attempt() {
                 Err(err)
                     if err.io_error().is_some_and(sys::out_of_descriptors)
-                        && self.open_files.evict_one() => {}
+                        && (self.open_files.evict_one() || evict_of_any_sink()) => {}
                 result => return result,
             }
         }
@@ -273,15 +290,15 @@ impl LogFile {
         let before = self.open.compare_and_swap(open, None);
         let retired = before.as_ref().is_some_and(|before| Arc::ptr_eq(before, open));
         if retired {
-            self.open_files.remove(&self.me);
+            self.open_files.remove(open.ticket);
         }
         retired
     }
 
     fn take(&self) -> Option<Arc<OpenFile>> {
         let open = self.open.swap(None);
-        if open.is_some() {
-            self.open_files.remove(&self.me);
+        if let Some(open) = &open {
+            self.open_files.remove(open.ticket);
         }
         open
     }
@@ -295,17 +312,20 @@ impl LogFile {
                 return Err(Error::io(Doing::Sync, &self.path, err));
             }
         }
-        self.sync_folders()
+        self.sync_entries(open)
     }
 
-    fn sync_folders(&self) -> Result<(), Error> {
-        if self.folders_due.load(Ordering::Acquire) {
-            self.root
-                .sync_folders_of(&self.relative)
-                .inspect_err(|_| self.tally.sync_failures.add(1))?;
-            self.folders_due.store(false, Ordering::Release);
+    fn sync_entries(&self, open: &OpenFile) -> Result<(), Error> {
+        if !open.entries_synced.load(Ordering::Acquire) {
+            self.sync_new_entries()?;
+            open.entries_synced.store(true, Ordering::Release);
         }
         Ok(())
+    }
+
+    fn sync_new_entries(&self) -> Result<(), Error> {
+        self.making_room(|| self.root.sync_entries_of(&self.relative))
+            .inspect_err(|_| self.tally.sync_failures.add(1))
     }
 
     /// Makes durable what was appended so far.
@@ -339,7 +359,7 @@ impl LogFile {
             Error::io(Doing::Sync, &self.path, err)
         })?;
         self.tally.syncs.add(u64::from(first));
-        self.sync_folders()
+        self.sync_new_entries()
     }
 }
 

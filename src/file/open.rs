@@ -11,6 +11,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use super::group::Group;
+use super::open_files::Ticket;
 use super::root::Opened;
 use super::sys;
 
@@ -22,6 +23,9 @@ const CHECK_EVERY_MS: u64 = 500;
 pub(crate) struct OpenFile {
     pub(crate) shared: Arc<Shared>,
     pub(crate) identity: sys::Identity,
+    pub(crate) ticket: Ticket,
+    /// What we made on the way to the file is known to be on disk.
+    pub(crate) entries_synced: AtomicBool,
     /// The file's last byte may be something other than a line end.
     pub(crate) end_unsure: AtomicBool,
     /// Held by a writer that looks at the end first.
@@ -63,11 +67,13 @@ pub(crate) enum Wrote {
 }
 
 impl OpenFile {
-    pub(crate) fn new(opened: Opened, now_ms: u64) -> io::Result<OpenFile> {
+    pub(crate) fn new(opened: Opened, ticket: Ticket, now_ms: u64) -> io::Result<OpenFile> {
         let Opened { file, created, readable } = opened;
         let open = OpenFile {
             identity: sys::identity(&file)?,
+            ticket,
             shared: Arc::new(Shared { file, group: Group::new() }),
+            entries_synced: AtomicBool::new(false),
             end_unsure: AtomicBool::new(!created),
             mending: Mutex::new(()),
             turn: sys::Turn::new(),

@@ -4,6 +4,7 @@
 //! opened until it is let go, so that the number of descriptors never passes the limit by more than
 //! those in the hands of threads that are writing at that moment.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Weak;
 
 use super::sync::{Mutex, PoisonError};
@@ -27,8 +28,13 @@ pub(crate) struct OpenFiles<T> {
     listed: Mutex<Vec<Listed<T>>>,
 }
 
+/// Names one opening of one file. What happens to a later one of the same file does not concern it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ticket(u64);
+
 #[derive(Debug)]
 struct Listed<T> {
+    ticket: Ticket,
     holder: Weak<T>,
     /// Not while it is still being opened: there is nothing to let go yet.
     open: bool,
@@ -44,30 +50,33 @@ impl<T: Holder> OpenFiles<T> {
     }
 
     /// Makes room, and lists `holder` as being opened.
-    pub(crate) fn admit(&self, holder: &Weak<T>) {
+    pub(crate) fn admit(&self, holder: &Weak<T>) -> Ticket {
+        static TICKETS: AtomicU64 = AtomicU64::new(0);
+        let ticket = Ticket(TICKETS.fetch_add(1, Ordering::Relaxed));
         let mut listed = self.listed();
         let over = (listed.len() + 1).saturating_sub(self.limit);
         let evicted =
             if over > 0 { evict(&mut listed, over.max(self.limit / 64)) } else { Vec::new() };
-        listed.push(Listed { holder: holder.clone(), open: false });
+        listed.push(Listed { ticket, holder: holder.clone(), open: false });
         drop(listed);
         // Closing may block, on a network file system: not under the lock.
         drop(evicted);
+        ticket
     }
 
-    /// From now on `holder` can be let go.
-    pub(crate) fn opened(&self, holder: &Weak<T>) {
+    /// From now on it can be let go.
+    pub(crate) fn opened(&self, ticket: Ticket) {
         let mut listed = self.listed();
         // From the end: it was listed a moment ago.
-        if let Some(entry) = listed.iter_mut().rev().find(|entry| entry.holder.ptr_eq(holder)) {
+        if let Some(entry) = listed.iter_mut().rev().find(|entry| entry.ticket == ticket) {
             entry.open = true;
         }
     }
 
-    /// `holder` has no descriptor any more.
-    pub(crate) fn remove(&self, holder: &Weak<T>) {
+    /// There is no descriptor of this opening any more.
+    pub(crate) fn remove(&self, ticket: Ticket) {
         let mut listed = self.listed();
-        if let Some(at) = listed.iter().rposition(|entry| entry.holder.ptr_eq(holder)) {
+        if let Some(at) = listed.iter().rposition(|entry| entry.ticket == ticket) {
             listed.swap_remove(at);
         }
     }

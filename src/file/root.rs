@@ -3,12 +3,11 @@
 //! Imports `error` and `sys`. The invariant: unless links are followed on request, nothing outside
 //! the root is opened, made or synced, whatever stands or is put on the way meanwhile.
 
-use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
+use super::fresh;
 use super::sys::{self, How, Purpose};
 use crate::error::{Doing, Error, Kind};
 
@@ -24,8 +23,6 @@ pub(crate) struct Access {
 pub(crate) struct Root {
     path: PathBuf,
     access: Access,
-    /// Folders that we made and whose entry in their parent is not known to be on disk.
-    fresh: Mutex<HashSet<PathBuf>>,
 }
 
 /// A file as it was opened.
@@ -41,7 +38,7 @@ const TRIES: usize = 4;
 
 impl Root {
     pub(crate) fn new(path: PathBuf, access: Access) -> Root {
-        Root { path, access, fresh: Mutex::default() }
+        Root { path, access }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -82,8 +79,13 @@ impl Root {
                 Err(err) if err.kind() == io::ErrorKind::NotFound => {}
                 Err(err) => return Err(self.explain(Doing::Open, relative, err)),
             }
-            self.create_folders(&below, relative)?;
-            match below.open(relative, Purpose::Create) {
+            match self.create_folders(&below, relative) {
+                // Moved or removed between two of them: from the beginning.
+                Err(err) if err.is_not_found() => continue,
+                created => created?,
+            }
+            let path = self.path.join(relative);
+            match fresh::make(&path, || below.open(relative, Purpose::Create)) {
                 Ok((file, readable)) => return Ok(Opened { file, created: true, readable }),
                 // Another process was faster, or removed the folder: from the beginning.
                 Err(err)
@@ -120,8 +122,8 @@ impl Root {
         let missing: Vec<&Path> =
             self.path.ancestors().take_while(|folder| !folder.exists()).collect();
         for folder in missing.into_iter().rev() {
-            match sys::create_folder(folder, self.access.dir_mode) {
-                Ok(()) => self.remember_fresh(folder.to_owned()),
+            match fresh::make(folder, || sys::create_folder(folder, self.access.dir_mode)) {
+                Ok(()) => {}
                 Err(err) if err.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(err) => return Err(Error::io(Doing::CreateFolder, folder, err)),
             }
@@ -131,8 +133,8 @@ impl Root {
 
     fn create_folders(&self, below: &Below<'_>, relative: &Path) -> Result<(), Error> {
         for folder in folders_of(relative) {
-            match below.create_folder(folder) {
-                Ok(()) => self.remember_fresh(self.path.join(folder)),
+            match fresh::make(&self.path.join(folder), || below.create_folder(folder)) {
+                Ok(()) => {}
                 Err(err) if err.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(err) => return Err(self.explain(Doing::CreateFolder, folder, err)),
             }
@@ -140,23 +142,14 @@ impl Root {
         Ok(())
     }
 
-    fn remember_fresh(&self, folder: PathBuf) {
-        self.fresh.lock().unwrap_or_else(PoisonError::into_inner).insert(folder);
-    }
-
-    /// Makes a new file's entry durable, and those of the folders that we made above it.
-    pub(crate) fn sync_folders_of(&self, relative: &Path) -> Result<(), Error> {
+    /// Makes the entries durable that this process made on the way to the file, its own included.
+    pub(crate) fn sync_entries_of(&self, relative: &Path) -> Result<(), Error> {
         let path = self.path.join(relative);
-        let mut entry = path.as_path();
-        while let Some(folder) = entry.parent() {
+        for (entry, folder) in path.ancestors().zip(path.ancestors().skip(1)) {
+            let Some(fresh) = fresh::find(entry) else { continue };
             self.sync_folder(folder).map_err(|err| Error::io(Doing::SyncFolder, folder, err))?;
-            let mut fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
-            // Forgotten only now: whoever needs it meanwhile syncs it too.
-            fresh.remove(entry);
-            if !fresh.contains(folder) {
-                break;
-            }
-            entry = folder;
+            // Only now: whoever needs it meanwhile syncs it too.
+            fresh::forget(entry, fresh);
         }
         Ok(())
     }

@@ -6,12 +6,13 @@
 use std::fmt::Write as _;
 
 /// What becomes of control characters inside a record: C0 with tab, CR, LF and ESC, DEL, C1, and
-/// the line and paragraph separators U+2028 and U+2029.
+/// the line and paragraph separators U+2028 and U+2029. Characters that change the direction of text
+/// or show nothing are no control characters, and pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(rename_all = "lowercase"))]
 #[non_exhaustive]
 pub enum ControlCharacters {
-    /// They are written as visible escapes (`\n`, `\x1b`, `\u{2028}`): one record is one line.
+    /// They are written as visible escapes (`\n`, `\u001b`, `\u2028`): one record is one line.
     #[default]
     Escape,
     /// They are written as they are: a record may span lines, and may command a terminal.
@@ -44,8 +45,8 @@ pub(super) fn push_escape(out: &mut String, c: char) {
         '\n' => out.push_str("\\n"),
         '\r' => out.push_str("\\r"),
         '\t' => out.push_str("\\t"),
-        c if c.is_ascii() => drop(write!(out, "\\x{:02x}", u32::from(c))),
-        c => drop(write!(out, "\\u{{{:x}}}", u32::from(c))),
+        // As in JSON, so that an encoder's JSON stays JSON: all that is escaped has four digits.
+        c => drop(write!(out, "\\u{:04x}", u32::from(c))),
     }
 }
 
@@ -82,15 +83,14 @@ pub(super) fn unescape(text: &str) -> Option<String> {
             'n' => plain.push('\n'),
             'r' => plain.push('\r'),
             't' => plain.push('\t'),
-            'x' => {
-                let digits = chars.as_str().get(..2)?;
-                plain.push(char::from(u8::from_str_radix(digits, 16).ok()?));
-                chars = chars.as_str()[2..].chars();
-            }
             'u' => {
-                let (digits, after) = chars.as_str().strip_prefix('{')?.split_once('}')?;
+                let digits = chars.as_str().get(..4)?;
+                // `from_str_radix` would take a sign.
+                if !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+                    return None;
+                }
                 plain.push(char::from_u32(u32::from_str_radix(digits, 16).ok()?)?);
-                chars = after.chars();
+                chars = chars.as_str()[4..].chars();
             }
             c => plain.push(c),
         }

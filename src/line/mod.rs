@@ -165,7 +165,8 @@ fn push_escaped_tag(line: &mut String, text: &str, is_key: bool) {
     }
 }
 
-/// The line that stands where records are missing.
+/// The line that stands where records are missing. It ends with a full stop: one that lacks it was
+/// torn itself, and its number is said again.
 pub(crate) fn gap(out: &mut Vec<u8>, host: &LineFormat, scope: &Scope, gap: &crate::file::Gap) {
     let since = humantime::format_rfc3339_seconds(gap.since);
     let records = if gap.records == 1 { "record is" } else { "records are" };
@@ -173,7 +174,7 @@ pub(crate) fn gap(out: &mut Vec<u8>, host: &LineFormat, scope: &Scope, gap: &cra
         out,
         Some(scope),
         log::Level::Warn,
-        format_args!("{} {records} missing here since {since}: {}", gap.records, gap.reason),
+        format_args!("{} {records} missing here since {since}: {}.", gap.records, gap.reason),
     );
 }
 

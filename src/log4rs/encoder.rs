@@ -28,8 +28,8 @@ pub(super) struct LineConfig {
 ///   control_characters: escape    # or keep
 /// ```
 ///
-/// Inside an `equipment_scoped` appender the host's name and `control_characters` are the
-/// appender's. Elsewhere the host is this machine, and a record outside any scope has no `equip`.
+/// Inside an `equipment_scoped` appender the host's name is the appender's, and so is
+/// `control_characters` unless it is said here. Elsewhere the host is this machine, and a record outside any scope has no `equip`.
 ///
 /// # Examples
 ///

@@ -100,9 +100,26 @@ pub fn deserializers() -> (Deserializers, Handle) {
 
 fn mirror_scopes() {
     scope::mirror_into(Mirror {
-        set: |key, value| log_mdc::insert(key, value),
-        remove: |key| log_mdc::remove(key),
+        set: |key, value| in_context(|| log_mdc::insert(key, value)).flatten(),
+        remove: |key| in_context(|| log_mdc::remove(key)).flatten(),
     });
+}
+
+/// Calls `f`, which uses log4rs's diagnostic context, unless this thread is ending and the context
+/// is gone: log-mdc would panic then, and a panic in a thread-local's destructor ends the process.
+fn in_context<T>(f: impl FnOnce() -> T) -> Option<T> {
+    /// Made after the context, and so destroyed before it.
+    struct Lives(bool);
+
+    impl Drop for Lives {
+        fn drop(&mut self) {}
+    }
+
+    thread_local! {
+        static LIVES: Lives =
+            Lives(std::panic::catch_unwind(|| log_mdc::get("", |_| ())).is_ok());
+    }
+    LIVES.try_with(|lives| lives.0.then(f)).ok().flatten()
 }
 
 /// Reaches every sink that a configuration made, also after a reload.
@@ -207,7 +224,7 @@ impl Append for EquipmentScopedAppender {
 
 /// The equipment in log4rs's diagnostic context, for those who set it themselves.
 fn context_id() -> Option<String> {
-    log_mdc::get(EQUIPMENT_ID, |id| id.map(str::to_owned))
+    in_context(|| log_mdc::get(EQUIPMENT_ID, |id| id.map(str::to_owned))).flatten()
 }
 
 /// What an encoder writes into.
@@ -331,8 +348,16 @@ impl Deserialize for EquipmentScopedAppenderDeserializer {
     }
 }
 
+/// An encoder without a kind is ours; log4rs alone would take its pattern.
 fn read_encoder(Encoder(value): Encoder) -> anyhow::Result<EncoderConfig> {
-    value.deserialize_into().map_err(in_encoder)
+    use serde_value::Value;
+    let kind = Value::String("kind".to_owned());
+    match value {
+        Value::Map(map) if !map.contains_key(&kind) => {
+            Ok(EncoderConfig { kind: ENCODER_KIND.to_owned(), config: Value::Map(map) })
+        }
+        value => value.deserialize_into().map_err(in_encoder),
+    }
 }
 
 fn in_encoder(err: impl fmt::Display) -> anyhow::Error {

@@ -139,7 +139,12 @@ impl Scope {
     /// Makes this the innermost scope of this thread until the guard is dropped.
     ///
     /// What was there before is the innermost again after that, in whatever order guards are
-    /// dropped, and also when a panic unwinds through it.
+    /// dropped, and also when a panic unwinds through it. A thread that is destroying its
+    /// thread-locals has no scopes any more: there, nothing is entered.
+    ///
+    /// Never hold the guard across an `.await`: whatever else the thread runs meanwhile would be in
+    /// this scope. The compiler refuses that where a future must be `Send`, and cannot elsewhere (a
+    /// `block_on`, a `LocalSet`); [`ScopeFutureExt::in_scope`] is for futures.
     pub fn enter(&self) -> ScopeGuard {
         let entered = STACK.try_with(|stack| {
             let mut stack = stack.borrow_mut();

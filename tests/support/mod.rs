@@ -91,13 +91,14 @@ pub(crate) fn shown(line: &[u8]) -> String {
     format!("{text:?} ({} bytes)", line.len())
 }
 
-/// How many records a gap line says are missing; none for any other line.
+/// How many records a gap line says are missing; none for any other line, and for a gap line that
+/// was torn: it lacks its full stop.
 pub(crate) fn missing(line: &[u8]) -> Option<u64> {
     let line = equipment_log::parse_line(std::str::from_utf8(line).ok()?)?;
     let (count, rest) = line.message.split_once(' ')?;
     let says =
         rest.starts_with("records are missing here") || rest.starts_with("record is missing here");
-    (says && line.level == log::Level::Warn).then(|| count.parse().ok())?
+    (says && rest.ends_with('.') && line.level == log::Level::Warn).then(|| count.parse().ok())?
 }
 
 /// Runs `f` on a thread of its own; panics where it takes longer.

@@ -27,10 +27,19 @@ pub(crate) fn identity(file: &File) -> io::Result<Identity> {
     same_file::Handle::from_file(file.try_clone()?).map(Identity)
 }
 
+/// Asks for no access, so that neither a missing right nor another program's refusal to share stands
+/// in the way.
+///
+/// What is left of "access denied" is a file that was deleted where the file system keeps the name
+/// until the last handle is closed, FAT or SMB: for us it is gone, and its name with our handle.
 pub(crate) fn identity_at(path: &Path) -> io::Result<Identity> {
-    // A file that is deleted while it is open keeps its name until the last handle is closed, and
-    // refuses to be opened meanwhile: for us it is gone.
-    same_file::Handle::from_path(path).map(Identity).map_err(|_| io::ErrorKind::NotFound.into())
+    let opened = fs::OpenOptions::new().access_mode(0).custom_flags(BACKUP_SEMANTICS).open(path);
+    match opened.and_then(same_file::Handle::from_file) {
+        Err(err) if err.kind() == io::ErrorKind::PermissionDenied => {
+            Err(io::ErrorKind::NotFound.into())
+        }
+        found => found.map(Identity),
+    }
 }
 
 /// `FILE_FLAG_OPEN_REPARSE_POINT`: opens a link itself, not what it leads to.
@@ -51,9 +60,10 @@ pub(crate) fn open(path: &Path, how: How) -> io::Result<File> {
 }
 
 fn options(how: How) -> fs::OpenOptions {
+    let How { purpose, read, mode: _no_permission_bits } = how;
     let mut options = fs::OpenOptions::new();
-    options.read(how.read).create_new(how.purpose == Purpose::Create);
-    if how.purpose == Purpose::Overwrite {
+    options.read(read).create_new(purpose == Purpose::Create);
+    if purpose == Purpose::Overwrite {
         options.write(true);
     } else {
         options.append(true);
