@@ -1,0 +1,137 @@
+//! The promise: a record costs no allocation once its file is open, and ten thousand open files cost
+//! less than 16 MB.
+
+#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+
+use allocation_counter::measure;
+use equipment_log::{EquipmentSink, Scope};
+use log::Level;
+
+/// How often this thread allocates during the hundred calls after the first two, which open the
+/// file and grow the thread's buffer.
+fn allocations_of(mut record: impl FnMut(u32)) -> u64 {
+    (0..2).for_each(&mut record);
+    measure(|| (0..100).for_each(record)).count_total
+}
+
+#[test]
+fn an_allocation_is_counted() {
+    assert_eq!(allocations_of(|step| drop(std::hint::black_box(Box::new(step)))), 100);
+}
+
+#[test]
+fn a_ready_record_allocates_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let sink = EquipmentSink::builder(root.path()).build().unwrap();
+    let scope = Scope::new("CONFOCAL_01").unwrap().tag("proj", "PROJ-0042");
+    let allocations = allocations_of(|_| sink.write(&scope, Level::Info, b"stage homed").unwrap());
+    assert_eq!(allocations, 0);
+    assert_eq!(sink.stats().total.written, 102);
+}
+
+#[test]
+fn a_durable_record_allocates_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let sink = EquipmentSink::builder(root.path()).build().unwrap();
+    let scope = Scope::new("CONFOCAL_01").unwrap();
+    let allocations = allocations_of(|_| sink.write(&scope, Level::Error, b"lamp out").unwrap());
+    assert_eq!(allocations, 0);
+}
+
+#[test]
+fn a_record_of_many_equipments_in_turn_allocates_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let sink = EquipmentSink::builder(root.path()).build().unwrap();
+    let scopes: Vec<_> = (0..64).map(|i| Scope::new(format!("STAGE_{i:02}")).unwrap()).collect();
+    let allocations = allocations_of(|_| {
+        scopes.iter().for_each(|scope| sink.write(scope, Level::Info, b"stage homed").unwrap());
+    });
+    assert_eq!(allocations, 0);
+}
+
+#[cfg(any(feature = "log4rs", feature = "fern"))]
+fn log_to(logger: &dyn log::Log, step: u32) {
+    logger.log(
+        &log::Record::builder()
+            .level(Level::Info)
+            .args(format_args!("axis Z homed at {:.1} um, step {step}", 12.5))
+            .build(),
+    );
+}
+
+#[cfg(feature = "log4rs")]
+#[test]
+fn a_record_through_log4rs_allocates_nothing() {
+    use equipment_log::EquipmentScopedAppender;
+    use log4rs::config::{Appender, Config, Root};
+
+    let root = tempfile::tempdir().unwrap();
+    let appender = EquipmentScopedAppender::builder().build(root.path()).unwrap();
+    let sink = appender.sink().clone();
+    let config = Config::builder()
+        .appender(Appender::builder().build("equipment", Box::new(appender)))
+        .build(Root::builder().appender("equipment").build(log::LevelFilter::Info))
+        .unwrap();
+    let logger = log4rs::Logger::new(config);
+
+    let _in = Scope::new("CONFOCAL_01").unwrap().tag("proj", "PROJ-0042").enter();
+    let allocations = allocations_of(|step| log_to(&logger, step));
+    assert_eq!(allocations, 0);
+    assert_eq!(sink.stats().total.written, 102);
+}
+
+#[cfg(feature = "fern")]
+#[test]
+fn a_record_through_fern_allocates_nothing() {
+    use equipment_log::fern::line_format;
+    use equipment_log::EquipmentScopedOutput;
+
+    let root = tempfile::tempdir().unwrap();
+    let output = EquipmentScopedOutput::builder(root.path()).build().unwrap();
+    let sink = output.sink().clone();
+    let (_, logger) = fern::Dispatch::new().format(line_format()).chain(output).into_log();
+
+    let _in = Scope::new("CONFOCAL_01").unwrap().tag("proj", "PROJ-0042").enter();
+    let allocations = allocations_of(|step| log_to(&*logger, step));
+    assert_eq!(allocations, 0);
+    assert_eq!(sink.stats().total.written, 102);
+}
+
+#[cfg(target_os = "linux")]
+mod memory {
+    use super::*;
+
+    const FILES: usize = 10_000;
+    const BOUND_BYTES: usize = 16_000_000;
+
+    #[test]
+    fn ten_thousand_open_files_cost_less_than_16_mb() {
+        raise_descriptor_limit();
+        // In memory where that can be: what is measured is this process, not the disk.
+        let root = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        let sink = EquipmentSink::builder(root.path()).max_open_files(FILES).build().unwrap();
+        let before = resident_bytes();
+        for i in 0..FILES {
+            let scope = Scope::new(format!("STAGE_{i:05}")).unwrap().tag("proj", "PROJ-0042");
+            sink.write(&scope, Level::Info, b"stage homed").unwrap();
+        }
+        let cost = resident_bytes().saturating_sub(before);
+        assert_eq!(sink.stats().open, FILES as u64);
+        assert!(cost < BOUND_BYTES, "{cost} bytes");
+    }
+
+    fn raise_descriptor_limit() {
+        use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
+        let limit = getrlimit(Resource::Nofile);
+        setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
+        let enough = limit.maximum.is_none_or(|limit| limit > FILES as u64 + 100);
+        assert!(enough, "the hard limit of descriptors is {:?}: raise it", limit.maximum);
+    }
+
+    /// `VmRSS` of proc_pid_status(5), which is given in kB of 1024 bytes.
+    fn resident_bytes() -> usize {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+    }
+}
