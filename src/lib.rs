@@ -90,6 +90,17 @@
 //!
 //! Nothing here logs, panics, or writes to standard error under a lock.
 //!
+//! # Where platforms differ
+//!
+//! - **Windows**: `file_mode` and `dir_mode` mean nothing. Folders cannot be synced. No link or
+//!   junction below `local_root` is followed, unless `follow_links` allows all of them. The default
+//!   of `max_open_files` is 8192, since there is no soft limit to take half of. An open log can be
+//!   read, renamed and deleted by others; the folder that holds it can be neither renamed nor deleted
+//!   while it is open, which is the system's own rule. A short write leaves its fragment to be closed
+//!   by the next record, since a second handle cannot find its end.
+//! - **macOS**: a durable record is synced with `F_FULLFSYNC`, as std does it, which empties the
+//!   drive's cache too.
+//!
 //! # Security
 //!
 //! - [`EquipmentId`] is the only way from text met at run time to a part of a path; tags' values in

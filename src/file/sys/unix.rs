@@ -1,11 +1,10 @@
 //! Unix. Relies on:
 //!
-//! - `O_APPEND`: "the file offset shall be set to the end of the file prior to each write", with no
-//!   intervening modification (POSIX write(2)); Linux holds the inode's lock over both.
+//! - `O_APPEND`: each write goes to what is the file's end at that moment, and nothing can come
+//!   between finding the end and writing there (POSIX write(2)); Linux holds the inode's lock over both.
 //! - `O_NONBLOCK`: opening a pipe does not wait for the other end (POSIX open(2)); it means nothing
 //!   for a regular file.
-//! - fsync(2): "an explicit fsync() on a file descriptor for the directory is also needed" for a
-//!   new entry to be on disk.
+//! - fsync(2) of a file says nothing of its entry in the folder: the folder needs one of its own.
 
 use std::fs::{self, File, FileType};
 use std::io::{self, Seek as _};

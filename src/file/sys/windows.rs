@@ -1,8 +1,7 @@
 //! Windows. Relies on:
 //!
-//! - `FILE_APPEND_DATA` without `FILE_WRITE_DATA`: "the caller can write only to the end of the
-//!   file, and any offset information about writes to the file is ignored" (File Access Rights
-//!   Constants). That is what `append(true)` asks for.
+//! - `FILE_APPEND_DATA` without `FILE_WRITE_DATA`: every write goes to the end of the file, whatever
+//!   position it names (File Access Rights Constants). That is what `append(true)` asks for.
 //! - `FILE_SHARE_DELETE`: others may rename and delete the open file (CreateFileW). std
 //!   shares for read, write and delete unless told otherwise.
 //! - Handles are not inherited unless asked for.
