@@ -29,6 +29,10 @@ fn a_ready_record_allocates_nothing() {
 }
 
 #[test]
+#[cfg_attr(
+    windows,
+    ignore = "to see that the log was not moved its path is made wide, as Windows wants it"
+)]
 fn a_durable_record_allocates_nothing() {
     let root = tempfile::tempdir().unwrap();
     let sink = EquipmentSink::builder(root.path()).build().unwrap();
