@@ -32,7 +32,12 @@ fn main() -> ExitCode {
 
 fn run() -> Result<ExitCode, String> {
     let options = Options::from_args()?;
-    let scenarios = options.scenarios();
+    let files = raise_descriptor_limit();
+    let (scenarios, too_large): (Vec<_>, Vec<_>) =
+        options.scenarios().into_iter().partition(|s| s.file_count() + OTHER_FILES <= files);
+    for scenario in too_large {
+        eprintln!("{}: left out, the limit of descriptors is {files}", scenario.name());
+    }
     let entries = options.entries();
     let mut results = Results::default();
     for scenario in &scenarios {
@@ -50,6 +55,18 @@ fn run() -> Result<ExitCode, String> {
     }
     let all_held = !options.check || targets::print(&targets::all(&results));
     Ok(if all_held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What a process has open beside the files that are measured.
+const OTHER_FILES: usize = 50;
+
+/// As far as it goes without asking; returns how many files may be open.
+fn raise_descriptor_limit() -> usize {
+    use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let in_force = setrlimit(Resource::Nofile, raised).map_or(limit.current, |()| limit.maximum);
+    in_force.map_or(usize::MAX, |files| files as usize)
 }
 
 /// One round of every subject, beginning with another one each time: whoever follows a heavy one has no luck for long.

@@ -12,6 +12,8 @@ use crate::subjects::Entry;
 pub struct Round {
     /// From the first call to the last byte in the kernel, shared out to the records.
     pub ns_per_record: f64,
+    /// What all threads of this process ran meanwhile. Other processes on the machine hardly touch it.
+    pub cpu_ns_per_record: f64,
     pub records_per_sync: Option<f64>,
     /// Each call's nanoseconds, where calls were timed; the clock itself costs each of them the same.
     pub calls: Vec<u32>,
@@ -28,18 +30,27 @@ pub fn round(
     open_all(&*subject, site);
     let synced_before = subject.records_and_syncs();
 
+    let cpu_before = cpu_time();
     let (elapsed, calls) = run(&*subject, scenario, site, time_calls);
+    let cpu = cpu_time() - cpu_before;
 
     let records_per_sync = synced_before
         .zip(subject.records_and_syncs())
         .map(|(before, after)| (after.0 - before.0) as f64 / (after.1 - before.1).max(1) as f64);
     drop(subject);
     arrived::check(scenario, site, &lengths)?;
+    let per_record = |time: Duration| time.as_nanos() as f64 / scenario.records() as f64;
     Ok(Round {
-        ns_per_record: elapsed.as_nanos() as f64 / scenario.records() as f64,
+        ns_per_record: per_record(elapsed),
+        cpu_ns_per_record: per_record(cpu),
         records_per_sync,
         calls,
     })
+}
+
+fn cpu_time() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
 }
 
 /// Opening a file is not what a record costs.

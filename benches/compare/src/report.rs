@@ -15,6 +15,9 @@ pub fn print(results: &Results, scenarios: &[Scenario], entries: &[&Entry], roun
         entries,
         |scenario, subject| time(results, scenario, subject),
     );
+    table("CPU ns a record, of all threads", &infos, entries, |scenario, subject| {
+        Some(format!("{:.0}", results.cpu_ns(scenario, subject)?))
+    });
     let [first, second, third] = PERCENTILES;
     let calls = format!("ns of one call, p{first} / p{second} / p{third}");
     table(&calls, &timed, entries, |scenario, subject| {

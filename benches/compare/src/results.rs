@@ -13,6 +13,7 @@ pub struct Results {
 struct Cell {
     /// In the order of the rounds, so that two subjects' rounds can be compared pair by pair.
     ns: Vec<f64>,
+    cpu_ns: Vec<f64>,
     per_sync: Vec<f64>,
     calls: Vec<[f64; 3]>,
 }
@@ -24,6 +25,7 @@ impl Results {
     pub fn add_time(&mut self, scenario: String, subject: &'static str, round: &Round) {
         let cell = self.cells.entry((scenario, subject)).or_default();
         cell.ns.push(round.ns_per_record);
+        cell.cpu_ns.push(round.cpu_ns_per_record);
         cell.per_sync.extend(round.records_per_sync);
     }
 
@@ -40,6 +42,10 @@ impl Results {
 
     pub fn ns(&self, scenario: &str, subject: &'static str) -> Option<f64> {
         median(self.cell(scenario, subject)?.ns.clone())
+    }
+
+    pub fn cpu_ns(&self, scenario: &str, subject: &'static str) -> Option<f64> {
+        median(self.cell(scenario, subject)?.cpu_ns.clone())
     }
 
     /// How many times as long the first takes as the second: the median of the rounds' own ratios. What disturbs the

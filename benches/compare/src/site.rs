@@ -11,7 +11,7 @@ pub const PROJECT: &str = "PROJ-0042";
 
 /// A file is kept from round to round while it is smaller: making ten thousand anew takes longer than everything that
 /// is measured. What is larger goes, so that neither the disk nor the page cache fills up.
-const KEPT_BELOW_BYTES: u64 = 1_000_000;
+const KEPT_BELOW_BYTES: u64 = 100_000;
 
 pub struct Site {
     folder: TempDir,

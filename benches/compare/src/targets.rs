@@ -62,10 +62,21 @@ pub fn all(results: &Results) -> Vec<Target> {
     list.time(one, OURS_LOG4RS_PATTERN, LOG4RS, AtMost(1.0));
     list.time(two, OURS_LOG4RS_PATTERN, LOG4RS, AtMost(0.5));
 
+    for ours in subjects::OUR_QUEUES {
+        list.time(one, ours, SPDLOG_QUEUED, AtMost(0.5));
+        list.time(two, ours, SPDLOG_QUEUED, AtMost(0.5));
+        list.call(one, ours, SPDLOG_QUEUED, 0);
+        list.call(one, ours, SPDLOG_QUEUED, 1);
+    }
+
     let many = scenario::VERY_MANY_FILES;
     list.time(many, OURS, BARE, AtMost(1.1));
     for ours in subjects::OUR_LINES {
         list.time(many, ours, BARE, AtMost(1.1));
+    }
+
+    for ours in subjects::OUR_QUEUES {
+        list.growth(ours, many, one, AtMost(1.3));
     }
 
     let errors = scenario::ERRORS_64;

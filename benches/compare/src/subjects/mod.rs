@@ -23,6 +23,8 @@ pub const OURS_FERN: &str = "equipment-log below fern, our line";
 
 /// Direct, through a framework, with the structured line.
 pub const OUR_LINES: [&str; 2] = [OURS_LOG4RS, OURS_FERN];
+/// Through a queue, ready and structured.
+pub const OUR_QUEUES: [&str; 0] = [];
 /// Those of ours that write ERRORs.
 pub const OUR_SYNCS: [&str; 2] = [OURS, OURS_LOG4RS];
 
