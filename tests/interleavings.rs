@@ -197,5 +197,7 @@ fn an_eviction_loses_no_record_and_leaves_the_list_true() {
         let open = logs.iter().filter(|log| log.open.lock().unwrap().is_some()).count();
         assert_eq!(open, descriptors.load(Ordering::SeqCst), "a descriptor that nobody can reach");
         assert_eq!(open, open_files.len(), "the list and the descriptors disagree");
+        // Two that were opened at the same moment could once both stay open, over the limit.
+        assert!(open <= 1, "{open} stay open where one may");
     });
 }

@@ -55,8 +55,8 @@ impl<T: Holder> OpenFiles<T> {
         let ticket = Ticket(TICKETS.fetch_add(1, Ordering::Relaxed));
         let mut listed = self.listed();
         let over = (listed.len() + 1).saturating_sub(self.limit);
-        let evicted =
-            if over > 0 { evict(&mut listed, over.max(self.limit / 64)) } else { Vec::new() };
+        let batch = if over > 0 { over.max(self.limit / 64) } else { 0 };
+        let evicted = evict(&mut listed, batch);
         listed.push(Listed { ticket, holder: holder.clone(), open: false });
         drop(listed);
         // Closing may block, on a network file system: not under the lock.
@@ -64,13 +64,18 @@ impl<T: Holder> OpenFiles<T> {
         ticket
     }
 
-    /// From now on it can be let go.
+    /// From now on it can be let go: at once, where several were opened at the same moment and none
+    /// of them could make room for another.
     pub(crate) fn opened(&self, ticket: Ticket) {
         let mut listed = self.listed();
         // From the end: it was listed a moment ago.
         if let Some(entry) = listed.iter_mut().rev().find(|entry| entry.ticket == ticket) {
             entry.open = true;
         }
+        let over = listed.len().saturating_sub(self.limit);
+        let evicted = evict(&mut listed, over);
+        drop(listed);
+        drop(evicted);
     }
 
     /// There is no descriptor of this opening any more.
@@ -100,6 +105,9 @@ impl<T: Holder> OpenFiles<T> {
 /// Takes the `count` least recently used from the list. One pass serves a whole batch, so that a
 /// large limit does not make each eviction cost as much as the limit.
 fn evict<T: Holder>(listed: &mut Vec<Listed<T>>, count: usize) -> Vec<T::Held> {
+    if count == 0 {
+        return Vec::new();
+    }
     let mut by_use: Vec<(u64, usize)> = listed
         .iter()
         .enumerate()
