@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use clap::Parser;
-use equipment_log::{EquipmentSink, Stats};
+use equipment_log::{EquipmentSink, Scope, Stats};
 use indicatif::{ProgressBar, ProgressStyle};
 use log4rs::config::{Config, Deserializers, RawConfig};
 
@@ -72,7 +72,7 @@ fn replay(args: &Args) -> Result<bool, Box<dyn Error>> {
 
     let sinks = logging.sinks();
     for sink in &sinks {
-        print_table(&sink.stats());
+        print_table(sink);
     }
     print_reasons(&reasons);
     println!("\nThe logs are below {}.", root.display());
@@ -165,13 +165,19 @@ fn log_lines(lines: Receiver<String>, field: usize) {
     }
 }
 
-fn print_table(stats: &Stats) {
+fn print_table(sink: &EquipmentSink) {
+    let stats = sink.stats();
     let width = stats.equipment.keys().map(String::len).fold("equipment".len(), usize::max);
     println!("{:<width$} {:>10} {:>12}", "equipment", "records", "bytes");
+    let mut all_bytes = 0;
     for (equipment, counts) in &stats.equipment {
-        println!("{equipment:<width$} {:>10} {:>12}", counts.written, counts.bytes);
+        let path = Scope::new(equipment).ok().and_then(|scope| sink.path(&scope));
+        // What the log holds now, with what stood there before.
+        let bytes = path.and_then(|path| fs::metadata(path).ok()).map_or(0, |log| log.len());
+        println!("{equipment:<width$} {:>10} {bytes:>12}", counts.written);
+        all_bytes += bytes;
     }
-    println!("{:<width$} {:>10} {:>12}", "all", stats.total.written, stats.total.bytes);
+    println!("{:<width$} {:>10} {all_bytes:>12}", "all", stats.total.written);
     println!("{:<width$} {:>10}", "no scope", stats.skipped);
     println!("{:<width$} {:>10}", "refused", stats.refused);
 }

@@ -3,9 +3,10 @@
 //! Imports `layout`, `scope`, `equipment_id` and `file`. The invariant: one path has one
 //! [`LogFile`], and no two paths differ by letter case only.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::equipment_id::EquipmentId;
@@ -16,6 +17,8 @@ use crate::scope::Scope;
 
 #[derive(Debug)]
 pub(crate) struct Cache {
+    /// Tells this cache from every other of the process.
+    number: u64,
     layout: Layout,
     root: Arc<Root>,
     pub(crate) open_files: Arc<OpenFiles>,
@@ -54,9 +57,30 @@ pub(crate) struct Log {
     pub(crate) file: Arc<LogFile>,
 }
 
+/// What a thread asked for last: most ask for the same again.
+#[derive(Default)]
+struct Last {
+    /// The scope's address. One that comes twice in a row is worth keeping.
+    asked: usize,
+    found: Option<Found>,
+}
+
+struct Found {
+    cache: u64,
+    scope: Scope,
+    log: Arc<LogFile>,
+}
+
+thread_local! {
+    static LAST: Cell<Last> = const { Cell::new(Last { asked: 0, found: None }) };
+}
+
+static NUMBERS: AtomicU64 = AtomicU64::new(0);
+
 impl Cache {
     pub(crate) fn new(layout: Layout, root: Root, max_open_files: usize) -> Cache {
         Cache {
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             layout,
             root: Arc::new(root),
             open_files: file::open_files(max_open_files),
@@ -67,6 +91,31 @@ impl Cache {
 
     /// Calls `f` with the log of this scope.
     pub(crate) fn with<T>(
+        &self,
+        scope: &Scope,
+        f: impl FnOnce(&Arc<LogFile>) -> T,
+    ) -> Result<T, NoPath> {
+        let mut last = LAST.try_with(Cell::take).unwrap_or_default();
+        let address = scope.address();
+        let result = match &last.found {
+            Some(found) if found.cache == self.number && found.scope.address() == address => {
+                Ok(f(&found.log))
+            }
+            _ => {
+                let again = std::mem::replace(&mut last.asked, address) == address;
+                self.with_found(scope, |log| {
+                    let found =
+                        || Found { cache: self.number, scope: scope.clone(), log: log.clone() };
+                    last.found = again.then(found);
+                    f(log)
+                })
+            }
+        };
+        let _ = LAST.try_with(|kept| kept.set(last));
+        result
+    }
+
+    fn with_found<T>(
         &self,
         scope: &Scope,
         f: impl FnOnce(&Arc<LogFile>) -> T,
@@ -127,6 +176,13 @@ impl Cache {
     pub(crate) fn logs(&self) -> Vec<Arc<Log>> {
         let paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
         paths.logs.values().cloned().collect()
+    }
+}
+
+impl Drop for Cache {
+    /// A thread may remember its last log for longer than the sink lives: that must not keep it open.
+    fn drop(&mut self) {
+        self.logs().iter().for_each(|log| log.file.let_go_for_good());
     }
 }
 

@@ -191,22 +191,13 @@ pub fn line_format_for(
     hostname: impl AsRef<str>,
 ) -> impl Fn(FormatCallback<'_>, &fmt::Arguments<'_>, &log::Record<'_>) + Send + Sync + 'static {
     let line = LineFormat::new(hostname.as_ref());
-    scoped_format(move |out, message, record| {
-        line::with_buffer(|buffer| {
-            let scope = scope::of_record(record, || None).unwrap_or_default();
-            line.encode_at(
-                buffer,
-                std::time::SystemTime::now(),
-                scope.as_ref(),
-                record.level(),
-                *message,
-            );
-            match std::str::from_utf8(buffer) {
-                Ok(text) => out.finish(format_args!("{text}")),
-                Err(_) => out.finish(format_args!("{}", String::from_utf8_lossy(buffer))),
-            }
+    move |out, message, record| {
+        scope::run_as(record, |scope| {
+            line.with_line(scope, record.level(), *message, |line| {
+                out.finish(format_args!("{line}"));
+            });
         });
-    })
+    }
 }
 
 /// A format that keeps the record's own equipment: enters it around `format`, and so around its
@@ -230,5 +221,5 @@ pub fn scoped_format<F>(
 where
     F: Fn(FormatCallback<'_>, &fmt::Arguments<'_>, &log::Record<'_>) + Send + Sync + 'static,
 {
-    move |out, message, record| scope::run_as(record, || format(out, message, record))
+    move |out, message, record| scope::run_as(record, |_| format(out, message, record))
 }

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::file::{LogFile, Root};
 use crate::layout::NoPath;
 use crate::line::{self, ControlCharacters, LineFormat};
-use crate::scope::{self, Scope};
+use crate::scope::{self, Scope, Whose};
 use crate::stats::{Counter, Counts, Stats};
 
 /// Writes ready records to the log of the equipment they belong to.
@@ -158,7 +158,7 @@ impl EquipmentSink {
         &self,
         record: &log::Record<'_>,
         context: impl FnOnce() -> Option<String>,
-    ) -> Result<Option<Scope>, Error> {
+    ) -> Result<Option<Whose>, Error> {
         let scope = scope::of_record(record, context);
         match &scope {
             Ok(Some(_)) => {}

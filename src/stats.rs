@@ -63,8 +63,6 @@ macro_rules! counters {
 counters! {
     /// Records that are whole in a file.
     written,
-    /// Bytes of those records, with their line ends.
-    bytes,
     /// Records that were ours and are not whole in any file.
     lost,
     /// Times a file was opened.

@@ -475,7 +475,8 @@ fn sixteen_threads_share_their_syncs_eight_records_to_each_or_more() {
     }
     let dir = tempdir().unwrap();
     let root = dir.path().join("logs");
-    let slow = ["-e", CALLS, "-e", "inject=fdatasync:delay_enter=20000"];
+    // So slow that every thread writes its next record meanwhile, on a busy machine too.
+    let slow = ["-e", CALLS, "-e", "inject=fdatasync:delay_enter=100000"];
     let (_, calls) = trace_of("sixteen threads", &slow, &root);
     assert_eq!(assert_synced_before_told(&calls, &log_of(&root, "EQ")), 160);
     let syncs = calls.iter().filter(|call| call.name == "fdatasync").count();

@@ -111,7 +111,7 @@ impl LogFile {
                 self.open_again(now_ms).and_then(|open| self.write(&open, record, say_gap))
             }
         };
-        self.count(record, &result);
+        self.count(&result);
         result
     }
 
@@ -121,7 +121,7 @@ impl LogFile {
     /// synced once: the old one would say OK the next time though the data is gone.
     pub(crate) fn append_durable(&self, record: &[u8], say_gap: SayGap<'_>) -> Result<(), Error> {
         let written = self.append_to_sync(record, say_gap);
-        self.count(record, &written);
+        self.count(&written);
         match self.sync_open(&written?) {
             // Not counted again: it is the same record.
             Err(err) if err.may_be_synced_elsewhere() => {
@@ -142,12 +142,9 @@ impl LogFile {
         Ok(open)
     }
 
-    fn count<T>(&self, record: &[u8], written: &Result<T, Error>) {
+    fn count<T>(&self, written: &Result<T, Error>) {
         match written {
-            Ok(_) => {
-                self.tally.written.add(1);
-                self.tally.bytes.add(record.len() as u64);
-            }
+            Ok(_) => self.tally.written.add(1),
             Err(err) => self.lose(1, err),
         }
     }
@@ -192,7 +189,9 @@ impl LogFile {
             return self.write_after_trouble(open, record, say_gap);
         }
         let wrote = open.write(record)?;
-        self.seal_part(open, record, &wrote);
+        if let Wrote::Part(written) = wrote {
+            self.seal(open, &record[..written]);
+        }
         Ok(wrote)
     }
 
@@ -228,14 +227,14 @@ impl LogFile {
         if written < said_at {
             gap.into_iter().for_each(|gap| self.gaps.put_back(gap));
         }
-        let wrote = wrote?;
-        self.seal_part(open, &bytes, &wrote);
-        Ok(wrote)
+        if let Ok(Wrote::Part(written)) = wrote {
+            self.seal(open, &bytes[..written]);
+        }
+        wrote
     }
 
-    fn seal_part(&self, open: &OpenFile, bytes: &[u8], wrote: &Wrote) {
-        let Wrote::Part(written) = wrote else { return };
-        if !open.seal(&bytes[..*written], || self.root.open_to_overwrite(&self.relative)) {
+    fn seal(&self, open: &OpenFile, fragment: &[u8]) {
+        if !open.seal(fragment, || self.root.open_to_overwrite(&self.relative)) {
             open.end_unsure.store(true, Ordering::Release);
         }
     }
@@ -305,6 +304,11 @@ impl LogFile {
             self.open_files.remove(open.ticket);
         }
         open
+    }
+
+    /// Nobody will write any more.
+    pub(crate) fn let_go_for_good(&self) {
+        drop(self.take());
     }
 
     /// Lets the next record open the path anew.

@@ -4,7 +4,7 @@
 //! and nothing is ever appended to a fragment but a line end.
 
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
@@ -112,7 +112,7 @@ impl OpenFile {
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<Wrote> {
         let _turn = self.turn.take();
         loop {
-            match (&self.shared.file).write(bytes) {
+            match sys::append(&self.shared.file, bytes) {
                 Ok(written) if written == bytes.len() => return Ok(Wrote::Whole),
                 Ok(written) => return Ok(Wrote::Part(written)),
                 Err(err) if err.kind() == io::ErrorKind::Interrupted => {}

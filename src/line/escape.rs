@@ -36,8 +36,22 @@ pub(super) fn is_control(c: char) -> bool {
 /// Whether the bytes may hold a control character: exact for ASCII, and true for the two lead
 /// bytes under which the others stand in UTF-8.
 pub(crate) fn may_hold_controls(bytes: &[u8]) -> bool {
-    // No early return: the loop becomes a handful of vector instructions.
-    bytes.iter().fold(false, |found, b| found | (*b < 0x20) | matches!(*b, 0x7f | 0xc2 | 0xe2))
+    any(bytes, may_begin_control)
+}
+
+/// The same, or a backslash.
+pub(super) fn may_need_escapes(bytes: &[u8]) -> bool {
+    any(bytes, |b| may_begin_control(b) | (b == b'\\'))
+}
+
+/// No early return, and a byte for each answer: the loop becomes a handful of vector instructions.
+fn any(bytes: &[u8], is: impl Fn(u8) -> bool) -> bool {
+    bytes.iter().fold(0, |found, b| found | u8::from(is(*b))) != 0
+}
+
+fn may_begin_control(byte: u8) -> bool {
+    // The lead bytes 0xc2 and 0xe2 differ in one bit.
+    (byte < 0x20) | (byte == 0x7f) | (byte & 0xdf == 0xc2)
 }
 
 pub(super) fn push_escape(out: &mut String, c: char) {
@@ -55,6 +69,11 @@ pub(super) fn push_escape(out: &mut String, c: char) {
 /// Bytes that are no UTF-8 stay as they are.
 pub(crate) fn escape_controls(record: &mut Vec<u8>, start: usize) {
     if !may_hold_controls(&record[start..]) {
+        return;
+    }
+    // Under the same lead bytes stand µ, ° and the dashes: they need no copy.
+    let mut chunks = record[start..].utf8_chunks();
+    if !chunks.any(|chunk| chunk.valid().chars().any(is_control)) {
         return;
     }
     let raw = record.split_off(start);

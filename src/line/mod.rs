@@ -1,24 +1,26 @@
 //! The structured line: one record as text that other programs parse, and [`parse_line`] to read
 //! it back.
 //!
-//! Imports `scope`. The invariant: nothing in a tag or a message can end the line, begin another
+//! Imports `scope`, and the clock of `file`. The invariant: nothing in a tag or a message can end the line, begin another
 //! tag, or pass for `host` or `equip`, and what was escaped can be told from what was written so.
 
 mod buffer;
 mod escape;
+mod kept;
 mod parse;
 
-use std::cell::Cell;
-use std::fmt;
-use std::io::Write as _;
+use std::cell::RefCell;
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub(crate) use buffer::{push_message, with_buffer};
 pub use escape::ControlCharacters;
 pub(crate) use escape::{escape_controls, may_hold_controls};
-use escape::{is_control, push_escape};
+use escape::{is_control, may_need_escapes, push_escape};
 pub use parse::{parse_line, Line};
 
+use crate::file::{sys, Gap};
 use crate::scope::Scope;
 
 /// The tags that stand before all others, in this order.
@@ -39,18 +41,25 @@ pub enum Precision {
 /// Writes structured lines for one host.
 #[derive(Clone, Debug)]
 pub(crate) struct LineFormat {
-    /// ` [host:labpc-04]`
-    host: Box<str>,
+    /// Tells this format from every other of the process but its clones, which write the same heads.
+    number: u64,
+    /// `Z [INFO ] [host:labpc-04]`, for each level from ERROR on.
+    heads: [Box<str>; 5],
     pub(crate) precision: Precision,
     pub(crate) control: ControlCharacters,
 }
 
 impl LineFormat {
     pub(crate) fn new(hostname: &str) -> LineFormat {
-        let mut host = String::new();
-        push_tag(&mut host, "host", hostname);
+        let head = |level: &str| {
+            let mut head = format!("Z [{level}]");
+            push_tag(&mut head, "host", hostname);
+            head.into()
+        };
+        static NUMBERS: AtomicU64 = AtomicU64::new(0);
         LineFormat {
-            host: host.into(),
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+            heads: ["ERROR", "WARN ", "INFO ", "DEBUG", "TRACE"].map(head),
             precision: Precision::default(),
             control: ControlCharacters::default(),
         }
@@ -61,69 +70,52 @@ impl LineFormat {
         self
     }
 
-    /// Appends one line, with its end, to `out`.
-    pub(crate) fn encode(
-        &self,
-        out: &mut Vec<u8>,
-        scope: Option<&Scope>,
-        level: log::Level,
-        message: fmt::Arguments<'_>,
-    ) {
-        self.encode_at(out, SystemTime::now(), scope, level, message);
-        out.push(b'\n');
+    /// The time since 1970, as precisely as the line tells it.
+    pub(crate) fn now(&self) -> Duration {
+        match self.precision {
+            Precision::Seconds => Duration::from_secs(sys::coarse_seconds()),
+            // A clock before 1970 is wrong anyway, and humantime cannot say it.
+            Precision::Millis => SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+        }
     }
 
-    /// The same without the line's end, for a moment that is given.
-    pub(crate) fn encode_at(
+    /// Appends what stands before the message, for a moment that is given as the time since 1970.
+    fn push_head(
         &self,
-        out: &mut Vec<u8>,
-        time: SystemTime,
+        out: &mut String,
+        time: Duration,
         scope: Option<&Scope>,
         level: log::Level,
-        message: fmt::Arguments<'_>,
     ) {
         push_time(out, time, self.precision);
-        out.extend_from_slice(match level {
-            log::Level::Error => b" [ERROR]",
-            log::Level::Warn => b" [WARN ]",
-            log::Level::Info => b" [INFO ]",
-            log::Level::Debug => b" [DEBUG]",
-            log::Level::Trace => b" [TRACE]",
-        });
-        out.extend_from_slice(self.host.as_bytes());
+        out.push_str(&self.heads[level as usize - log::Level::Error as usize]);
         if let Some(scope) = scope {
-            out.extend_from_slice(scope.line(|| scope_tags(scope).into()).as_bytes());
+            out.push_str(scope.line(|| scope_tags(scope).into()));
         }
-        out.push(b' ');
-        let start = out.len();
-        push_message(out, message);
-        self.escape_message(out, start);
+        out.push(' ');
     }
 
-    fn escape_message(&self, out: &mut Vec<u8>, start: usize) {
+    fn escape_message(&self, out: &mut String, start: usize) {
         let message = &out[start..];
-        let plain = !message.starts_with(b"[")
-            && !message.contains(&b'\\')
-            && (self.control == ControlCharacters::Keep || !may_hold_controls(message));
-        if plain {
+        let opens_tag = message.starts_with('[');
+        if !opens_tag && !may_need_escapes(message.as_bytes()) {
             return;
         }
-        let raw = out.split_off(start);
-        let message = String::from_utf8_lossy(&raw);
-        let mut escaped = String::with_capacity(message.len() + 16);
-        if message.starts_with('[') {
-            escaped.push('\\');
+        let escape = |c| self.control == ControlCharacters::Escape && is_control(c);
+        if !opens_tag && !message.chars().any(|c| c == '\\' || escape(c)) {
+            return;
+        }
+        let message = out.split_off(start);
+        if opens_tag {
+            out.push('\\');
         }
         for c in message.chars() {
             match c {
-                '\\' => escaped.push_str("\\\\"),
-                c if self.control == ControlCharacters::Escape && is_control(c) => {
-                    push_escape(&mut escaped, c)
-                }
-                c => escaped.push(c),
+                '\\' => out.push_str("\\\\"),
+                c if escape(c) => push_escape(out, c),
+                c => out.push(c),
             }
         }
-        out.extend_from_slice(escaped.as_bytes());
     }
 }
 
@@ -167,42 +159,57 @@ fn push_escaped_tag(line: &mut String, text: &str, is_key: bool) {
 
 /// The line that stands where records are missing. It ends with a full stop: one that lacks it was
 /// torn itself, and its number is said again.
-pub(crate) fn gap(out: &mut Vec<u8>, host: &LineFormat, scope: &Scope, gap: &crate::file::Gap) {
+pub(crate) fn gap(out: &mut Vec<u8>, host: &LineFormat, scope: &Scope, gap: &Gap) {
     let since = humantime::format_rfc3339_seconds(gap.since);
     let records = if gap.records == 1 { "record is" } else { "records are" };
-    host.encode(
-        out,
-        Some(scope),
-        log::Level::Warn,
-        format_args!("{} {records} missing here since {since}: {}.", gap.records, gap.reason),
-    );
+    let message =
+        format_args!("{} {records} missing here since {since}: {}.", gap.records, gap.reason);
+    host.with_line(Some(scope), log::Level::Warn, message, |line| {
+        out.extend_from_slice(line.as_bytes());
+        out.push(b'\n');
+    });
 }
 
-fn push_time(out: &mut Vec<u8>, time: SystemTime, precision: Precision) {
-    /// `2026-04-17T14:31:55`, without what follows the second.
-    type Text = [u8; 19];
+/// `2026-04-17T14:31:55`, without what follows the second; of the last second that was asked for.
+#[derive(Debug)]
+struct Second {
+    number: u64,
+    text: String,
+}
+
+fn push_time(out: &mut String, since_1970: Duration, precision: Precision) {
     thread_local! {
-        static SECOND: Cell<(u64, Text)> = const { Cell::new((u64::MAX, [0; 19])) };
+        static SECOND: RefCell<Second> =
+            const { RefCell::new(Second { number: u64::MAX, text: String::new() }) };
     }
-    // A clock before 1970 is wrong anyway, and humantime cannot say it.
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     // The last second of the year 9999, the last that RFC 3339 can say.
-    let second = since.as_secs().min(253_402_300_799);
-    let (kept, mut text) = SECOND.try_with(Cell::get).unwrap_or((u64::MAX, [0; 19]));
-    if kept != second {
-        let mut rest = text.as_mut_slice();
-        let _ = write!(
-            rest,
-            "{}",
-            humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(second))
-        );
-        let _ = SECOND.try_with(|kept| kept.set((second, text)));
+    let number = since_1970.as_secs().min(253_402_300_799);
+    let pushed = SECOND.try_with(|kept| {
+        let mut kept = kept.borrow_mut();
+        if kept.number != number {
+            kept.tell(number);
+        }
+        out.push_str(&kept.text);
+    });
+    if pushed.is_err() {
+        let mut second = Second { number: u64::MAX, text: String::new() };
+        second.tell(number);
+        out.push_str(&second.text);
     }
-    out.extend_from_slice(&text);
     if precision == Precision::Millis {
-        let _ = write!(out, ".{:03}", since.subsec_millis());
+        let _ = write!(out, ".{:03}", since_1970.subsec_millis());
     }
-    out.push(b'Z');
+}
+
+impl Second {
+    fn tell(&mut self, number: u64) {
+        self.text.clear();
+        let time = UNIX_EPOCH + Duration::from_secs(number);
+        let _ = write!(self.text, "{}", humantime::format_rfc3339_seconds(time));
+        // The Z stands behind the milliseconds.
+        self.text.pop();
+        self.number = number;
+    }
 }
 
 #[cfg(test)]
@@ -214,28 +221,23 @@ mod tests {
     fn the_agreed_line_is_written_to_the_byte() {
         let scope = Scope::new("CONFOCAL_01").unwrap();
         let scope = scope.tag("kind", "experimental").tag("proj", "PROJ-0042");
-        let time = UNIX_EPOCH + Duration::from_secs(1_776_436_315);
-        let mut line = Vec::new();
-        LineFormat::new("labpc-04").encode_at(
-            &mut line,
-            time,
-            Some(&scope),
-            log::Level::Info,
-            format_args!("Creation started: new_run on CONFOCAL_01/PROJ-0042"),
-        );
+        let time = Duration::from_secs(1_776_436_315);
+        let mut line = String::new();
+        LineFormat::new("labpc-04").push_head(&mut line, time, Some(&scope), log::Level::Info);
         assert_eq!(
-            String::from_utf8(line).unwrap(),
+            line,
             "2026-04-17T14:31:55Z [INFO ] [host:labpc-04] [equip:CONFOCAL_01] [proj:PROJ-0042] \
-             [kind:experimental] Creation started: new_run on CONFOCAL_01/PROJ-0042"
+             [kind:experimental] "
         );
     }
 
     #[test]
     fn a_second_that_is_kept_is_not_written_for_the_next() {
         for second in [0, 1, 1, 0, 1_776_436_315] {
-            let mut text = Vec::new();
-            push_time(&mut text, UNIX_EPOCH + Duration::from_secs(second), Precision::Seconds);
-            let time = humantime::parse_rfc3339(std::str::from_utf8(&text).unwrap()).unwrap();
+            let mut text = String::new();
+            push_time(&mut text, Duration::from_secs(second), Precision::Seconds);
+            text.push('Z');
+            let time = humantime::parse_rfc3339(&text).unwrap();
             assert_eq!(time.duration_since(UNIX_EPOCH).unwrap().as_secs(), second);
         }
     }

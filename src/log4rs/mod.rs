@@ -196,19 +196,18 @@ impl EquipmentScopedAppender {
 
     fn write(&self, record: &log::Record<'_>) -> anyhow::Result<()> {
         let Some(scope) = self.sink.scope_of(record, context_id)? else { return Ok(()) };
-        line::with_buffer(|buffer| {
-            match &self.encoding {
-                Encoding::Line(line) => {
-                    line.encode(buffer, Some(&scope), record.level(), *record.args());
-                    self.sink.write_line(&scope, record.level(), buffer)?;
-                }
-                Encoding::Other(encoder) => {
-                    encoder.encode(&mut Bytes(buffer), record)?;
-                    self.sink.write_buffer(&scope, record.level(), buffer)?;
-                }
+        match &self.encoding {
+            Encoding::Line(format) => {
+                format.with_line(Some(&scope), record.level(), *record.args(), |line| {
+                    line.push('\n');
+                    Ok(self.sink.write_line(&scope, record.level(), line.as_bytes())?)
+                })
             }
-            Ok(())
-        })
+            Encoding::Other(encoder) => line::with_buffer(|buffer| {
+                encoder.encode(&mut Bytes(buffer), record)?;
+                Ok(self.sink.write_buffer(&scope, record.level(), buffer)?)
+            }),
+        }
     }
 }
 

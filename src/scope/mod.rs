@@ -11,6 +11,7 @@ mod record;
 use std::cell::RefCell;
 use std::fmt;
 use std::marker::PhantomData;
+use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
 pub use future::{InScope, ScopeFutureExt};
@@ -20,12 +21,12 @@ use mirror::Displaced;
     allow(unused_imports, reason = "log4rs is the one with a context")
 )]
 pub(crate) use mirror::{mirror_into, Mirror};
-pub(crate) use record::of_record;
 #[cfg_attr(
     not(feature = "fern"),
     allow(unused_imports, reason = "fern is the one that drops key-values")
 )]
 pub(crate) use record::run_as;
+pub(crate) use record::{of_record, Whose};
 
 use crate::equipment_id::EquipmentId;
 use crate::error::Error;
@@ -107,6 +108,11 @@ impl Scope {
         self.tags().find(|(k, _)| *k == key).map(|(_, value)| value)
     }
 
+    /// The same for all clones of one scope, and while one of them lives for no other scope.
+    pub(crate) fn address(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+
     /// What `make` makes of this scope, kept with it.
     pub(crate) fn line(&self, make: impl FnOnce() -> Box<str>) -> &str {
         self.0.line.get_or_init(make)
@@ -130,10 +136,7 @@ impl Scope {
     /// # Ok::<(), equipment_log::Error>(())
     /// ```
     pub fn current() -> Option<Scope> {
-        // A thread that is being torn down has no scope.
-        STACK
-            .try_with(|stack| stack.borrow().entries.last().map(|entry| entry.scope.clone()))
-            .ok()?
+        innermost().map(|scope| Scope::clone(&scope))
     }
 
     /// Makes this the innermost scope of this thread until the guard is dropped.
@@ -148,10 +151,10 @@ impl Scope {
     pub fn enter(&self) -> ScopeGuard {
         let entered = STACK.try_with(|stack| {
             let mut stack = stack.borrow_mut();
-            let displaced = Displaced::by(self, stack.entries.last().map(|entry| &entry.scope));
+            let displaced = Displaced::by(self, stack.entries.last().map(|entry| &*entry.scope));
             stack.last_token += 1;
             let token = stack.last_token;
-            stack.entries.push(Entry { token, scope: self.clone(), displaced });
+            stack.entries.push(Entry { token, scope: Rc::new(self.clone()), displaced });
             token
         });
         ScopeGuard { token: entered.unwrap_or_default(), not_send: PhantomData }
@@ -208,8 +211,15 @@ struct Stack {
 
 struct Entry {
     token: u64,
-    scope: Scope,
+    /// Lent to every record of the thread: counted without the other threads' counter.
+    scope: Rc<Scope>,
     displaced: Displaced,
+}
+
+/// None on a thread that is being torn down.
+fn innermost() -> Option<Rc<Scope>> {
+    let last = |stack: &RefCell<Stack>| Some(Rc::clone(&stack.borrow().entries.last()?.scope));
+    STACK.try_with(last).ok()?
 }
 
 impl Stack {

@@ -5,9 +5,28 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::ops::Deref;
+use std::rc::Rc;
 
-use super::{Scope, EQUIPMENT_ID};
+use super::{innermost, Scope, EQUIPMENT_ID};
 use crate::error::Error;
+
+/// A record's scope: one that its thread has entered, or one made from a name.
+pub(crate) enum Whose {
+    Entered(Rc<Scope>),
+    Named(Scope),
+}
+
+impl Deref for Whose {
+    type Target = Scope;
+
+    fn deref(&self) -> &Scope {
+        match self {
+            Whose::Entered(scope) => scope,
+            Whose::Named(scope) => scope,
+        }
+    }
+}
 
 /// Whose a record is: its own `equipment_id`, else the innermost scope, else what the framework's
 /// context holds. `None`: the record is not ours.
@@ -22,12 +41,12 @@ use crate::error::Error;
 pub(crate) fn of_record(
     record: &log::Record<'_>,
     context: impl FnOnce() -> Option<String>,
-) -> Result<Option<Scope>, Error> {
+) -> Result<Option<Whose>, Error> {
     if let Some(own) = own_scope(record)? {
         return Ok(own);
     }
-    if let Some(scope) = Scope::current() {
-        return Ok(Some(scope));
+    if let Some(scope) = innermost() {
+        return Ok(Some(Whose::Entered(scope)));
     }
     match context() {
         Some(id) if !id.is_empty() => known(&id).map(Some),
@@ -37,7 +56,7 @@ pub(crate) fn of_record(
 
 /// The scope that the record's own key-value names: `None` where it has none, `Some(None)` where
 /// it is empty. The thread's own scope, with its tags, where that is of the same equipment.
-fn own_scope(record: &log::Record<'_>) -> Result<Option<Option<Scope>>, Error> {
+fn own_scope(record: &log::Record<'_>) -> Result<Option<Option<Whose>>, Error> {
     let carried;
     let text;
     let id = match record.key_values().get(log::kv::Key::from_str(EQUIPMENT_ID)) {
@@ -59,8 +78,8 @@ fn own_scope(record: &log::Record<'_>) -> Result<Option<Option<Scope>>, Error> {
     if id.is_empty() {
         return Ok(Some(None));
     }
-    match Scope::current() {
-        Some(scope) if scope.equipment_id().as_str() == id => Ok(Some(Some(scope))),
+    match innermost() {
+        Some(scope) if scope.equipment_id().as_str() == id => Ok(Some(Some(Whose::Entered(scope)))),
         _ => known(id).map(|scope| Some(Some(scope))),
     }
 }
@@ -71,12 +90,13 @@ thread_local! {
     static CARRIED_ID: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Runs `f` so that a record without key-values, logged by it, belongs where `record` does.
+/// Runs `f`, which gets the record's scope, so that a record without key-values, logged by it,
+/// belongs where `record` does.
 #[cfg_attr(
     not(feature = "fern"),
     allow(dead_code, reason = "fern is the framework that drops key-values")
 )]
-pub(crate) fn run_as<T>(record: &log::Record<'_>, f: impl FnOnce() -> T) -> T {
+pub(crate) fn run_as<T>(record: &log::Record<'_>, f: impl FnOnce(Option<&Scope>) -> T) -> T {
     struct Restore(Option<String>);
 
     impl Drop for Restore {
@@ -87,8 +107,8 @@ pub(crate) fn run_as<T>(record: &log::Record<'_>, f: impl FnOnce() -> T) -> T {
     }
 
     match own_scope(record) {
-        Ok(None) => f(),
-        Ok(Some(Some(scope))) => scope.run(f),
+        Ok(None) => f(innermost().as_deref()),
+        Ok(Some(Some(scope))) => scope.run(|| f(Some(&scope))),
         Ok(Some(None)) | Err(_) => {
             let id = record
                 .key_values()
@@ -96,7 +116,7 @@ pub(crate) fn run_as<T>(record: &log::Record<'_>, f: impl FnOnce() -> T) -> T {
                 .map(|id| id.to_string());
             let _restore =
                 Restore(CARRIED_ID.try_with(|carried| carried.replace(id)).ok().flatten());
-            f()
+            f(None)
         }
     }
 }
@@ -105,13 +125,13 @@ pub(crate) fn run_as<T>(record: &log::Record<'_>, f: impl FnOnce() -> T) -> T {
 const KNOWN: usize = 1024;
 
 /// The tagless scope of an id, remembered so that an id in a key-value costs no allocation.
-fn known(id: &str) -> Result<Scope, Error> {
+fn known(id: &str) -> Result<Whose, Error> {
     thread_local! {
         static KNOWN_SCOPES: RefCell<HashMap<Box<str>, Scope>> = RefCell::default();
     }
     let remembered = KNOWN_SCOPES.try_with(|known| known.borrow().get(id).cloned());
     if let Ok(Some(scope)) = remembered {
-        return Ok(scope);
+        return Ok(Whose::Named(scope));
     }
     let scope = Scope::new(id)?;
     let _ = KNOWN_SCOPES.try_with(|known| {
@@ -121,5 +141,5 @@ fn known(id: &str) -> Result<Scope, Error> {
         }
         known.insert(id.into(), scope.clone());
     });
-    Ok(scope)
+    Ok(Whose::Named(scope))
 }

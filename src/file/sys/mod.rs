@@ -12,6 +12,7 @@
 //! - `Dir`, with `at(path)`, `open(relative, How)`, `create_folder(relative, mode)` and
 //!   `open_folder(relative)`: the same below a folder, and MUST NOT leave it, whatever links stand or
 //!   are put on the way. `is_escape(&io::Error)` tells the refusal to do so.
+//! - `append(&File, bytes)`: MUST be one write.
 //! - `Turn`, with `take(&self)`: what `take` returns is held over a write. Nothing, where the kernel
 //!   keeps the writes through one descriptor apart.
 //! - `read_at(&File, …)`: MUST NOT depend on the file's position.
@@ -25,6 +26,8 @@
 //!   append.
 //! - `out_of_descriptors(&io::Error)`: the process or the system has no descriptor left.
 //! - `descriptor_limit()`: how many descriptors this process may have, the soft limit.
+//! - `coarse_seconds()`: whole seconds since 1970, late by 10 ms at most, as cheap as the platform has
+//!   it; a clock before 1970 is 0.
 //! - `coarse_millis()`: milliseconds of a clock that never goes back, to about 10 ms, as cheap as
 //!   the platform has it.
 

@@ -9,11 +9,11 @@
 //! A folder cannot be synced there, and there are no permission bits to set.
 
 use std::fs::{self, File, FileType};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::windows::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::{How, Purpose};
 
@@ -147,6 +147,10 @@ impl Turn {
     }
 }
 
+pub(crate) fn append(mut file: &File, bytes: &[u8]) -> io::Result<usize> {
+    file.write(bytes)
+}
+
 pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
     // `seek_read` moves the position, which appending ignores.
     match file.seek_read(buffer, offset)? {
@@ -188,6 +192,10 @@ pub(crate) fn out_of_descriptors(err: &io::Error) -> bool {
 /// them that a log may take.
 pub(crate) fn descriptor_limit() -> usize {
     16_384
+}
+
+pub(crate) fn coarse_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 pub(crate) fn coarse_millis() -> u64 {
