@@ -5,7 +5,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::hash::BuildHasher as _;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -30,23 +31,32 @@ pub(crate) struct Cache {
 
 #[derive(Debug, Default)]
 struct Paths {
-    logs: HashMap<String, Arc<Log>>,
-    /// Each path and each folder on the way, by its lower case.
-    spellings: HashMap<String, String>,
+    logs: HashMap<Box<str>, Arc<Log>>,
+    /// Each path and each folder on the way: the hash of its lower case, and of itself. The texts are
+    /// in the logs' paths.
+    spellings: HashMap<u64, u64>,
 }
 
 impl Paths {
     /// Refuses a path on which a name differs by letter case only from one that is in use.
     fn claim_spelling(&mut self, path: &str) -> Result<(), Error> {
+        let hash = |text: &str| self.logs.hasher().hash_one(text);
         let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
         for part in ends.map(|end| &path[..end]) {
-            let used = self.spellings.entry(part.to_ascii_lowercase()).or_insert(part.to_owned());
-            if used != part {
-                let (value, used) = (part.to_owned(), used.clone());
+            let spelling = hash(part);
+            let lower = hash(&part.to_ascii_lowercase());
+            if *self.spellings.entry(lower).or_insert(spelling) != spelling {
+                let (value, used) = (part.to_owned(), self.used_spelling(part));
                 return Err(Error::from(Kind::Twin { value, used }));
             }
         }
         Ok(())
+    }
+
+    fn used_spelling(&self, part: &str) -> String {
+        let same_length = self.logs.keys().filter_map(|path| path.get(..part.len()));
+        let mut used = same_length.filter(|used| *used != part && used.eq_ignore_ascii_case(part));
+        used.next().unwrap_or(part).to_owned()
     }
 }
 
@@ -158,8 +168,8 @@ impl Cache {
         equipment.claim_spelling().map_err(NoPath::Refused)?;
         let mut paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
         paths.claim_spelling(&relative).map_err(NoPath::Refused)?;
-        let log = paths.logs.entry(relative).or_insert_with_key(|relative| {
-            let file = LogFile::new(&self.root, PathBuf::from(relative), &self.open_files);
+        let log = paths.logs.entry(relative.into()).or_insert_with_key(|relative| {
+            let file = LogFile::new(&self.root, Path::new(&**relative), &self.open_files);
             Arc::new(Log { equipment: equipment.clone(), file })
         });
         self.by_key.insert(key.into(), Arc::clone(log), guard);

@@ -56,7 +56,8 @@ fn log_to(logger: &dyn log::Log, step: u32) {
     logger.log(
         &log::Record::builder()
             .level(Level::Info)
-            .args(format_args!("axis Z homed at {:.1} um, step {step}", 12.5))
+            // µ begins with the byte under which control characters stand, too.
+            .args(format_args!("axis Z homed at {:.1} µm, step {step}", 12.5))
             .build(),
     );
 }

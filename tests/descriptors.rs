@@ -184,3 +184,24 @@ fn a_program_that_is_started_inherits_no_log() {
     assert!(inherited.contains("-> "), "{inherited}");
     assert!(!inherited.contains(dir.path().to_str().unwrap()), "{inherited}");
 }
+
+#[test]
+fn the_last_sink_that_is_dropped_closes_its_files() {
+    let dir = tempdir().unwrap();
+    let sink = sink(dir.path()).build().unwrap();
+    let scope = Scope::new("KEPT").unwrap();
+    // A thread remembers the log that it asked for more than once.
+    (0..3).for_each(|_| sink.write(&scope, Level::Info, b"record").unwrap());
+    assert!(is_open(&log_of(dir.path(), "KEPT")));
+    let last = sink.clone();
+    drop(sink);
+    assert!(is_open(&log_of(dir.path(), "KEPT")));
+    drop(last);
+    assert!(!is_open(&log_of(dir.path(), "KEPT")));
+}
+
+/// Whether this process has the file open.
+fn is_open(path: &Path) -> bool {
+    let entries = fs::read_dir("/proc/self/fd").unwrap().flatten();
+    entries.filter_map(|entry| fs::read_link(entry.path()).ok()).any(|open| open == path)
+}

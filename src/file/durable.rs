@@ -33,7 +33,7 @@ impl LogFile {
     }
 
     fn sync_new_entries(&self) -> Result<(), Error> {
-        self.making_room(|| self.root.sync_entries_of(&self.relative))
+        self.making_room(|| self.root.sync_entries_of(self.relative()))
             .inspect_err(|_| self.tally.sync_failures.add(1))
     }
 
@@ -58,7 +58,7 @@ impl LogFile {
     /// Syncs what was written before the file was closed. Any descriptor of it will do: fsync(2) is
     /// about the file. One that is not there any more was moved or deleted by somebody else.
     fn sync_closed(&self) -> Result<(), Error> {
-        match self.making_room(|| self.root.open_to_sync(&self.relative)) {
+        match self.making_room(|| self.root.open_to_sync(self.relative())) {
             Ok(file) => file.sync_data().map_err(|err| self.unsynced_by(err))?,
             Err(err) if err.is_not_found() => return Ok(()),
             Err(err) => return Err(err),

@@ -6,8 +6,9 @@
 //! here, from before it was made until its folder was synced.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Tells one making of a path from a later one.
@@ -17,7 +18,7 @@ pub(crate) struct Serial(u64);
 #[derive(Debug, Default)]
 struct Entry {
     /// Threads that are trying to make it now.
-    makers: usize,
+    makers: u32,
     /// When it was last begun to be made, if that succeeded or may succeed yet.
     serial: u64,
     made: bool,
@@ -25,8 +26,17 @@ struct Entry {
 
 #[derive(Default)]
 struct Fresh {
-    entries: HashMap<PathBuf, Entry>,
+    entries: HashMap<Key, Entry>,
     serial: u64,
+}
+
+/// Stands for a path, of which there may be many thousands: a hash by the process's secret key. Two
+/// paths that had the same would be taken for one, once in 10^10 runs with 10,000 logs.
+type Key = u64;
+
+fn key(path: &Path) -> Key {
+    static HASHER: OnceLock<RandomState> = OnceLock::new();
+    HASHER.get_or_init(RandomState::new).hash_one(path)
 }
 
 fn list() -> MutexGuard<'static, Fresh> {
@@ -39,7 +49,8 @@ pub(super) fn make<T>(path: &Path, make: impl FnOnce() -> io::Result<T>) -> io::
     let mut fresh = list();
     fresh.serial += 1;
     let serial = fresh.serial;
-    let entry = fresh.entries.entry(path.to_owned()).or_default();
+    let key = key(path);
+    let entry = fresh.entries.entry(key).or_default();
     entry.makers += 1;
     entry.serial = serial;
     drop(fresh);
@@ -47,11 +58,11 @@ pub(super) fn make<T>(path: &Path, make: impl FnOnce() -> io::Result<T>) -> io::
     let result = make();
 
     let mut fresh = list();
-    if let Some(entry) = fresh.entries.get_mut(path) {
+    if let Some(entry) = fresh.entries.get_mut(&key) {
         entry.makers -= 1;
         entry.made |= result.is_ok();
         if entry.makers == 0 && !entry.made {
-            fresh.entries.remove(path);
+            fresh.entries.remove(&key);
         }
     }
     result
@@ -59,16 +70,17 @@ pub(super) fn make<T>(path: &Path, make: impl FnOnce() -> io::Result<T>) -> io::
 
 /// Whether `path` is, or may be just now, of our making.
 pub(super) fn find(path: &Path) -> Option<Serial> {
-    list().entries.get(path).map(|entry| Serial(entry.serial))
+    list().entries.get(&key(path)).map(|entry| Serial(entry.serial))
 }
 
 /// `path`'s folder was synced after `find` returned this.
 pub(super) fn forget(path: &Path, Serial(serial): Serial) {
     let mut fresh = list();
-    if let Some(entry) = fresh.entries.get_mut(path).filter(|entry| entry.serial == serial) {
+    let key = key(path);
+    if let Some(entry) = fresh.entries.get_mut(&key).filter(|entry| entry.serial == serial) {
         entry.made = false;
         if entry.makers == 0 {
-            fresh.entries.remove(path);
+            fresh.entries.remove(&key);
         }
     }
 }

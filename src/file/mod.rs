@@ -18,7 +18,7 @@ mod sync {
 }
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -69,8 +69,7 @@ pub(crate) struct LogFile {
     /// Held by whoever opens the file.
     opening: Mutex<()>,
     root: Arc<Root>,
-    relative: PathBuf,
-    path: PathBuf,
+    path: Box<Path>,
     open_files: Arc<OpenFiles>,
     me: Weak<LogFile>,
 }
@@ -79,7 +78,7 @@ impl LogFile {
     /// A log at `relative` below the root. Nothing is opened or created yet.
     pub(crate) fn new(
         root: &Arc<Root>,
-        relative: PathBuf,
+        relative: &Path,
         open_files: &Arc<OpenFiles>,
     ) -> Arc<LogFile> {
         Arc::new_cyclic(|me| LogFile {
@@ -90,11 +89,15 @@ impl LogFile {
             synced: AtomicU64::new(0),
             opening: Mutex::new(()),
             root: Arc::clone(root),
-            path: root.path().join(&relative),
-            relative,
+            path: root.path().join(relative).into(),
             open_files: Arc::clone(open_files),
             me: me.clone(),
         })
+    }
+
+    /// The path below the root.
+    fn relative(&self) -> &Path {
+        self.path.strip_prefix(self.root.path()).unwrap_or(&self.path)
     }
 
     /// Appends one record, which ends with `\n`. When this returns it is in the kernel.
@@ -181,7 +184,7 @@ impl LogFile {
         let Wrote::Part(written) = self.write_once(open, record, say_gap).map_err(failed)? else {
             return Ok(());
         };
-        Err(Error::from(Kind::Short { path: self.path.clone(), written, length: record.len() }))
+        Err(Error::from(Kind::Short { path: self.path.to_path_buf(), written, length: record.len() }))
     }
 
     fn write_once(&self, open: &OpenFile, record: &[u8], say_gap: SayGap<'_>) -> io::Result<Wrote> {
@@ -234,7 +237,7 @@ impl LogFile {
     }
 
     fn seal(&self, open: &OpenFile, fragment: &[u8]) {
-        if !open.seal(fragment, || self.root.open_to_overwrite(&self.relative)) {
+        if !open.seal(fragment, || self.root.open_to_overwrite(self.relative())) {
             open.end_unsure.store(true, Ordering::Release);
         }
     }
@@ -246,7 +249,7 @@ impl LogFile {
             return Ok(open);
         }
         let ticket = self.open_files.admit(&self.me);
-        let opened = self.making_room(|| self.root.open(&self.relative)).and_then(|opened| {
+        let opened = self.making_room(|| self.root.open(self.relative())).and_then(|opened| {
             OpenFile::new(opened, ticket, now_ms)
                 .map_err(|err| Error::io(Doing::Inspect, &self.path, err))
         });
