@@ -28,6 +28,9 @@ const AGREED: &str = "2026-04-17T14:31:55Z [INFO ] [host:labpc-04] [equip:CONFOC
 /// The moment of the agreed line, as `date --utc --date=2026-04-17T14:31:55Z +%s` tells it.
 const AGREED_AT: Duration = Duration::from_secs(1_776_436_315);
 
+/// How far a whole second may be behind: the coarse clock's step, on any kernel.
+const TICK: Duration = Duration::from_millis(20);
+
 /// How long the line's time is.
 const TIME: usize = "2026-04-17T14:31:55Z".len();
 
@@ -62,7 +65,33 @@ fn the_line_is_the_agreed_one_to_the_byte() {
     let (time, rest) = one_line(&text).split_at(TIME);
     assert_eq!(rest, &AGREED[TIME..]);
     let time = humantime::parse_rfc3339(time).expect("RFC 3339, in UTC, to the second");
-    assert!(time <= after && before < time + Duration::from_secs(1), "it is now");
+    assert!(time <= after && before < time + Duration::from_secs(1) + TICK, "it is now");
+}
+
+/// What stands before the message is kept for the next record: it must be of the same scope, level,
+/// host and second.
+#[test]
+fn no_line_begins_with_what_another_record_left() {
+    let encoders = [HOST, "labpc-05"].map(EquipmentLineEncoder::new);
+    let scopes = [confocal(), confocal().tag("run", "R7"), Scope::new("STAGE_02").unwrap()];
+    let begun = SystemTime::now();
+    // Each stays the same for a while, and the seconds pass.
+    for n in (0_usize..).take_while(|_| begun.elapsed().unwrap() < Duration::from_millis(2_200)) {
+        let level = [Level::Info, Level::Warn][n / 4 % 2];
+        let host = n / 8 % 2;
+        let scope = (n / 16 % 4 < 3).then(|| &scopes[n / 16 % 4]);
+        let before = SystemTime::now();
+        let encode = || encode(&encoders[host], level, &n.to_string());
+        let text = scope.map_or_else(encode, |scope| scope.run(encode));
+
+        let line = parse_line(one_line(&text)).unwrap();
+        let said = (line.level, &*line.host, line.equipment.as_ref(), &*line.message);
+        let equipment = scope.map(Scope::equipment_id);
+        assert_eq!(said, (level, [HOST, "labpc-05"][host], equipment, &*n.to_string()));
+        let tags: Vec<_> = scope.map_or(Vec::new(), |scope| scope.tags().collect());
+        assert_eq!(line.tags.len(), tags.len(), "{text}");
+        assert!(before < line.time + Duration::from_secs(1) + TICK, "{text} at {before:?}");
+    }
 }
 
 #[test]
