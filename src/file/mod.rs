@@ -184,7 +184,11 @@ impl LogFile {
         let Wrote::Part(written) = self.write_once(open, record, say_gap).map_err(failed)? else {
             return Ok(());
         };
-        Err(Error::from(Kind::Short { path: self.path.to_path_buf(), written, length: record.len() }))
+        Err(Error::from(Kind::Short {
+            path: self.path.to_path_buf(),
+            written,
+            length: record.len(),
+        }))
     }
 
     fn write_once(&self, open: &OpenFile, record: &[u8], say_gap: SayGap<'_>) -> io::Result<Wrote> {
