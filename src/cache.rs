@@ -3,7 +3,7 @@
 //! Imports `layout`, `scope`, `equipment_id` and `file`. The invariant: one path has one
 //! [`LogFile`], and no two paths differ by letter case only.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::BuildHasher as _;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ pub(crate) struct Cache {
     root: Arc<Root>,
     pub(crate) open_files: Arc<OpenFiles>,
     /// By the layout's key of a scope; read at every record.
-    by_key: papaya::HashMap<Box<str>, Arc<Log>, foldhash::fast::RandomState>,
+    by_key: papaya::HashMap<Box<str>, Arc<LogFile>, foldhash::fast::RandomState>,
     /// Taken when a scope logs for the first time.
     paths: Mutex<Paths>,
 }
@@ -67,24 +67,6 @@ pub(crate) struct Log {
     pub(crate) file: Arc<LogFile>,
 }
 
-/// What a thread asked for last: most ask for the same again.
-#[derive(Default)]
-struct Last {
-    /// The scope's address. One that comes twice in a row is worth keeping.
-    asked: usize,
-    found: Option<Found>,
-}
-
-struct Found {
-    cache: u64,
-    scope: Scope,
-    log: Arc<LogFile>,
-}
-
-thread_local! {
-    static LAST: Cell<Last> = const { Cell::new(Last { asked: 0, found: None }) };
-}
-
 static NUMBERS: AtomicU64 = AtomicU64::new(0);
 
 impl Cache {
@@ -103,33 +85,18 @@ impl Cache {
     pub(crate) fn with<T>(
         &self,
         scope: &Scope,
-        f: impl FnOnce(&Arc<LogFile>) -> T,
+        f: impl FnOnce(&LogFile) -> T,
     ) -> Result<T, NoPath> {
-        let mut last = LAST.try_with(Cell::take).unwrap_or_default();
-        let address = scope.address();
-        let result = match &last.found {
-            Some(found) if found.cache == self.number && found.scope.address() == address => {
-                Ok(f(&found.log))
-            }
-            _ => {
-                let again = std::mem::replace(&mut last.asked, address) == address;
-                self.with_found(scope, |log| {
-                    let found =
-                        || Found { cache: self.number, scope: scope.clone(), log: log.clone() };
-                    last.found = again.then(found);
-                    f(log)
-                })
-            }
-        };
-        let _ = LAST.try_with(|kept| kept.set(last));
-        result
+        if let Some(file) = scope.found(self.number) {
+            return Ok(f(file));
+        }
+        self.search(scope, |file| {
+            scope.leave_found(self.number, Arc::clone(file) as _);
+            f(file)
+        })
     }
 
-    fn with_found<T>(
-        &self,
-        scope: &Scope,
-        f: impl FnOnce(&Arc<LogFile>) -> T,
-    ) -> Result<T, NoPath> {
+    fn search<T>(&self, scope: &Scope, f: impl FnOnce(&Arc<LogFile>) -> T) -> Result<T, NoPath> {
         thread_local! {
             static SCRATCH: RefCell<String> = const { RefCell::new(String::new()) };
         }
@@ -152,7 +119,7 @@ impl Cache {
         guard: &'g impl papaya::Guard,
     ) -> Result<&'g Arc<LogFile>, NoPath> {
         match self.by_key.get(key, guard) {
-            Some(log) => Ok(&log.file),
+            Some(file) => Ok(file),
             None => self.add(key, scope, guard),
         }
     }
@@ -172,9 +139,9 @@ impl Cache {
             let file = LogFile::new(&self.root, Path::new(&**relative), &self.open_files);
             Arc::new(Log { equipment: equipment.clone(), file })
         });
-        self.by_key.insert(key.into(), Arc::clone(log), guard);
-        // Whoever was faster has put the same log there.
-        self.by_key.get(key, guard).map(|log| &log.file).ok_or(NoPath::NotOurs)
+        self.by_key.insert(key.into(), Arc::clone(&log.file), guard);
+        // Whoever was faster has put the same file there.
+        self.by_key.get(key, guard).ok_or(NoPath::NotOurs)
     }
 
     /// Where this scope's records go; none if it lacks a tag that the path names, or is refused.

@@ -26,6 +26,7 @@ macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)*) => {
         /// The counters of one file.
         #[derive(Debug, Default)]
+        #[repr(C)]
         pub(crate) struct Tally { $(pub(crate) $name: Counter,)* }
 
         /// What became of the records of one piece of equipment, or of all.

@@ -8,13 +8,13 @@ use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{mpsc, Arc};
 
-use super::open::OpenFile;
+use super::open::{Descriptor, OpenFile};
 use super::LogFile;
 use crate::error::{Doing, Error};
 
 impl LogFile {
     pub(super) fn sync_open(&self, open: &Arc<OpenFile>) -> Result<(), Error> {
-        match open.shared.sync() {
+        match open.descriptor().and_then(Descriptor::sync) {
             Ok(first) => self.tally.syncs.add(u64::from(first)),
             Err(err) => {
                 self.retire(open);
@@ -75,16 +75,14 @@ impl LogFile {
     /// Closes the file: waits for the records that are being written, then syncs.
     pub(crate) fn close(&self) -> Result<(), Error> {
         let Some(open) = self.take() else { return self.covering_all(|| self.sync_closed()) };
-        let shared = Arc::clone(&open.shared);
-        let (sender, last_user_gone) = mpsc::channel();
-        if open.gone.set(sender).is_err() {
+        let (closer, last_user) = mpsc::channel();
+        if open.closer.set(closer).is_err() {
             return Ok(());
         }
         drop(open);
-        // Nothing is ever sent: the channel closes with the last user's reference.
-        let _ = last_user_gone.recv();
+        let Ok(descriptor) = last_user.recv() else { return Ok(()) };
         self.covering_all(|| {
-            let first = shared.sync().map_err(|err| self.unsynced_by(err))?;
+            let first = descriptor.sync().map_err(|err| self.unsynced_by(err))?;
             self.tally.syncs.add(u64::from(first));
             self.sync_new_entries()
         })

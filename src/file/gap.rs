@@ -18,6 +18,7 @@ pub(crate) struct Gap {
 }
 
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(crate) struct Gaps {
     /// Whether there is one: read at every record, without the lock.
     due: AtomicBool,

@@ -57,13 +57,15 @@ fn evict_of_any_sink() -> bool {
 /// Puts the line that says a gap into a buffer.
 pub(crate) type SayGap<'a> = &'a dyn Fn(&Gap, &mut Vec<u8>);
 
+/// In this order: what every record reads or writes stands first, and so together.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct LogFile {
     open: ArcSwapOption<OpenFile>,
     /// When it was last used: milliseconds, and below them the count of a thread's records.
     last_used: AtomicU64,
-    pub(crate) tally: Tally,
     gaps: Gaps,
+    pub(crate) tally: Tally,
     /// How many of the records written are covered by a sync of the whole. Outlives the descriptor.
     synced: AtomicU64,
     /// Held by whoever opens the file.

@@ -8,7 +8,7 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Mutex, OnceLock};
 
 use super::group::Group;
 use super::open_files::Ticket;
@@ -19,35 +19,38 @@ use super::sys;
 /// that is promised, since the coarse clock and the record itself take some of it.
 const CHECK_EVERY_MS: u64 = 500;
 
+/// In this order: what every record reads stands first, and so together.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct OpenFile {
-    pub(crate) shared: Arc<Shared>,
+    next_check_ms: AtomicU64,
+    /// The file's last byte may be something other than a line end.
+    pub(crate) end_unsure: AtomicBool,
+    /// None only while this is dropped.
+    descriptor: Option<Descriptor>,
     pub(crate) identity: sys::Identity,
     pub(crate) ticket: Ticket,
     /// What we made on the way to the file is known to be on disk.
     pub(crate) entries_synced: AtomicBool,
-    /// The file's last byte may be something other than a line end.
-    pub(crate) end_unsure: AtomicBool,
     /// Held by a writer that looks at the end first.
     pub(crate) mending: Mutex<()>,
     turn: sys::Turn,
     readable: bool,
-    next_check_ms: AtomicU64,
-    /// Set by whoever waits until the last user lets go: the channel closes with this.
-    pub(crate) gone: OnceLock<Sender<()>>,
+    /// Set by whoever closes the file: the last user hands the descriptor over to be synced.
+    pub(crate) closer: OnceLock<Sender<Descriptor>>,
 }
 
-/// What outlives the last writer by as long as somebody syncs.
 #[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) file: File,
-    pub(crate) group: Group<Code>,
+#[repr(C)]
+pub(crate) struct Descriptor {
+    file: File,
+    group: Group<Code>,
 }
 
 /// Why a sync failed, to be told to everyone who waited for it.
 pub(crate) type Code = (Option<i32>, io::ErrorKind);
 
-impl Shared {
+impl Descriptor {
     /// Returns when the file's data, as it was before this call, is on disk: `true` for the caller
     /// whose `fdatasync` it was.
     pub(crate) fn sync(&self) -> io::Result<bool> {
@@ -72,20 +75,28 @@ impl OpenFile {
         let open = OpenFile {
             identity: sys::identity(&file)?,
             ticket,
-            shared: Arc::new(Shared { file, group: Group::new() }),
+            descriptor: Some(Descriptor { file, group: Group::new() }),
             entries_synced: AtomicBool::new(false),
             end_unsure: AtomicBool::new(!created),
             mending: Mutex::new(()),
             turn: sys::Turn::new(),
             readable,
             next_check_ms: AtomicU64::new(now_ms + CHECK_EVERY_MS),
-            gone: OnceLock::new(),
+            closer: OnceLock::new(),
         };
         // The usual end is seen here once, so that the first records need no care.
         if !created && !open.is_torn() {
             open.end_unsure.store(false, Ordering::Release);
         }
         Ok(open)
+    }
+
+    fn file(&self) -> io::Result<&File> {
+        Ok(&self.descriptor()?.file)
+    }
+
+    pub(crate) fn descriptor(&self) -> io::Result<&Descriptor> {
+        self.descriptor.as_ref().ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
     /// Whether it is time to see if the path still leads here; true for one caller each time.
@@ -110,9 +121,10 @@ impl OpenFile {
 
     /// One write, in this platform's turn if it has such. Interrupted before it wrote anything, it is made again.
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<Wrote> {
+        let file = self.file()?;
         let _turn = self.turn.take();
         loop {
-            match sys::append(&self.shared.file, bytes) {
+            match sys::append(file, bytes) {
                 Ok(written) if written == bytes.len() => return Ok(Wrote::Whole),
                 Ok(written) => return Ok(Wrote::Part(written)),
                 Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
@@ -123,23 +135,24 @@ impl OpenFile {
 
     /// Whether the file ends in the middle of a line. Where its end cannot be seen, it may.
     pub(crate) fn is_torn(&self) -> bool {
+        let Ok(file) = self.file() else { return true };
         let ends_whole = || -> io::Result<bool> {
-            let length = self.shared.file.metadata()?.len();
+            let length = file.metadata()?.len();
             if length == 0 {
                 return Ok(true);
             }
             let mut last = [0];
-            sys::read_at(&self.shared.file, &mut last, length - 1)?;
+            sys::read_at(file, &mut last, length - 1)?;
             Ok(last == *b"\n")
         };
         if !self.readable {
-            return self.shared.file.metadata().map_or(true, |metadata| metadata.len() > 0);
+            return file.metadata().map_or(true, |metadata| metadata.len() > 0);
         }
         if ends_whole().unwrap_or(false) {
             return false;
         }
         // A long record that another process is just writing shows in part.
-        sys::settle(&self.shared.file);
+        sys::settle(file);
         !ends_whole().unwrap_or(false)
     }
 
@@ -153,7 +166,7 @@ impl OpenFile {
             return true;
         }
         let sealed = || -> Option<()> {
-            let end = sys::end_of_own_write(&self.shared.file)?;
+            let end = sys::end_of_own_write(self.file().ok()?)?;
             let start = end.checked_sub(fragment.len() as u64)?;
             let file = reopen().ok()?;
             let mut found = vec![0; fragment.len()];
@@ -162,5 +175,14 @@ impl OpenFile {
             ours.then(|| sys::overwrite(&file, b'\n', end - 1).ok())?
         };
         sealed().is_some()
+    }
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        if let (Some(closer), Some(descriptor)) = (self.closer.get(), self.descriptor.take()) {
+            // Who no longer waits does not sync: the descriptor is closed.
+            let _ = closer.send(descriptor);
+        }
     }
 }

@@ -8,6 +8,7 @@ mod future;
 mod mirror;
 mod record;
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::fmt;
 use std::marker::PhantomData;
@@ -51,13 +52,26 @@ pub(crate) const EQUIPMENT_ID: &str = "equipment_id";
 #[derive(Clone)]
 pub struct Scope(Arc<Inner>);
 
+/// In this order: what every record reads stands first, and so together.
 #[derive(Debug)]
+#[repr(C)]
 struct Inner {
+    /// What those who have looked this scope up found.
+    found: [OnceLock<Found>; FINDERS],
     id: EquipmentId,
     /// In the order they were added; a key stands once.
     tags: Vec<(Box<str>, Box<str>)>,
     /// The scope's part of the structured line, made when it is first asked for.
     line: OnceLock<Box<str>>,
+}
+
+/// How many may leave what they found: two appenders, or the one before a reload and the one after.
+const FINDERS: usize = 2;
+
+#[derive(Debug)]
+struct Found {
+    finder: u64,
+    what: Arc<dyn Any + Send + Sync>,
 }
 
 impl Scope {
@@ -74,7 +88,7 @@ impl Scope {
     }
 
     fn from_parts(id: EquipmentId, tags: Vec<(Box<str>, Box<str>)>) -> Scope {
-        Scope(Arc::new(Inner { id, tags, line: OnceLock::new() }))
+        Scope(Arc::new(Inner { found: Default::default(), id, tags, line: OnceLock::new() }))
     }
 
     /// The same scope with one more tag; a tag of that key is replaced in its place.
@@ -106,6 +120,23 @@ impl Scope {
     /// The value of one tag.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.tags().find(|(k, _)| *k == key).map(|(_, value)| value)
+    }
+
+    /// What this finder left here.
+    pub(crate) fn found<T: Any>(&self, finder: u64) -> Option<&T> {
+        let found = self.0.found.iter().map_while(OnceLock::get).find(|f| f.finder == finder)?;
+        found.what.downcast_ref()
+    }
+
+    /// Leaves here what a finder found, if there is room: it saves the next search.
+    pub(crate) fn leave_found(&self, finder: u64, what: Arc<dyn Any + Send + Sync>) {
+        let mut found = Some(Found { finder, what });
+        for place in &self.0.found {
+            match found.take() {
+                Some(it) => found = place.set(it).err(),
+                None => break,
+            }
+        }
     }
 
     /// The same for all clones of one scope, and while one of them lives for no other scope.
