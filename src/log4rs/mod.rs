@@ -235,6 +235,11 @@ impl io::Write for Bytes<'_> {
         Ok(bytes.len())
     }
 
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
     fn write_fmt(&mut self, message: fmt::Arguments<'_>) -> io::Result<()> {
         line::push_message(self.0, message);
         Ok(())

@@ -3,7 +3,7 @@
 //! Imports the scope alone. The invariant: leaving the scopes that were entered, in any order,
 //! leaves the context as it was.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use super::{Scope, EQUIPMENT_ID};
 
@@ -25,23 +25,23 @@ pub(crate) fn mirror_into(mirror: Mirror) {
 }
 
 /// What the mirror held under each key before a scope was entered.
-pub(super) struct Displaced(Vec<(Box<str>, Option<String>)>);
+pub(super) struct Displaced(Vec<(Arc<str>, Option<String>)>);
 
 impl Displaced {
     pub(super) fn by(scope: &Scope, outer: Option<&Scope>) -> Displaced {
         let Some(mirror) = MIRROR.get() else { return Displaced(Vec::new()) };
         let mut displaced = Vec::with_capacity(1 + scope.0.tags.len());
         // A tag that only the outer scope has must not show inside this one.
-        for (key, _) in outer.iter().flat_map(|outer| outer.tags()) {
-            if scope.get(key).is_none() && key != EQUIPMENT_ID {
-                displaced.push((key.into(), (mirror.remove)(key)));
+        for (key, _) in outer.iter().flat_map(|outer| &outer.0.tags) {
+            if scope.get(key).is_none() && **key != *EQUIPMENT_ID {
+                displaced.push((Arc::clone(key), (mirror.remove)(key)));
             }
         }
-        for (key, value) in scope.tags().filter(|(key, _)| *key != EQUIPMENT_ID) {
-            displaced.push((key.into(), (mirror.set)(key, value)));
+        for (key, value) in scope.0.tags.iter().filter(|(key, _)| **key != *EQUIPMENT_ID) {
+            displaced.push((Arc::clone(key), (mirror.set)(key, value)));
         }
-        displaced
-            .push((EQUIPMENT_ID.into(), (mirror.set)(EQUIPMENT_ID, scope.equipment_id().as_str())));
+        let equipment = (mirror.set)(EQUIPMENT_ID, scope.equipment_id().as_str());
+        displaced.push((equipment_key(), equipment));
         Displaced(displaced)
     }
 
@@ -64,4 +64,10 @@ impl Displaced {
             }
         }
     }
+}
+
+/// The equipment's key, as the tags have theirs.
+fn equipment_key() -> Arc<str> {
+    static KEY: OnceLock<Arc<str>> = OnceLock::new();
+    Arc::clone(KEY.get_or_init(|| EQUIPMENT_ID.into()))
 }

@@ -60,7 +60,7 @@ struct Inner {
     found: [OnceLock<Found>; FINDERS],
     id: EquipmentId,
     /// In the order they were added; a key stands once.
-    tags: Vec<(Box<str>, Box<str>)>,
+    tags: Vec<(Arc<str>, Box<str>)>,
     /// The scope's part of the structured line, made when it is first asked for.
     line: OnceLock<Box<str>>,
 }
@@ -87,7 +87,7 @@ impl Scope {
         Ok(Scope::from_parts(id, Vec::new()))
     }
 
-    fn from_parts(id: EquipmentId, tags: Vec<(Box<str>, Box<str>)>) -> Scope {
+    fn from_parts(id: EquipmentId, tags: Vec<(Arc<str>, Box<str>)>) -> Scope {
         Scope(Arc::new(Inner { found: Default::default(), id, tags, line: OnceLock::new() }))
     }
 
