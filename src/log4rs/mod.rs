@@ -32,8 +32,21 @@
 //! # }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # A configuration that is read again
+//!
+//! With `refresh_rate`, log4rs builds all appenders anew when the file has changed. Both the old one and
+//! the new append to the same files for a moment; no record is lost or written twice.
+//!
+//! - Where the new keys cannot serve, the earlier appender goes on with its own, and a line on standard
+//!   error says why: where it is the only `equipment_scoped` one, or the only one with the same
+//!   `local_root`, `hostname` and `path`. log4rs gives an appender's name to nobody, so that in any
+//!   other case it cannot be told which was meant, and log4rs leaves it out.
+//! - Counters begin anew with each new appender; [`Handle::sinks`] reaches those that live.
 
 mod encoder;
+mod standing;
+mod yaml;
 
 use std::fmt;
 use std::io;
@@ -41,13 +54,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ::log4rs::append::Append;
-use ::log4rs::config::{Deserialize, Deserializers};
-use ::log4rs::encode::{self, Encode, EncoderConfig};
+use ::log4rs::config::Deserializers;
+use ::log4rs::encode::{self, Encode};
 pub use encoder::EquipmentLineEncoder;
 use encoder::{LineConfig, LineEncoderDeserializer};
-use serde::de::Error as _;
+pub use yaml::{EquipmentScopedAppenderConfig, EquipmentScopedAppenderDeserializer};
 
-use crate::config::{self, Encoder, SinkConfig};
+use crate::config::{self, SinkConfig};
 use crate::error::Error;
 use crate::line::{self, LineFormat};
 use crate::scope::{self, Mirror, EQUIPMENT_ID};
@@ -76,8 +89,7 @@ const ENCODER_KIND: &str = "equipment_line";
 pub fn register(deserializers: &mut Deserializers) -> Handle {
     mirror_scopes();
     let sinks = Arc::<Mutex<Vec<WeakSink>>>::default();
-    deserializers
-        .insert(APPENDER_KIND, EquipmentScopedAppenderDeserializer { sinks: Arc::clone(&sinks) });
+    deserializers.insert(APPENDER_KIND, EquipmentScopedAppenderDeserializer::new(&sinks));
     deserializers.insert(ENCODER_KIND, LineEncoderDeserializer);
     Handle { sinks }
 }
@@ -290,82 +302,6 @@ impl EquipmentScopedAppenderBuilder {
         mirror_scopes();
         Ok(EquipmentScopedAppender { sink, encoding })
     }
-}
-
-/// The appender's keys in YAML: those of [`SinkConfig`], `encoder` among them.
-#[derive(Clone, Debug, Default)]
-pub struct EquipmentScopedAppenderConfig(pub SinkConfig);
-
-impl<'de> serde::Deserialize<'de> for EquipmentScopedAppenderConfig {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // By now log4rs has dropped the lines' numbers: the key must be named here.
-        let config = serde_path_to_error::deserialize(deserializer).map_err(|err| {
-            let (key, err) = (err.path().to_string(), err.into_inner());
-            if key == "." {
-                err
-            } else {
-                D::Error::custom(format_args!("{key}: {err}"))
-            }
-        })?;
-        Ok(EquipmentScopedAppenderConfig(config))
-    }
-}
-
-/// Makes the appender from YAML, for [`register`].
-#[derive(Clone, Default)]
-pub struct EquipmentScopedAppenderDeserializer {
-    sinks: Arc<Mutex<Vec<WeakSink>>>,
-}
-
-impl fmt::Debug for EquipmentScopedAppenderDeserializer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(APPENDER_KIND)
-    }
-}
-
-impl Deserialize for EquipmentScopedAppenderDeserializer {
-    type Trait = dyn Append;
-    type Config = EquipmentScopedAppenderConfig;
-
-    fn deserialize(
-        &self,
-        EquipmentScopedAppenderConfig(mut config): EquipmentScopedAppenderConfig,
-        deserializers: &Deserializers,
-    ) -> anyhow::Result<Box<dyn Append>> {
-        let encoder = config.encoder.take().map(read_encoder).transpose()?;
-        let sink = EquipmentSink::from_config(config).build()?;
-        let encoding = match encoder {
-            None => Encoding::Line(line_for(&sink, LineConfig::default())),
-            Some(encoder) if encoder.kind == ENCODER_KIND => {
-                let config = encoder.config.deserialize_into().map_err(in_encoder)?;
-                Encoding::Line(line_for(&sink, config))
-            }
-            Some(encoder) => {
-                let made = deserializers.deserialize(&encoder.kind, encoder.config);
-                Encoding::Other(made.map_err(|err| anyhow::anyhow!("encoder: {err}"))?)
-            }
-        };
-        let mut sinks = self.sinks.lock().unwrap_or_else(PoisonError::into_inner);
-        sinks.retain(|sink| sink.upgrade().is_some());
-        sinks.push(sink.downgrade());
-        Ok(Box::new(EquipmentScopedAppender { sink, encoding }))
-    }
-}
-
-/// An encoder without a kind is ours; log4rs alone would take its pattern.
-fn read_encoder(Encoder(value): Encoder) -> anyhow::Result<EncoderConfig> {
-    use serde_value::Value;
-    let kind = Value::String("kind".to_owned());
-    match value {
-        Value::Map(map) if !map.contains_key(&kind) => {
-            Ok(EncoderConfig { kind: ENCODER_KIND.to_owned(), config: Value::Map(map) })
-        }
-        value => value.deserialize_into().map_err(in_encoder),
-    }
-}
-
-fn in_encoder(err: impl fmt::Display) -> anyhow::Error {
-    anyhow::anyhow!("encoder: {err}")
 }
 
 fn line_for(sink: &EquipmentSink, config: LineConfig) -> LineFormat {

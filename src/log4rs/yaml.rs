@@ -1,0 +1,119 @@
+//! The appender's keys in YAML, and the appender that they make.
+//!
+//! Imports `config`, `sink` and `error`. Every mistake is one line that names its key.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ::log4rs::append::Append;
+use ::log4rs::config::{Deserialize, Deserializers};
+use ::log4rs::encode::EncoderConfig;
+use serde::de::Error as _;
+use serde_value::Value;
+
+use super::encoder::LineConfig;
+use super::standing::{Living, Place};
+use super::{line_for, Encoding, EquipmentScopedAppender, APPENDER_KIND, ENCODER_KIND};
+use crate::config::{Encoder, SinkConfig};
+use crate::sink::{EquipmentSink, WeakSink};
+
+/// The appender's keys in YAML: those of [`SinkConfig`], `encoder` among them.
+#[derive(Clone, Debug, Default)]
+pub struct EquipmentScopedAppenderConfig(pub SinkConfig);
+
+impl<'de> serde::Deserialize<'de> for EquipmentScopedAppenderConfig {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // By now log4rs has dropped the lines' numbers: the key must be named here.
+        let config = serde_path_to_error::deserialize(deserializer).map_err(|err| {
+            let (key, err) = (err.path().to_string(), err.into_inner());
+            if key == "." {
+                err
+            } else {
+                D::Error::custom(format_args!("{key}: {err}"))
+            }
+        })?;
+        Ok(EquipmentScopedAppenderConfig(config))
+    }
+}
+
+/// The keys as they were written: one that cannot serve is an error only where no earlier appender can
+/// go on in its place.
+#[derive(serde::Deserialize)]
+#[serde(transparent)]
+pub struct Given(Value);
+
+/// Makes the appender from YAML, for [`register`](super::register).
+#[derive(Clone, Default)]
+pub struct EquipmentScopedAppenderDeserializer {
+    sinks: Arc<Mutex<Vec<WeakSink>>>,
+    living: Arc<Living>,
+}
+
+impl fmt::Debug for EquipmentScopedAppenderDeserializer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(APPENDER_KIND)
+    }
+}
+
+impl Deserialize for EquipmentScopedAppenderDeserializer {
+    type Trait = dyn Append;
+    type Config = Given;
+
+    fn deserialize(
+        &self,
+        Given(keys): Given,
+        deserializers: &Deserializers,
+    ) -> anyhow::Result<Box<dyn Append>> {
+        let place = Place::of(&keys);
+        match self.build(keys, deserializers) {
+            Ok(appender) => Ok(self.living.begin(place, appender)),
+            Err(err) => self.living.stand_in(place, &err).ok_or(err),
+        }
+    }
+}
+
+impl EquipmentScopedAppenderDeserializer {
+    pub(super) fn new(sinks: &Arc<Mutex<Vec<WeakSink>>>) -> EquipmentScopedAppenderDeserializer {
+        EquipmentScopedAppenderDeserializer { sinks: Arc::clone(sinks), living: Arc::default() }
+    }
+
+    fn build(
+        &self,
+        keys: Value,
+        deserializers: &Deserializers,
+    ) -> anyhow::Result<EquipmentScopedAppender> {
+        let EquipmentScopedAppenderConfig(mut config) = keys.deserialize_into()?;
+        let encoder = config.encoder.take().map(read_encoder).transpose()?;
+        let sink = EquipmentSink::from_config(config).build()?;
+        let encoding = match encoder {
+            None => Encoding::Line(line_for(&sink, LineConfig::default())),
+            Some(encoder) if encoder.kind == ENCODER_KIND => {
+                let config = encoder.config.deserialize_into().map_err(in_encoder)?;
+                Encoding::Line(line_for(&sink, config))
+            }
+            Some(encoder) => {
+                let made = deserializers.deserialize(&encoder.kind, encoder.config);
+                Encoding::Other(made.map_err(|err| anyhow::anyhow!("encoder: {err}"))?)
+            }
+        };
+        let mut sinks = self.sinks.lock().unwrap_or_else(PoisonError::into_inner);
+        sinks.retain(|sink| sink.upgrade().is_some());
+        sinks.push(sink.downgrade());
+        Ok(EquipmentScopedAppender { sink, encoding })
+    }
+}
+
+/// An encoder without a kind is ours; log4rs alone would take its pattern.
+fn read_encoder(Encoder(value): Encoder) -> anyhow::Result<EncoderConfig> {
+    let kind = Value::String("kind".to_owned());
+    match value {
+        Value::Map(map) if !map.contains_key(&kind) => {
+            Ok(EncoderConfig { kind: ENCODER_KIND.to_owned(), config: Value::Map(map) })
+        }
+        value => value.deserialize_into().map_err(in_encoder),
+    }
+}
+
+fn in_encoder(err: impl fmt::Display) -> anyhow::Error {
+    anyhow::anyhow!("encoder: {err}")
+}
