@@ -74,8 +74,8 @@
 //!   in the same write, by one structured line at WARN: how many records are missing there, since
 //!   when, and the OS's reason; it is structured whatever the encoder or format of the others,
 //!   and ends with a full stop: without it the line was torn itself, and the number is said again.
-//!   [`EquipmentSink::stats`] counts them as `lost`. What is not said yet
-//!   when the sink is dropped, at a reload or the program's end, stays unsaid.
+//!   [`EquipmentSink::stats`] counts them as `lost`. What a sink
+//!   could not say before a reload dropped it is said by the next; at the program's end it stays unsaid.
 //! - **A file size limit** (`RLIMIT_FSIZE`) is an error only to a program that ignores `SIGXFSZ`; to
 //!   others the kernel sends that signal, which ends them.
 //! - **A torn end** (a crash, a run of NULs after a power cut) is closed with a line end before the

@@ -3,6 +3,8 @@
 //! Imports nothing of ours. The invariant: a record counted here is said in exactly one line, or is
 //! still counted.
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
@@ -16,6 +18,10 @@ pub(crate) struct Gap {
     /// The OS's words for the first.
     pub(crate) reason: String,
 }
+
+/// What a sink that is gone could not say, for the next one of this process that writes there: a reload
+/// replaces a sink while its disk is full.
+static LEFT: Mutex<BTreeMap<PathBuf, Gap>> = Mutex::new(BTreeMap::new());
 
 #[derive(Debug, Default)]
 #[repr(C)]
@@ -50,6 +56,22 @@ impl Gaps {
         if let Some(gap) = gap.as_mut() {
             (gap.since, gap.reason) = earlier;
         }
+    }
+
+    /// Nobody will write through this any more.
+    pub(crate) fn leave_to_next(&self, path: &Path) {
+        let Some(gap) = self.take() else { return };
+        let mut left = LEFT.lock().unwrap_or_else(PoisonError::into_inner);
+        match left.get_mut(path) {
+            Some(earlier) => earlier.records += gap.records,
+            None => drop(left.insert(path.to_owned(), gap)),
+        }
+    }
+
+    /// Takes over what others left.
+    pub(crate) fn take_over(&self, path: &Path) {
+        let left = LEFT.lock().unwrap_or_else(PoisonError::into_inner).remove(path);
+        left.into_iter().for_each(|gap| self.put_back(gap));
     }
 
     fn put(&self, lost: impl FnOnce() -> Gap) {

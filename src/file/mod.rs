@@ -217,6 +217,7 @@ impl LogFile {
         if open.end_unsure.load(Ordering::Acquire) && open.is_torn() {
             bytes.push(b'\n');
         }
+        self.gaps.take_over(&self.path);
         let gap = self.gaps.take();
         if let Some(gap) = &gap {
             say_gap(gap, &mut bytes);
@@ -262,6 +263,7 @@ impl LogFile {
         match opened {
             Ok(open) => {
                 let open = Arc::new(open);
+                self.gaps.take_over(&self.path);
                 self.tally.opened.add(1);
                 self.open.store(Some(Arc::clone(&open)));
                 self.open_files.opened(ticket);
@@ -318,6 +320,7 @@ impl LogFile {
     /// Nobody will write any more.
     pub(crate) fn let_go_for_good(&self) {
         drop(self.take());
+        self.gaps.leave_to_next(&self.path);
     }
 
     /// Lets the next record open the path anew.
