@@ -3,7 +3,12 @@
 //! Imports `error`, `layout` and the settings' own types. Values stay text until
 //! [`SinkConfig::check`], so that every mistake can name its key.
 
+mod rotation;
+#[cfg(feature = "serde")]
+mod value;
+
 use std::path::PathBuf;
+use std::time::Duration;
 
 use log::LevelFilter;
 
@@ -11,6 +16,9 @@ use crate::error::Error;
 use crate::file::{sys, Access};
 use crate::layout::{Layout, DEFAULT_PATH};
 use crate::line::ControlCharacters;
+pub use rotation::RotationConfig;
+#[cfg(feature = "serde")]
+use value::{quoted, scalar};
 
 /// The keys that both adapters share, one field for each, as they are written in YAML.
 ///
@@ -62,6 +70,11 @@ pub struct SinkConfig {
     /// the soft limit of descriptors; several appenders share a process's limit.
     #[cfg_attr(feature = "serde", serde(deserialize_with = "scalar"))]
     pub max_open_files: Option<String>,
+    /// A file without a record for so long is closed, such as `30 minutes`. Default: none is.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "scalar"))]
+    pub idle_timeout: Option<String>,
+    /// When a log is rotated. Default: never.
+    pub rotation: Option<RotationConfig>,
 }
 
 /// An encoder's configuration, kept as it is for the framework that has encoders.
@@ -81,6 +94,7 @@ pub(crate) struct Settings {
     pub(crate) control: ControlCharacters,
     pub(crate) access: Access,
     pub(crate) max_open_files: usize,
+    pub(crate) idle_timeout: Option<Duration>,
 }
 
 impl SinkConfig {
@@ -104,8 +118,13 @@ impl SinkConfig {
             Error::config("local_root", format!("cannot make {root:?} absolute: {err}"))
         })?;
         let hostname = self.check_hostname()?;
+        let layout = Layout::new(root, self.path.as_deref().unwrap_or(DEFAULT_PATH), &hostname)?;
+        let rotation = self.rotation.as_ref().map(RotationConfig::check).transpose()?;
+        if rotation.is_some() {
+            layout.leaves_room_for_rotated_names()?;
+        }
         Ok(Settings {
-            layout: Layout::new(root, self.path.as_deref().unwrap_or(DEFAULT_PATH), &hostname)?,
+            layout,
             hostname,
             fsync_level: parse("fsync_level", &self.fsync_level, LevelFilter::Error, |text| {
                 text.parse().map_err(|_| "one of off, error, warn, info, debug, trace".to_owned())
@@ -126,6 +145,7 @@ impl SinkConfig {
                 })?,
                 file_mode: parse("file_mode", &self.file_mode, 0o644, parse_mode)?,
                 dir_mode: parse("dir_mode", &self.dir_mode, 0o755, parse_mode)?,
+                rotation,
             },
             max_open_files: parse(
                 "max_open_files",
@@ -136,6 +156,12 @@ impl SinkConfig {
                     Ok(limit) => Ok(limit),
                 },
             )?,
+            idle_timeout: parse("idle_timeout", &self.idle_timeout, None, |text| {
+                match humantime::parse_duration(text) {
+                    Ok(timeout) if !timeout.is_zero() => Ok(Some(timeout)),
+                    _ => Err("a time above zero, such as 30 minutes".to_owned()),
+                }
+            })?,
         })
     }
 
@@ -145,6 +171,15 @@ impl SinkConfig {
             None => this_host(),
         }
     }
+}
+
+fn required<T>(
+    key: &str,
+    text: &Option<String>,
+    read: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<T, Error> {
+    let value = parse(key, text, None, |text| read(text).map(Some))?;
+    value.ok_or_else(|| Error::config(key, "it is required, and missing"))
 }
 
 /// This machine's name.
@@ -279,6 +314,25 @@ macro_rules! setters {
             self.$($config).+.max_open_files = Some(files.to_string());
             self
         }
+
+        /// A file without a record for so long is closed, also when nothing else is logged, and opened
+        /// again at its next record. Default: a file stays open.
+        pub fn idle_timeout(mut self, timeout: ::std::time::Duration) -> Self {
+            let timeout = ::humantime::format_duration(timeout).to_string();
+            self.$($config).+.idle_timeout = Some(timeout);
+            self
+        }
+
+        /// A log does not grow past `limit_bytes`: it is renamed to `….log.1` before, what is there
+        /// becomes `….log.2`, and so on to `….log.<keep>`. Safe where several processes write to it.
+        /// Default: it grows.
+        pub fn rotation(mut self, limit_bytes: u64, keep: u32) -> Self {
+            self.$($config).+.rotation = Some($crate::RotationConfig {
+                limit: Some(limit_bytes.to_string()),
+                keep: Some(keep.to_string()),
+            });
+            self
+        }
     };
 }
 pub(crate) use setters;
@@ -288,76 +342,4 @@ pub(crate) fn root_text(root: PathBuf) -> Result<String, Error> {
     root.into_os_string()
         .into_string()
         .map_err(|root| Error::config("local_root", format!("{root:?} is not Unicode")))
-}
-
-/// A number, a truth value or a text, as text: its key says what it should have been.
-#[cfg(feature = "serde")]
-fn scalar<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    struct Scalar;
-
-    impl serde::de::Visitor<'_> for Scalar {
-        type Value = Option<String>;
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("a single value")
-        }
-
-        fn visit_str<E>(self, v: &str) -> Result<Self::Value, E> {
-            Ok(Some(v.to_owned()))
-        }
-
-        fn visit_bool<E>(self, v: bool) -> Result<Self::Value, E> {
-            Ok(Some(v.to_string()))
-        }
-
-        fn visit_i64<E>(self, v: i64) -> Result<Self::Value, E> {
-            Ok(Some(v.to_string()))
-        }
-
-        fn visit_u64<E>(self, v: u64) -> Result<Self::Value, E> {
-            Ok(Some(v.to_string()))
-        }
-
-        fn visit_i128<E>(self, v: i128) -> Result<Self::Value, E> {
-            Ok(Some(v.to_string()))
-        }
-
-        fn visit_u128<E>(self, v: u128) -> Result<Self::Value, E> {
-            Ok(Some(v.to_string()))
-        }
-
-        fn visit_f64<E>(self, v: f64) -> Result<Self::Value, E> {
-            Ok(Some(v.to_string()))
-        }
-
-        fn visit_unit<E>(self) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-    }
-
-    deserializer.deserialize_any(Scalar)
-}
-
-/// Text alone: YAML has read `0o644` as the number 420 by now, and nobody can tell which was meant.
-#[cfg(feature = "serde")]
-fn quoted<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    struct Quoted;
-
-    impl serde::de::Visitor<'_> for Quoted {
-        type Value = Option<String>;
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("an octal mode such as \"0644\", in quotes")
-        }
-
-        fn visit_str<E>(self, v: &str) -> Result<Self::Value, E> {
-            Ok(Some(v.to_owned()))
-        }
-
-        fn visit_unit<E>(self) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-    }
-
-    deserializer.deserialize_any(Quoted)
 }

@@ -48,6 +48,7 @@ pub(crate) enum Doing {
     Write,
     Sync,
     SyncFolder,
+    Rotate,
     ReadConfig,
 }
 
@@ -60,6 +61,7 @@ impl Doing {
             Doing::Write => "append a record to",
             Doing::Sync => "sync the log file",
             Doing::SyncFolder => "sync the folder",
+            Doing::Rotate => "rotate the log file",
             Doing::ReadConfig => "read the configuration file",
         }
     }
@@ -111,6 +113,11 @@ impl Error {
     /// not be synced.
     pub fn is_sync(&self) -> bool {
         matches!(*self.0, Kind::Io { doing: Doing::Sync | Doing::SyncFolder, .. })
+    }
+
+    /// The file could not be rotated: the record is written, into the file that is over its limit.
+    pub fn is_rotation(&self) -> bool {
+        matches!(*self.0, Kind::Io { doing: Doing::Rotate, .. })
     }
 
     /// The file could not be synced, or was moved with its folder meanwhile: a second descriptor may

@@ -70,6 +70,25 @@ impl Layout {
         Ok(Layout { root, components, by_id_alone })
     }
 
+    /// Refuses a path whose file's name may be what another's is called once it is rotated: one that
+    /// ends, or may end, with a dot and a number.
+    pub(crate) fn leaves_room_for_rotated_names(&self) -> Result<(), Error> {
+        let last = self.components.last().and_then(|name| name.last());
+        let end = match last {
+            Some(Piece::Literal(text)) => text.as_str(),
+            _ => "",
+        };
+        let rest = end.trim_end_matches(|c: char| c.is_ascii_digit());
+        // Digits alone follow what a placeholder stands for, which may end with a dot and a number.
+        if rest.is_empty() || (rest.len() < end.len() && rest.ends_with('.')) {
+            let why =
+                "with rotation, the file's name must end with a text that no rotated file's ends \
+                       with, such as .log: wizard.log.1 is taken";
+            return Err(Error::config("path", why));
+        }
+        Ok(())
+    }
+
     /// The folder below which everything stands; absolute.
     pub(crate) fn root(&self) -> &Path {
         &self.root

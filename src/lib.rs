@@ -88,6 +88,15 @@
 //! - **A moved or deleted file** is noticed within a second, and at each durable record: the next
 //!   record makes folder and file again. Records in between are in the file that was moved.
 //!
+//! - **A log that is idle** for `idle_timeout` is closed, by one thread for all sinks, and opened again
+//!   at its next record.
+//! - **A log that is full**, with `rotation`, is renamed to `….log.1` by the thread whose record does not
+//!   fit, under a lock of the file itself; other threads and processes follow with their next record.
+//!   What they write until then is whole, in a file that is kept. Where the rename fails, the record goes
+//!   into the full file and the log call returns [`Error::is_rotation`]; it is tried again after each
+//!   eighth of the limit. A record waits a second at most for another process that was stopped while it
+//!   renamed.
+//!
 //! Nothing here logs, panics, or writes to standard error under a lock.
 //!
 //! # Where platforms differ
@@ -97,7 +106,9 @@
 //!   of `max_open_files` is 8192, since there is no soft limit to take half of. An open log can be
 //!   read, renamed and deleted by others; the folder that holds it can be neither renamed nor deleted
 //!   while it is open, which is the system's own rule. A short write leaves its fragment to be closed
-//!   by the next record, since a second handle cannot find its end.
+//!   by the next record, since a second handle cannot find its end. `rotation` is locked by a file
+//!   `….log.lock` that is there only for the renames; a kept file that another program holds open, and
+//!   does not share for deletion, delays the next rotation until it is closed.
 //! - **macOS**: a durable record is synced with `F_FULLFSYNC`, as std does it, which empties the
 //!   drive's cache too.
 //!
@@ -138,7 +149,7 @@ pub mod fern;
 #[cfg(feature = "log4rs")]
 pub mod log4rs;
 
-pub use crate::config::{Encoder, SinkConfig};
+pub use crate::config::{Encoder, RotationConfig, SinkConfig};
 pub use crate::equipment_id::EquipmentId;
 pub use crate::error::Error;
 #[cfg(feature = "fern")]

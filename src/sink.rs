@@ -10,7 +10,7 @@ use crate::cache::Cache;
 use crate::config::{self, Settings, SinkConfig};
 use crate::equipment_id::EquipmentId;
 use crate::error::Error;
-use crate::file::{LogFile, Root};
+use crate::file::{LogFile, Root, Watch};
 use crate::layout::NoPath;
 use crate::line::{self, ControlCharacters, LineFormat};
 use crate::scope::{self, Scope, Whose};
@@ -40,6 +40,7 @@ pub struct EquipmentSink(Arc<Inner>);
 
 struct Inner {
     cache: Cache,
+    _watch: Option<Watch>,
     fsync_level: log::LevelFilter,
     control: ControlCharacters,
     line: LineFormat,
@@ -61,17 +62,29 @@ impl EquipmentSink {
         EquipmentSinkBuilder { root: None, config }
     }
 
-    fn from_settings(settings: Settings) -> EquipmentSink {
-        let Settings { layout, hostname, fsync_level, control, access, max_open_files } = settings;
+    fn from_settings(settings: Settings) -> Result<EquipmentSink, Error> {
+        let Settings {
+            layout,
+            hostname,
+            fsync_level,
+            control,
+            access,
+            max_open_files,
+            idle_timeout,
+        } = settings;
         let root = Root::new(layout.root().to_owned(), access);
-        EquipmentSink(Arc::new(Inner {
-            cache: Cache::new(layout, root, max_open_files),
+        let cache = Cache::new(layout, root, max_open_files);
+        let watch =
+            idle_timeout.map(|timeout| Watch::new(&cache.open_files, timeout)).transpose()?;
+        Ok(EquipmentSink(Arc::new(Inner {
+            cache,
+            _watch: watch,
             fsync_level,
             control,
             line: LineFormat::new(&hostname).control_characters(control),
             skipped: Counter::default(),
             refused: Counter::default(),
-        }))
+        })))
     }
 
     /// Appends one record to the log of the scope's equipment.
@@ -84,7 +97,8 @@ impl EquipmentSink {
     ///
     /// [`Error::is_invalid_id`] where the scope may not become a path; [`Error::is_refused_path`]
     /// where something that must not be written stands at the path; [`Error::is_open`] and
-    /// [`Error::is_write`] where the record is lost; [`Error::is_sync`] where it is written but not known to be on disk.
+    /// [`Error::is_write`] where the record is lost; [`Error::is_sync`] where it is written but not known to be on disk;
+    /// [`Error::is_rotation`] where it is written, into a file that could not be rotated.
     pub fn write(&self, scope: &Scope, level: log::Level, record: &[u8]) -> Result<(), Error> {
         if let [line @ .., b'\n'] = record {
             let keep = self.0.control == ControlCharacters::Keep;
@@ -305,6 +319,6 @@ impl EquipmentSinkBuilder {
         if let Some(root) = self.root {
             config.local_root = Some(config::root_text(root)?);
         }
-        config.check().map(EquipmentSink::from_settings)
+        config.check().and_then(EquipmentSink::from_settings)
     }
 }

@@ -78,8 +78,14 @@ counters! {
     sync_failures,
     /// Times a file was closed because too many were open.
     evicted,
+    /// Times a file was closed because it had no record for `idle_timeout`.
+    idle_closed,
     /// Times a file was opened again because its path no longer led to it, or on request.
     reopened,
+    /// Times this sink renamed a file that was full, and began a new one.
+    rotated,
+    /// Times that failed: the records went on into the full file.
+    rotation_failures,
 }
 
 /// What became of every record that a sink was given: a copy of its counters at one moment.

@@ -9,6 +9,7 @@
 )]
 
 use std::path::Path;
+use std::time::Duration;
 
 use equipment_log::{EquipmentScopedOutput, EquipmentSink};
 use log4rs::append::{Append, AppenderConfig};
@@ -71,6 +72,32 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("local_root: ROOT\nmax_open_files: 1.5", "max_open_files", "from 1 on"),
     ("local_root: ROOT\nmax_open_files: many", "max_open_files", "from 1 on"),
     ("local_root: ROOT\nmax_open_files: 99999999999999999999999", "max_open_files", "99999999"),
+    ("local_root: ROOT\nidle_timeout: 0 seconds", "idle_timeout", "such as 30 minutes"),
+    ("local_root: ROOT\nidle_timeout: 30", "idle_timeout", "such as 30 minutes"),
+    ("local_root: ROOT\nidle_timeout: soon", "idle_timeout", "\"soon\""),
+    ("local_root: ROOT\nidle_timeout: -1 s", "idle_timeout", "such as 30 minutes"),
+    ("local_root: ROOT\nidle_timeout: 999999999999999999999 days", "idle_timeout", "such as"),
+    // Keys below a key.
+    ("local_root: ROOT\nrotation: {keep: 5}", "rotation.limit", "required"),
+    ("local_root: ROOT\nrotation: {limit: 10 mb}", "rotation.keep", "required"),
+    ("local_root: ROOT\nrotation: {}", "rotation.limit", "required"),
+    ("local_root: ROOT\nrotation: {limit: 0 kb, keep: 5}", "rotation.limit", "above zero"),
+    ("local_root: ROOT\nrotation: {limit: -1, keep: 5}", "rotation.limit", "such as 10 mb"),
+    ("local_root: ROOT\nrotation: {limit: big, keep: 5}", "rotation.limit", "\"big\""),
+    ("local_root: ROOT\nrotation: {limit: 10 parsecs, keep: 5}", "rotation.limit", "parsecs"),
+    ("local_root: ROOT\nrotation: {limit: 99 eb, keep: 5}", "rotation.limit", "such as 10 mb"),
+    ("local_root: ROOT\nrotation: {limit: 8 eb, keep: 5}", "rotation.limit", "such as 10 mb"),
+    ("local_root: ROOT\nrotation: {limit: 10 mb, keep: 0}", "rotation.keep", "from 1 to 999"),
+    ("local_root: ROOT\nrotation: {limit: 10 mb, keep: 1000}", "rotation.keep", "from 1 to 999"),
+    ("local_root: ROOT\nrotation: {limit: 10 mb, keep: all}", "rotation.keep", "from 1 to 999"),
+    ("local_root: ROOT\nrotation: {limit: 10 mb, keep: 5, every: day}", "every", "limit"),
+    ("local_root: ROOT\nrotation: {limit: [1], keep: 5}", "rotation.limit", "nvalid type"),
+    ("local_root: ROOT\nrotation: 10 mb", "rotation", "nvalid type"),
+    (
+        "local_root: ROOT\nrotation: {limit: 1 kb, keep: 5}\npath: 'logs/{equipment_id}'",
+        "path",
+        "rotated",
+    ),
 ];
 
 /// Every key that both adapters have, and whose value is a single one.
@@ -84,6 +111,7 @@ const KEYS: &[&str] = &[
     "file_mode",
     "dir_mode",
     "max_open_files",
+    "idle_timeout",
 ];
 
 /// Values of a kind that no key has.
@@ -257,6 +285,9 @@ fn a_builder_refuses_what_the_yaml_would() {
         (sink().hostname("a/b"), "hostname"),
         (sink().path("{equipment_id}/../w.log"), "path"),
         (sink().max_open_files(0), "max_open_files"),
+        (sink().idle_timeout(Duration::ZERO), "idle_timeout"),
+        (sink().rotation(0, 5), "rotation.limit"),
+        (sink().rotation(1024, 0), "rotation.keep"),
         (EquipmentSink::builder(""), "local_root"),
     ] {
         let error = builder.build().unwrap_err();
@@ -271,7 +302,8 @@ fn a_configuration_that_is_right_is_taken_and_creates_nothing_by_itself() {
     let yaml = format!(
         "local_root: '{}'\nhostname: labpc-04\npath: '{{equipment_id}}/{{run}}/w.log'\n\
          fsync_level: WARN\ncontrol_characters: keep\nfollow_links: true\nfile_mode: '0600'\n\
-         dir_mode: 0700\nmax_open_files: 32\n",
+         dir_mode: 0700\nmax_open_files: 32\nidle_timeout: 30 minutes\n\
+         rotation: {{limit: 10 mb, keep: 5}}\n",
         folder.path().join("logs").display(),
     );
     assert_eq!(log4rs_error(&yaml), None);

@@ -34,6 +34,7 @@ fn child_plays_its_role() {
         "folders" => folders(&root),
         "evicted" => evicted(&root),
         "reloaded" => reloaded(&root),
+        "rotated by another" => rotated_by_another(&root),
         "synced at last" => synced_at_last(&root),
         "one by one" => one_by_one(&root),
         "sixteen threads" => sixteen_threads(&root),
@@ -264,6 +265,32 @@ fn reloaded(root: &Path) {
     tell("made");
     sink(root).build().unwrap().write(&scope, Level::Error, b"record").unwrap();
     tell("error");
+}
+
+/// Another process has just begun the file: whether its entry is on disk, nobody knows.
+fn rotated_by_another(root: &Path) {
+    let log = log_of(root, "EQ");
+    fs::create_dir_all(log.parent().unwrap()).unwrap();
+    fs::write(&log, "another's\n").unwrap();
+    let sink = sink(root).rotation(1000, 2).build().unwrap();
+    error(&sink, "r0-0-");
+    error(&sink, "r0-1-");
+}
+
+#[test]
+fn a_rotated_log_s_folder_is_synced_also_where_another_process_began_the_file() {
+    if lacks(&[Need::Strace]) {
+        return;
+    }
+    let dir = tempdir().unwrap();
+    let root = dir.path().join("logs");
+    let (told, calls) = trace_of("rotated by another", &["-e", CALLS], &root);
+    assert_eq!(told, ["ok r0-0-", "ok r0-1-"]);
+    let folder = log_of(&root, "EQ").parent().unwrap().to_owned();
+    let synced: Vec<_> =
+        calls.iter().filter(|call| call.name == "fsync" && call.path() == Some(&folder)).collect();
+    let first = calls.iter().find(|call| call.args.contains("told ok r0-0-")).unwrap();
+    assert!(matches!(&synced[..], [sync] if sync.succeeded() && sync.ended < first.began));
 }
 
 #[test]

@@ -24,7 +24,7 @@ use group::Group;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::sync::{Arc, Mutex};
 use loom::thread;
-use open_files::{Holder, OpenFiles};
+use open_files::{Holder, OpenFiles, Why};
 
 /// Tries every order in which no thread is interrupted more than twice: any more take hours, and
 /// bugs that need more are rare (Musuvathi and Qadeer, PLDI 2007).
@@ -137,7 +137,7 @@ impl Holder for Log {
         0
     }
 
-    fn let_go(&self) -> Option<Arc<Descriptor>> {
+    fn let_go(&self, _: Why) -> Option<Arc<Descriptor>> {
         self.open.lock().unwrap().take()
     }
 }

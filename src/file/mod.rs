@@ -1,4 +1,4 @@
-//! [`LogFile`]: one log at one path, open or not: append, heal, share syncs, notice moves.
+//! [`LogFile`]: one log at one path, open or not: append, heal, share syncs, notice moves, rotate.
 //!
 //! Imports `error` and `stats`. Everything here that blocks concerns this file alone: no lock of
 //! another file's, and none that all files share, is held over an open, a write or a sync.
@@ -7,9 +7,11 @@ mod durable;
 mod fresh;
 mod gap;
 mod group;
+mod idle;
 mod open;
 mod open_files;
 mod root;
+mod rotate;
 pub(crate) mod sys;
 
 /// The lock and the condition variable under the state machines of this folder.
@@ -26,9 +28,11 @@ use arc_swap::ArcSwapOption;
 
 pub(crate) use gap::Gap;
 use gap::Gaps;
+pub(crate) use idle::Watch;
 use open::{OpenFile, Wrote};
-use open_files::Holder;
+use open_files::{Holder, Why};
 pub(crate) use root::{Access, Root};
+pub(crate) use rotate::Rotation;
 
 use crate::error::{Doing, Error, Kind};
 use crate::stats::Tally;
@@ -108,49 +112,37 @@ impl LogFile {
         self.last_used.store(stamp(now_ms), Ordering::Relaxed);
         let open = self.open.load();
         let result = match &*open {
-            Some(open) if !open.check_is_due(now_ms) || self.still_there(open) => {
+            Some(open)
+                if !open.rotates && (!open.check_is_due(now_ms) || self.still_there(open)) =>
+            {
                 self.write(open, record, say_gap)
             }
             _ => {
                 drop(open);
-                self.open_again(now_ms).and_then(|open| self.write(&open, record, say_gap))
+                self.append_after_a_look(now_ms, record, say_gap)
             }
         };
         self.count(&result);
         result
     }
 
-    /// Appends one record. When this returns `Ok` it is on disk, at the path.
-    ///
-    /// After a failed sync the record is written once more, through a new descriptor, and that is
-    /// synced once: the old one would say OK the next time though the data is gone.
-    pub(crate) fn append_durable(&self, record: &[u8], say_gap: SayGap<'_>) -> Result<(), Error> {
-        let written = self.append_to_sync(record, say_gap);
-        self.count(&written);
-        match self.sync_open(&written?) {
-            // Not counted again: it is the same record.
-            Err(err) if err.may_be_synced_elsewhere() => {
-                self.append_to_sync(record, say_gap).and_then(|open| self.sync_open(&open))
-            }
-            result => result,
+    /// The same where the file is to be opened first, or may be to be rotated.
+    fn append_after_a_look(
+        &self,
+        now_ms: u64,
+        record: &[u8],
+        say_gap: SayGap<'_>,
+    ) -> Result<(), Error> {
+        match self.root.rotation() {
+            Some(rotation) => self.append_rotating(rotation, now_ms, record, say_gap)?.trouble,
+            None => self.open_again(now_ms).and_then(|open| self.write(&open, record, say_gap)),
         }
-    }
-
-    fn append_to_sync(&self, record: &[u8], say_gap: SayGap<'_>) -> Result<Arc<OpenFile>, Error> {
-        let now_ms = sys::coarse_millis();
-        self.last_used.store(stamp(now_ms), Ordering::Relaxed);
-        let open = match self.open.load_full() {
-            Some(open) if self.still_there(&open) => open,
-            _ => self.open_again(now_ms)?,
-        };
-        self.write(&open, record, say_gap)?;
-        Ok(open)
     }
 
     fn count<T>(&self, written: &Result<T, Error>) {
         match written {
-            Ok(_) => self.tally.written.add(1),
-            Err(err) => self.lose(1, err),
+            Err(err) if !err.is_rotation() => self.lose(1, err),
+            _ => self.tally.written.add(1),
         }
     }
 
@@ -257,7 +249,7 @@ impl LogFile {
         }
         let ticket = self.open_files.admit(&self.me);
         let opened = self.making_room(|| self.root.open(self.relative())).and_then(|opened| {
-            OpenFile::new(opened, ticket, now_ms)
+            OpenFile::new(opened, ticket, now_ms, self.root.rotation())
                 .map_err(|err| Error::io(Doing::Inspect, &self.path, err))
         });
         match opened {
@@ -338,9 +330,12 @@ impl Holder for LogFile {
 
     type Held = Arc<OpenFile>;
 
-    fn let_go(&self) -> Option<Arc<OpenFile>> {
+    fn let_go(&self, why: Why) -> Option<Arc<OpenFile>> {
         let open = self.open.swap(None)?;
-        self.tally.evicted.add(1);
+        match why {
+            Why::Evicted => self.tally.evicted.add(1),
+            Why::Idle => self.tally.idle_closed.add(1),
+        }
         Some(open)
     }
 }
@@ -354,13 +349,17 @@ fn stamp(now_ms: u64) -> u64 {
     thread_local! {
         static LAST: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
     }
-    let now = now_ms << STAMP_COUNT_BITS;
+    let now = first_stamp_of(now_ms);
     LAST.try_with(|last| {
         let stamp = now.max(last.get() + 1);
         last.set(stamp);
         stamp
     })
     .unwrap_or(now)
+}
+
+fn first_stamp_of(now_ms: u64) -> u64 {
+    now_ms << STAMP_COUNT_BITS
 }
 
 /// The text of a configuration file.

@@ -13,6 +13,7 @@ use std::sync::{Mutex, OnceLock};
 use super::group::Group;
 use super::open_files::Ticket;
 use super::root::Opened;
+use super::rotate::{Room, Rotation};
 use super::sys;
 
 /// How long a file that was moved or deleted may go unnoticed, in milliseconds. Half of the second
@@ -28,12 +29,15 @@ pub(crate) struct OpenFile {
     pub(crate) end_unsure: AtomicBool,
     /// None only while this is dropped.
     descriptor: Option<Descriptor>,
+    /// Whether there is a limit to its size.
+    pub(crate) rotates: bool,
     pub(crate) identity: sys::Identity,
     pub(crate) ticket: Ticket,
     /// What we made on the way to the file is known to be on disk.
     pub(crate) entries_synced: AtomicBool,
     /// Held by a writer that looks at the end first.
     pub(crate) mending: Mutex<()>,
+    pub(crate) room: Room,
     turn: sys::Turn,
     readable: bool,
     /// Set by whoever closes the file: the last user hands the descriptor over to be synced.
@@ -70,10 +74,17 @@ pub(crate) enum Wrote {
 }
 
 impl OpenFile {
-    pub(crate) fn new(opened: Opened, ticket: Ticket, now_ms: u64) -> io::Result<OpenFile> {
+    pub(crate) fn new(
+        opened: Opened,
+        ticket: Ticket,
+        now_ms: u64,
+        rotation: Option<Rotation>,
+    ) -> io::Result<OpenFile> {
         let Opened { file, created, readable } = opened;
         let open = OpenFile {
             identity: sys::identity(&file)?,
+            rotates: rotation.is_some(),
+            room: Room::new(&file, rotation)?,
             ticket,
             descriptor: Some(Descriptor { file, group: Group::new() }),
             entries_synced: AtomicBool::new(false),
@@ -91,7 +102,7 @@ impl OpenFile {
         Ok(open)
     }
 
-    fn file(&self) -> io::Result<&File> {
+    pub(crate) fn file(&self) -> io::Result<&File> {
         Ok(&self.descriptor()?.file)
     }
 

@@ -19,7 +19,16 @@ pub(crate) trait Holder {
     type Held;
 
     /// Takes the descriptor out of use. Called under the list's lock: it must not block.
-    fn let_go(&self) -> Option<Self::Held>;
+    fn let_go(&self, why: Why) -> Option<Self::Held>;
+}
+
+/// Why a descriptor is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// Another file needs it.
+    Evicted,
+    /// Its file was not used for a while.
+    Idle,
 }
 
 #[derive(Debug)]
@@ -97,6 +106,22 @@ impl<T: Holder> OpenFiles<T> {
         found
     }
 
+    /// Lets every file go that was last used before `stamp`.
+    pub(crate) fn close_idle(&self, stamp: u64) {
+        let mut idle = Vec::new();
+        let mut listed = self.listed();
+        listed.retain(|entry| {
+            let holder = entry.holder.upgrade();
+            let Some(holder) = holder.filter(|it| entry.open && it.last_used() < stamp) else {
+                return true;
+            };
+            idle.extend(holder.let_go(Why::Idle));
+            false
+        });
+        drop(listed);
+        drop(idle);
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.listed().len()
     }
@@ -125,6 +150,6 @@ fn evict<T: Holder>(listed: &mut Vec<Listed<T>>, count: usize) -> Vec<T::Held> {
     places
         .into_iter()
         .filter_map(|at| listed.swap_remove(at).holder.upgrade())
-        .filter_map(|holder| holder.let_go())
+        .filter_map(|holder| holder.let_go(Why::Evicted))
         .collect()
 }

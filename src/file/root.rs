@@ -8,15 +8,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::fresh;
+use super::rotate::Rotation;
 use super::sys::{self, How, Purpose};
 use crate::error::{Doing, Error, Kind};
 
-/// How files and folders are opened and made.
+/// How files and folders are opened, made and rotated.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Access {
     pub(crate) follow_links: bool,
     pub(crate) file_mode: u32,
     pub(crate) dir_mode: u32,
+    pub(crate) rotation: Option<Rotation>,
 }
 
 #[derive(Debug)]
@@ -45,6 +47,10 @@ impl Root {
         &self.path
     }
 
+    pub(super) fn rotation(&self) -> Option<Rotation> {
+        self.access.rotation
+    }
+
     /// Opens a log for appending, and makes it and its folders where they are missing.
     pub(crate) fn open(&self, relative: &Path) -> Result<Opened, Error> {
         let path = self.path.join(relative);
@@ -55,6 +61,12 @@ impl Root {
             .map_err(|err| Error::io(Doing::Inspect, &path, err))?
             .file_type();
         if kind.is_file() {
+            // Another process that rotates may have made it a moment ago: its entry is for whoever
+            // writes the first durable record.
+            if self.access.rotation.is_some() && !opened.created {
+                let made = fresh::make(&path, || Ok(()));
+                made.map_err(|err| Error::io(Doing::Inspect, &path, err))?;
+            }
             Ok(opened)
         } else {
             Err(Error::from(Kind::NotRegular { path, found: sys::kind_of(&kind) }))
@@ -114,7 +126,7 @@ impl Root {
         self.below()?.open(relative, Purpose::Overwrite).map(|(file, _)| file)
     }
 
-    fn below(&self) -> io::Result<Below<'_>> {
+    pub(super) fn below(&self) -> io::Result<Below<'_>> {
         let dir = if self.access.follow_links {
             // The same answer where the root is missing.
             fs::metadata(&self.path)?;
@@ -147,6 +159,11 @@ impl Root {
             }
         }
         Ok(())
+    }
+
+    /// Whether anything stands there, be it a link.
+    pub(super) fn is_there(&self, relative: &Path) -> bool {
+        fs::symlink_metadata(self.path.join(relative)).is_ok()
     }
 
     /// Makes the entries durable that this process made on the way to the file, its own included.
@@ -192,14 +209,14 @@ fn folders_of(relative: &Path) -> impl Iterator<Item = &Path> {
 }
 
 /// The root at one moment: a folder that is not left, or where links are followed, a plain path.
-struct Below<'a> {
+pub(super) struct Below<'a> {
     root: &'a Root,
     dir: Option<sys::Dir>,
 }
 
 impl Below<'_> {
     /// The file, and whether it can be read.
-    fn open(&self, relative: &Path, purpose: Purpose) -> io::Result<(File, bool)> {
+    pub(super) fn open(&self, relative: &Path, purpose: Purpose) -> io::Result<(File, bool)> {
         let open = |read| {
             let how = How { purpose, read, mode: self.root.access.file_mode };
             match &self.dir {
@@ -209,7 +226,11 @@ impl Below<'_> {
         };
         match open(true) {
             // A file that we may only write is a log too; its end cannot be looked at.
-            Err(err) if err.kind() == io::ErrorKind::PermissionDenied && !sys::is_escape(&err) => {
+            Err(err)
+                if err.kind() == io::ErrorKind::PermissionDenied
+                    && !sys::is_escape(&err)
+                    && purpose != Purpose::Lock =>
+            {
                 open(false).map(|file| (file, false))
             }
             opened => opened.map(|file| (file, true)),
@@ -221,6 +242,13 @@ impl Below<'_> {
         match &self.dir {
             Some(dir) => dir.create_folder(folder, mode),
             None => sys::create_folder(&self.root.path.join(folder), mode),
+        }
+    }
+
+    pub(super) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        match &self.dir {
+            Some(dir) => dir.rename(from, to),
+            None => fs::rename(self.root.path.join(from), self.root.path.join(to)),
         }
     }
 

@@ -9,8 +9,8 @@
 //!   whatever other processes do, MUST NOT block on a pipe, MUST NOT pass to child processes, and
 //!   MUST let others rename and delete the open file. The mode MUST be less the umask.
 //! - `create_folder(path, mode)`: the mode MUST be less the umask.
-//! - `Dir`, with `at(path)`, `open(relative, How)`, `create_folder(relative, mode)` and
-//!   `open_folder(relative)`: the same below a folder, and MUST NOT leave it, whatever links stand or
+//! - `Dir`, with `at(path)`, `open(relative, How)`, `create_folder(relative, mode)`,
+//!   `open_folder(relative)` and `rename(relative, relative)`: the same below a folder, and MUST NOT leave it, whatever links stand or
 //!   are put on the way. `is_escape(&io::Error)` tells the refusal to do so.
 //! - `append(&File, bytes)`: MUST be one write.
 //! - `Turn`, with `take(&self)`: what `take` returns is held over a write. Nothing, where the kernel
@@ -22,6 +22,11 @@
 //! - `settle(&File)`: returns when the writes that were under way have ended, where the platform
 //!   can tell; it MUST NOT change the file.
 //! - `end_of_own_write(&File)`: where the last write through this descriptor ended, if known.
+//! - `try_lock(log, open_beside)`: keeps other processes, and other openings in this one, from renaming
+//!   the log until what it returns is dropped, or the process ends; none where another has that lock. It
+//!   MUST NOT wait, MUST NOT keep anybody from writing, and MUST leave no file behind.
+//! - `size_and_name(&File)`: the file's size, and whether a name still leads to it; `false` where the
+//!   platform cannot tell by the file alone.
 //! - `overwrite(&File, byte, offset)`: replaces one byte in place, on a descriptor that does not
 //!   append.
 //! - `out_of_descriptors(&io::Error)`: the process or the system has no descriptor left.
@@ -49,6 +54,8 @@ pub(crate) enum Purpose {
     Create,
     /// To replace bytes in one that is there.
     Overwrite,
+    /// To be the only one that has it open, on a platform that locks so. It is deleted when it is closed.
+    Lock,
 }
 
 #[cfg(unix)]

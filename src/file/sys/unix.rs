@@ -91,6 +91,10 @@ impl Dir {
         self.0.create_dir_with(relative, builder.mode(mode))
     }
 
+    pub(crate) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.0.rename(from, &self.0, to)
+    }
+
     pub(crate) fn open_folder(&self, relative: &Path) -> io::Result<File> {
         self.0.open(relative).map(cap_std::fs::File::into_std)
     }
@@ -157,6 +161,50 @@ pub(crate) fn settle(file: &File) {
 
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn settle(_: &File) {}
+
+/// The lock of a log, until this is dropped.
+pub(crate) struct Locked<'a>(&'a File);
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        // The descriptor may live on, in the hands of a thread that is still writing.
+        let _ = rustix::fs::flock(self.0, rustix::fs::FlockOperation::Unlock);
+    }
+}
+
+/// The lock belongs to the file, whatever it is called by now (flock(2)), and asks nobody who writes.
+pub(crate) fn try_lock(
+    log: &File,
+    _open_beside: impl FnOnce() -> io::Result<File>,
+) -> io::Result<Option<Locked<'_>>> {
+    use rustix::fs::FlockOperation::NonBlockingLockExclusive;
+    match rustix::fs::flock(log, NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(Locked(log))),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+        Err(err) => Err(err.into()),
+    }
+}
+
+/// For each record of a log that is rotated. It must not ask for the file's times: since Linux 6.13 the
+/// next write then takes the exact time and changes the inode, which costs as much as the write itself
+/// (multigrain timestamps).
+#[cfg(target_os = "linux")]
+pub(crate) fn size_and_name(file: &File) -> io::Result<(u64, bool)> {
+    use rustix::fs::{AtFlags, StatxFlags};
+    let wanted = StatxFlags::SIZE | StatxFlags::NLINK;
+    match rustix::fs::statx(file, c"", AtFlags::EMPTY_PATH, wanted) {
+        Ok(stat) => Ok((stat.stx_size, stat.stx_nlink > 0)),
+        // A sandbox older than the call forbids it.
+        Err(_) => size_and_name_by_stat(file),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) use size_and_name_by_stat as size_and_name;
+
+pub(crate) fn size_and_name_by_stat(file: &File) -> io::Result<(u64, bool)> {
+    file.metadata().map(|metadata| (metadata.len(), metadata.nlink() > 0))
+}
 
 /// A write with `O_APPEND` leaves the descriptor's position at its own end.
 pub(crate) fn end_of_own_write(file: &File) -> Option<u64> {

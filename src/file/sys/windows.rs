@@ -10,6 +10,7 @@
 
 use std::fs::{self, File, FileType};
 use std::io::{self, Write as _};
+use std::marker::PhantomData;
 use std::os::windows::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -62,13 +63,29 @@ fn options(how: How) -> fs::OpenOptions {
     let How { purpose, read, mode: _no_permission_bits } = how;
     let mut options = fs::OpenOptions::new();
     options.read(read).create_new(purpose == Purpose::Create);
-    if purpose == Purpose::Overwrite {
-        options.write(true);
-    } else {
-        options.append(true);
-    }
+    match purpose {
+        Purpose::Overwrite => options.write(true),
+        Purpose::Append | Purpose::Create => options.append(true),
+        Purpose::Lock => {
+            options.read(false).write(true).create(true).access_mode(DELETE).share_mode(0)
+        }
+    };
+    options.custom_flags(flags(how));
     options
 }
+
+fn flags(how: How) -> u32 {
+    /// `FILE_FLAG_DELETE_ON_CLOSE`
+    const DELETE_ON_CLOSE: u32 = 0x0400_0000;
+    if how.purpose == Purpose::Lock {
+        DELETE_ON_CLOSE
+    } else {
+        0
+    }
+}
+
+/// `DELETE`, the right to delete the file.
+const DELETE: u32 = 0x0001_0000;
 
 pub(crate) fn create_folder(path: &Path, _mode: u32) -> io::Result<()> {
     fs::DirBuilder::new().create(path)
@@ -87,13 +104,19 @@ impl Dir {
 
     pub(crate) fn open(&self, relative: &Path, how: How) -> io::Result<File> {
         let _pinned = self.pin_folders_of(relative)?;
-        let file = options(how).custom_flags(OPEN_REPARSE_POINT).open(self.0.join(relative))?;
+        let flags = OPEN_REPARSE_POINT | flags(how);
+        let file = options(how).custom_flags(flags).open(self.0.join(relative))?;
         refuse_link(file)
     }
 
     pub(crate) fn create_folder(&self, relative: &Path, mode: u32) -> io::Result<()> {
         let _pinned = self.pin_folders_of(relative)?;
         create_folder(&self.0.join(relative), mode)
+    }
+
+    pub(crate) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let _pinned = self.pin_folders_of(from)?;
+        fs::rename(self.0.join(from), self.0.join(to))
     }
 
     pub(crate) fn open_folder(&self, relative: &Path) -> io::Result<File> {
@@ -172,6 +195,32 @@ pub(crate) fn sync_folder(_open: impl FnOnce() -> io::Result<File>) -> io::Resul
 }
 
 pub(crate) fn settle(_: &File) {}
+
+/// The lock of a log, until this is dropped.
+pub(crate) struct Locked<'a> {
+    _lock: File,
+    _of: PhantomData<&'a File>,
+}
+
+/// `LockFileEx` would keep others from writing, so that the lock is a file beside the log, which only
+/// one can have open, and which the system deletes with the handle.
+pub(crate) fn try_lock(
+    _log: &File,
+    open_beside: impl FnOnce() -> io::Result<File>,
+) -> io::Result<Option<Locked<'_>>> {
+    /// `ERROR_SHARING_VIOLATION`, and `ERROR_ACCESS_DENIED` while the last one's is being deleted.
+    const HELD: [Option<i32>; 2] = [Some(32), Some(5)];
+    match open_beside() {
+        Ok(file) => Ok(Some(Locked { _lock: file, _of: PhantomData })),
+        Err(err) if HELD.contains(&err.raw_os_error()) => Ok(None),
+        Err(err) => Err(err),
+    }
+}
+
+/// std does not say how many names there are.
+pub(crate) fn size_and_name(file: &File) -> io::Result<(u64, bool)> {
+    file.metadata().map(|metadata| (metadata.len(), false))
+}
 
 /// Not known: the position is that of the last read.
 pub(crate) fn end_of_own_write(_: &File) -> Option<u64> {

@@ -1,0 +1,110 @@
+//! [`Watch`]: the files of a sink are closed when they had no record for a while, also when nothing at
+//! all is logged.
+//!
+//! Imports `error`. One thread for the process looks after the sinks that ask for it, and ends with the
+//! last of them. The invariant: it holds no lock over a close, and no sink for longer than one look.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{first_stamp_of, sys, OpenFiles};
+use crate::error::Error;
+
+/// How often the thread looks within one timeout: a file is closed a quarter of it late at most.
+const LOOKS: u32 = 4;
+
+/// The shortest and the longest time between two looks.
+const BETWEEN: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(3600));
+
+struct Keeper {
+    sinks: Vec<Watched>,
+    /// The process that has the thread: a child by fork(2) has the list and not the thread.
+    running_in: Option<u32>,
+}
+
+struct Watched {
+    files: Weak<OpenFiles>,
+    timeout: Duration,
+    next_look: Instant,
+}
+
+static KEEPER: Mutex<Keeper> = Mutex::new(Keeper { sinks: Vec::new(), running_in: None });
+
+/// Wakes the thread when the list has changed.
+static CHANGED: Condvar = Condvar::new();
+
+fn keeper() -> MutexGuard<'static, Keeper> {
+    KEEPER.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The files of a sink are looked after until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Watch(Weak<OpenFiles>);
+
+impl Watch {
+    /// # Errors
+    ///
+    /// The thread cannot be started.
+    pub(crate) fn new(files: &Arc<OpenFiles>, timeout: Duration) -> Result<Watch, Error> {
+        let mut keeper = keeper();
+        let this_process = std::process::id();
+        if keeper.running_in != Some(this_process) {
+            let thread = thread::Builder::new().name("equipment-log".to_owned()).spawn(keep);
+            thread.map_err(|err| {
+                let why = format!("the thread that closes idle files cannot be started: {err}");
+                Error::config("idle_timeout", why)
+            })?;
+            keeper.running_in = Some(this_process);
+        }
+        let files = Arc::downgrade(files);
+        let next_look = Instant::now() + between_looks(timeout);
+        keeper.sinks.push(Watched { files: Weak::clone(&files), timeout, next_look });
+        drop(keeper);
+        CHANGED.notify_all();
+        Ok(Watch(files))
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        keeper().sinks.retain(|sink| !Weak::ptr_eq(&sink.files, &self.0));
+        CHANGED.notify_all();
+    }
+}
+
+fn between_looks(timeout: Duration) -> Duration {
+    (timeout / LOOKS).clamp(BETWEEN.0, BETWEEN.1)
+}
+
+/// The thread.
+fn keep() {
+    let mut state = keeper();
+    loop {
+        let now = Instant::now();
+        let due = state.sinks.iter_mut().find(|sink| sink.next_look <= now);
+        if let Some(sink) = due {
+            sink.next_look = now + between_looks(sink.timeout);
+            let (files, timeout) = (sink.files.upgrade(), sink.timeout);
+            drop(state);
+            if let Some(files) = files {
+                close_idle(&files, timeout);
+            }
+            state = keeper();
+            continue;
+        }
+        let Some(next) = state.sinks.iter().map(|sink| sink.next_look).min() else {
+            state.running_in = None;
+            return;
+        };
+        state = match CHANGED.wait_timeout(state, next - now) {
+            Ok((state, _)) => state,
+            Err(poisoned) => poisoned.into_inner().0,
+        };
+    }
+}
+
+fn close_idle(files: &OpenFiles, timeout: Duration) {
+    let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+    files.close_idle(first_stamp_of(sys::coarse_millis().saturating_sub(timeout_ms)));
+}
