@@ -42,6 +42,22 @@ fn messages(path: PathBuf) -> Vec<(Level, String)> {
     text.lines().map(line).map(|line| (line.level, line.message)).collect()
 }
 
+/// A key that stands there as a comment: `#key: value`; what is to be read has a space after the `#`.
+#[test]
+fn the_keys_that_the_log4rs_sample_offers_are_taken() {
+    lab_root();
+    let text = std::fs::read_to_string(format!("{SAMPLES}/log4rs.yaml")).unwrap();
+    let offered = |line: &&str| {
+        line.trim_start().starts_with('#') && !line.contains("# ") && line.contains(": ")
+    };
+    let keys: Vec<_> = text.lines().filter(offered).map(|line| line.replace('#', "")).collect();
+    assert_eq!(keys.len(), 2, "{keys:?}");
+    let yaml = keys
+        .iter()
+        .fold("local_root: $ENV{LAB_ROOT}\n".to_owned(), |yaml, key| yaml + key.trim() + "\n");
+    EquipmentScopedOutput::from_yaml_str(&yaml).unwrap_or_else(|err| panic!("{err}\n{yaml}"));
+}
+
 #[test]
 fn the_log4rs_sample_keeps_equipment_apart_and_collects_warnings_centrally() {
     let root = lab_root();
