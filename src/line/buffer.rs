@@ -7,6 +7,10 @@ use std::fmt::{self, Write as _};
 
 /// Appends a message to a buffer. A `Display` that returns an error leaves what it wrote: to
 /// `io::Write` that would be a reason to panic.
+#[cfg_attr(
+    not(any(feature = "log4rs", feature = "fern")),
+    allow(dead_code, reason = "only the adapters have messages")
+)]
 pub(crate) fn push_message(out: &mut Vec<u8>, message: fmt::Arguments<'_>) {
     struct Text<'a>(&'a mut Vec<u8>);
 

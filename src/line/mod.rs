@@ -14,7 +14,12 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-pub(crate) use buffer::{push_message, with_buffer};
+#[cfg_attr(
+    not(any(feature = "log4rs", feature = "fern")),
+    allow(unused_imports, reason = "only the adapters have messages")
+)]
+pub(crate) use buffer::push_message;
+pub(crate) use buffer::with_buffer;
 pub use escape::ControlCharacters;
 pub(crate) use escape::{escape_controls, may_hold_controls};
 use escape::{is_control, may_need_escapes, push_escape};

@@ -18,7 +18,7 @@ use super::EquipmentScopedAppender;
 /// Where an appender writes to, as its keys say it: the same in the old configuration and the new,
 /// unless that is what was changed.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Place([Option<Value>; 3]);
+pub(super) struct Place(pub(super) [Option<Value>; 3]);
 
 impl Place {
     pub(super) fn of(keys: &Value) -> Place {

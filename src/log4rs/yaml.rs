@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ::log4rs::append::Append;
 use ::log4rs::config::{Deserialize, Deserializers};
 use ::log4rs::encode::EncoderConfig;
-use serde::de::Error as _;
 use serde_value::Value;
 
 use super::encoder::LineConfig;
@@ -18,29 +17,39 @@ use crate::config::{Encoder, SinkConfig};
 use crate::sink::{EquipmentSink, WeakSink};
 
 /// The appender's keys in YAML: those of [`SinkConfig`], `encoder` among them.
-#[derive(Clone, Debug, Default)]
-pub struct EquipmentScopedAppenderConfig(pub SinkConfig);
+///
+/// It takes keys that cannot serve, too: they are an error of the deserializer, and only where no
+/// earlier appender can go on in the place of the new one.
+#[derive(Clone, Debug)]
+pub struct EquipmentScopedAppenderConfig {
+    keys: Result<SinkConfig, String>,
+    place: Place,
+}
 
-impl<'de> serde::Deserialize<'de> for EquipmentScopedAppenderConfig {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // By now log4rs has dropped the lines' numbers: the key must be named here.
-        let config = serde_path_to_error::deserialize(deserializer).map_err(|err| {
-            let (key, err) = (err.path().to_string(), err.into_inner());
-            if key == "." {
-                err
-            } else {
-                D::Error::custom(format_args!("{key}: {err}"))
-            }
-        })?;
-        Ok(EquipmentScopedAppenderConfig(config))
+impl From<SinkConfig> for EquipmentScopedAppenderConfig {
+    fn from(config: SinkConfig) -> EquipmentScopedAppenderConfig {
+        let text = |key: &Option<String>| key.clone().map(Value::String);
+        let place = Place([&config.local_root, &config.hostname, &config.path].map(text));
+        EquipmentScopedAppenderConfig { keys: Ok(config), place }
     }
 }
 
-/// The keys as they were written: one that cannot serve is an error only where no earlier appender can
-/// go on in its place.
-#[derive(serde::Deserialize)]
-#[serde(transparent)]
-pub struct Given(Value);
+impl<'de> serde::Deserialize<'de> for EquipmentScopedAppenderConfig {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let given = Value::deserialize(deserializer)?;
+        let place = Place::of(&given);
+        // By now log4rs has dropped the lines' numbers: the key must be named here.
+        let keys = serde_path_to_error::deserialize(given).map_err(|err| {
+            let (key, err) = (err.path().to_string(), err.into_inner());
+            if key == "." {
+                err.to_string()
+            } else {
+                format!("{key}: {err}")
+            }
+        });
+        Ok(EquipmentScopedAppenderConfig { keys, place })
+    }
+}
 
 /// Makes the appender from YAML, for [`register`](super::register).
 #[derive(Clone, Default)]
@@ -57,14 +66,13 @@ impl fmt::Debug for EquipmentScopedAppenderDeserializer {
 
 impl Deserialize for EquipmentScopedAppenderDeserializer {
     type Trait = dyn Append;
-    type Config = Given;
+    type Config = EquipmentScopedAppenderConfig;
 
     fn deserialize(
         &self,
-        Given(keys): Given,
+        EquipmentScopedAppenderConfig { keys, place }: EquipmentScopedAppenderConfig,
         deserializers: &Deserializers,
     ) -> anyhow::Result<Box<dyn Append>> {
-        let place = Place::of(&keys);
         match self.build(keys, deserializers) {
             Ok(appender) => Ok(self.living.begin(place, appender)),
             Err(err) => self.living.stand_in(place, &err).ok_or(err),
@@ -79,10 +87,10 @@ impl EquipmentScopedAppenderDeserializer {
 
     fn build(
         &self,
-        keys: Value,
+        keys: Result<SinkConfig, String>,
         deserializers: &Deserializers,
     ) -> anyhow::Result<EquipmentScopedAppender> {
-        let EquipmentScopedAppenderConfig(mut config) = keys.deserialize_into()?;
+        let mut config = keys.map_err(anyhow::Error::msg)?;
         let encoder = config.encoder.take().map(read_encoder).transpose()?;
         let sink = EquipmentSink::from_config(config).build()?;
         let encoding = match encoder {
