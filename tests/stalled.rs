@@ -191,12 +191,16 @@ fn a_stalled_sync_delays_nobody_who_does_not_need_it() {
     let delay = format!("inject=fdatasync:delay_enter={}", STALL.as_micros());
     let options =
         ["--seccomp-bpf", "-P", log.to_str().unwrap(), "-e", "trace=fdatasync", "-e", &delay];
-    let trace = tempfile::NamedTempFile::new().unwrap();
-    let told = Running::start(&mut traced(&options, trace.path(), &child("slow sync", dir.path())))
-        .finish();
-    let slowest = Duration::from_millis(told[0].parse().unwrap());
-    assert!(slowest < SLOWEST, "{slowest:?}");
-    assert_eq!(told[1], "not waited");
+    let stall = |_| {
+        let trace = tempfile::NamedTempFile::new().unwrap();
+        let child = child("slow sync", dir.path());
+        let told = Running::start(&mut traced(&options, trace.path(), &child)).finish();
+        assert_eq!(told[1], "not waited");
+        Duration::from_millis(told[0].parse().unwrap())
+    };
+    // As above: whoever waited would wait each time.
+    let stalls: Vec<_> = (0..3).map(stall).collect();
+    assert!(stalls.iter().any(|slowest| *slowest < SLOWEST), "{stalls:?}");
 }
 
 #[test]

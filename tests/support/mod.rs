@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use equipment_log::{EquipmentSink, EquipmentSinkBuilder};
 
@@ -271,10 +271,20 @@ impl Mount {
         run(Command::new("mount").args(["-o", &format!("remount,size={size}")]).arg(&self.at));
     }
 
-    /// Unmounts, which fails where a file is still open there.
+    /// Unmounts, which fails where a file is still open there: for good, or for the moment between a
+    /// fork and the exec of another test's child.
     pub(crate) fn unmount(self) {
-        run(Command::new("umount").arg(&self.at));
-        std::mem::forget(self);
+        let begun = Instant::now();
+        loop {
+            let out = Command::new("umount").arg(&self.at).output().unwrap();
+            if out.status.success() {
+                return std::mem::forget(self);
+            }
+            let why = String::from_utf8_lossy(&out.stderr);
+            let again = why.contains("busy") && begun.elapsed() < Duration::from_secs(10);
+            assert!(again, "{why}");
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 
