@@ -3,6 +3,7 @@
 //! Imports `error`, `layout` and the settings' own types. Values stay text until
 //! [`SinkConfig::check`], so that every mistake can name its key.
 
+mod queue;
 mod rotation;
 #[cfg(feature = "serde")]
 mod value;
@@ -11,6 +12,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use log::LevelFilter;
+pub(crate) use queue::QueueSettings;
+pub use queue::{QueueConfig, WhenDurable, WhenFull};
 
 use crate::error::Error;
 use crate::file::{sys, Access};
@@ -75,6 +78,8 @@ pub struct SinkConfig {
     pub idle_timeout: Option<String>,
     /// When a log is rotated. Default: never.
     pub rotation: Option<RotationConfig>,
+    /// A thread that writes, and what waits for it. Default: none, the logging thread writes.
+    pub queue: Option<QueueConfig>,
 }
 
 /// An encoder's configuration, kept as it is for the framework that has encoders.
@@ -95,6 +100,7 @@ pub(crate) struct Settings {
     pub(crate) access: Access,
     pub(crate) max_open_files: usize,
     pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) queue: Option<QueueSettings>,
 }
 
 impl SinkConfig {
@@ -162,6 +168,7 @@ impl SinkConfig {
                     _ => Err("a time above zero, such as 30 minutes".to_owned()),
                 }
             })?,
+            queue: self.queue.as_ref().map(QueueConfig::check).transpose()?,
         })
     }
 
@@ -331,6 +338,14 @@ macro_rules! setters {
                 limit: Some(limit_bytes.to_string()),
                 keep: Some(keep.to_string()),
             });
+            self
+        }
+
+        /// A thread of this sink's that writes, so that the logging thread only hands its record
+        /// over. A file system that stalls then holds up the records of all equipment, not of its own
+        /// alone. Default: none, the logging thread writes.
+        pub fn queue(mut self, queue: $crate::QueueConfig) -> Self {
+            self.$($config).+.queue = Some(queue);
             self
         }
     };

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Why something was refused or failed.
 ///
@@ -18,10 +19,11 @@ use std::path::{Path, PathBuf};
 /// assert!(err.is_invalid_id());
 /// assert!(err.to_string().contains("../etc"));
 /// ```
+#[derive(Clone)]
 pub struct Error(Box<Kind>);
 
 /// One kind for each operation. The boxed size keeps `Result<(), Error>` in a register.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Kind {
     /// A name that may not become part of a path.
     Name { what: &'static str, value: String, why: &'static str },
@@ -30,13 +32,17 @@ pub(crate) enum Kind {
     /// A configuration key with a value that cannot serve.
     Config { key: String, why: String },
     /// The operating system refused an operation on a path.
-    Io { doing: Doing, path: PathBuf, source: io::Error },
+    Io { doing: Doing, path: PathBuf, source: Arc<io::Error> },
     /// A record of which only a part fitted.
     Short { path: PathBuf, written: usize, length: usize },
     /// Something other than a regular file stands at the path.
     NotRegular { path: PathBuf, found: &'static str },
     /// A link below the root leads out of it.
     Outside { path: PathBuf, root: PathBuf },
+    /// A queue whose writer thread does not run: what came of it.
+    NoWriter { why: &'static str },
+    /// Records that were queued before, and could not be written.
+    Earlier { records: u64, source: Error },
 }
 
 /// The operation that failed, in the words of the message.
@@ -77,7 +83,7 @@ impl Error {
     }
 
     pub(crate) fn io(doing: Doing, path: &Path, source: io::Error) -> Error {
-        Error::from(Kind::Io { doing, path: path.to_owned(), source })
+        Error::from(Kind::Io { doing, path: path.to_owned(), source: Arc::new(source) })
     }
 
     /// An id, a tag's value or a host's name that may not become part of a path, or that differs
@@ -120,6 +126,18 @@ impl Error {
         matches!(*self.0, Kind::Io { doing: Doing::Rotate, .. })
     }
 
+    /// The queue has no writer thread: it ended, could not be started, or is another process's. The
+    /// record is lost.
+    pub fn is_queue(&self) -> bool {
+        matches!(*self.0, Kind::NoWriter { .. })
+    }
+
+    /// This record was queued. Others of the same equipment, queued before it, are lost: the one way
+    /// to tell of a record whose log call has long returned.
+    pub fn is_earlier_record(&self) -> bool {
+        matches!(*self.0, Kind::Earlier { .. })
+    }
+
     /// The file could not be synced, or was moved with its folder meanwhile: a second descriptor may
     /// mend that.
     pub(crate) fn may_be_synced_elsewhere(&self) -> bool {
@@ -138,6 +156,7 @@ impl Error {
     pub fn io_error(&self) -> Option<&io::Error> {
         match &*self.0 {
             Kind::Io { source, .. } => Some(source),
+            Kind::Earlier { source, .. } => source.io_error(),
             _ => None,
         }
     }
@@ -193,6 +212,12 @@ impl fmt::Display for Error {
                 path.display(),
                 root.display()
             ),
+            Kind::NoWriter { why } => write!(f, "cannot queue a record: {why}"),
+            Kind::Earlier { records, source } => {
+                let records_that =
+                    if *records == 1 { "record that was" } else { "records that were" };
+                write!(f, "{records} {records_that} queued before this one failed: {source}")
+            }
         }
     }
 }

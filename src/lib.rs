@@ -61,6 +61,33 @@
 //!   the host's name is in the file's. On Windows folders cannot be synced: a new file's entry is
 //!   as durable as the file system makes it.
 //!
+//! ## With a queue
+//!
+//! `queue: {}` in YAML, or [`QueueConfig`]: the log call hands the line over, with its time and scope,
+//! and one thread of the sink writes, many records at a time.
+//!
+//! | record | survives a panic or the end of the program | survives a power cut |
+//! |---|---|---|
+//! | below `fsync_level` | once it is written: within about ten milliseconds, and when `flush` returns | not promised |
+//! | durable, `durable: wait` | yes: its call returns when it is on disk, or with the error | yes |
+//! | durable, `durable: continue` | once it is written; the writer does so at once | once it is synced |
+//!
+//! - In one log the order is that in which records were handed over, also between threads: what one
+//!   thread logs after it has heard of another's record stands behind that.
+//! - [`EquipmentSink::flush`], `sync`, `close`, `reopen` and `stats` act after what was handed over
+//!   before. Dropping the last clone of a sink, and the drop of log4rs's handle, write what waits. A
+//!   newer sink for the same files, as a reload makes it, writes behind an older one's queue.
+//! - A full queue makes the call wait (`block`), or loses the record (`drop`), counts it, and says so
+//!   in the file where it is missing. A durable record whose call waits is never dropped. Another
+//!   record is taken in while fewer bytes than `limit` wait, so that one per thread may go beyond it.
+//! - A record that could not be written is lost as described below. Its call has returned by then: the
+//!   next call for the same log returns the error, as [`Error::is_earlier_record`], though its own
+//!   record is queued. The line that says a gap names the equipment alone, without other tags.
+//! - **One thread writes for all equipment.** A file system that stalls holds up the records of all, and
+//!   in the end, with `block`, their calls. Without a queue it holds up its own equipment's alone.
+//! - The thread is not in a child that `fork` made: there, a record is an error
+//!   ([`Error::is_queue`]), after at most 128 that are lost.
+//!
 //! # Handling IO failures
 //!
 //! Errors go to the framework: log4rs's error handler, and standard error under fern. A failure
@@ -140,6 +167,7 @@ mod error;
 mod file;
 mod layout;
 mod line;
+mod queue;
 mod scope;
 mod sink;
 mod stats;
@@ -149,7 +177,7 @@ pub mod fern;
 #[cfg(feature = "log4rs")]
 pub mod log4rs;
 
-pub use crate::config::{Encoder, RotationConfig, SinkConfig};
+pub use crate::config::{Encoder, QueueConfig, RotationConfig, SinkConfig, WhenDurable, WhenFull};
 pub use crate::equipment_id::EquipmentId;
 pub use crate::error::Error;
 #[cfg(feature = "fern")]

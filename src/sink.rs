@@ -13,13 +13,15 @@ use crate::error::Error;
 use crate::file::{LogFile, Root, Watch};
 use crate::layout::NoPath;
 use crate::line::{self, ControlCharacters, LineFormat};
+use crate::queue::{Elders, Queue};
 use crate::scope::{self, Scope, Whose};
 use crate::stats::{Counter, Counts, Stats};
 
 /// Writes ready records to the log of the equipment they belong to.
 ///
 /// The adapters for log4rs and fern stand on it; a program that uses neither may use it directly.
-/// Cheap to clone: all clones are one sink. When the last is dropped its files are closed.
+/// Cheap to clone: all clones are one sink. When the last is dropped, what is queued is written, and
+/// its files are closed.
 ///
 /// # Examples
 ///
@@ -39,11 +41,14 @@ use crate::stats::{Counter, Counts, Stats};
 pub struct EquipmentSink(Arc<Inner>);
 
 struct Inner {
+    /// None: the logging thread writes. Stands first: what waits is written before the files are let go.
+    queue: Option<Queue>,
     cache: Cache,
     _watch: Option<Watch>,
     fsync_level: log::LevelFilter,
     control: ControlCharacters,
     line: LineFormat,
+    elders: Elders,
     skipped: Counter,
     refused: Counter,
 }
@@ -71,8 +76,11 @@ impl EquipmentSink {
             access,
             max_open_files,
             idle_timeout,
+            queue,
         } = settings;
         let root = Root::new(layout.root().to_owned(), access);
+        let line = LineFormat::new(&hostname).control_characters(control);
+        let pattern = layout.pattern();
         let cache = Cache::new(layout, root, max_open_files);
         let watch =
             idle_timeout.map(|timeout| Watch::new(&cache.open_files, timeout)).transpose()?;
@@ -81,7 +89,9 @@ impl EquipmentSink {
             _watch: watch,
             fsync_level,
             control,
-            line: LineFormat::new(&hostname).control_characters(control),
+            elders: Elders::of(&pattern),
+            queue: queue.map(|settings| Queue::start(settings, &pattern, &line)).transpose()?,
+            line,
             skipped: Counter::default(),
             refused: Counter::default(),
         })))
@@ -90,7 +100,8 @@ impl EquipmentSink {
     /// Appends one record to the log of the scope's equipment.
     ///
     /// `record` is one line, its end is added where it is missing. When this returns, the record is
-    /// in the kernel; at the configured `fsync_level` or worse it is on disk. A scope without a tag
+    /// in the kernel; at the configured `fsync_level` or worse it is on disk. With a queue, a record
+    /// below that level is queued when this returns. A scope without a tag
     /// that the configured `path` names is not this sink's: nothing is written.
     ///
     /// # Errors
@@ -99,6 +110,8 @@ impl EquipmentSink {
     /// where something that must not be written stands at the path; [`Error::is_open`] and
     /// [`Error::is_write`] where the record is lost; [`Error::is_sync`] where it is written but not known to be on disk;
     /// [`Error::is_rotation`] where it is written, into a file that could not be rotated.
+    /// With a queue: [`Error::is_earlier_record`] where this record is queued and an earlier one is
+    /// lost; [`Error::is_queue`] where the queue has no writer.
     pub fn write(&self, scope: &Scope, level: log::Level, record: &[u8]) -> Result<(), Error> {
         if let [line @ .., b'\n'] = record {
             let keep = self.0.control == ControlCharacters::Keep;
@@ -142,8 +155,13 @@ impl EquipmentSink {
     ) -> Result<(), Error> {
         let inner = &*self.0;
         let say_gap = |gap: &_, out: &mut _| line::gap(out, &inner.line, scope, gap);
+        let durable = level <= inner.fsync_level;
         let written = inner.cache.with(scope, |file| {
-            if level <= inner.fsync_level {
+            if let Some(queue) = &inner.queue {
+                return queue.append(scope, file, record, durable);
+            }
+            inner.elders.flush();
+            if durable {
                 file.append_durable(record, &say_gap)
             } else {
                 file.append(record, &say_gap)
@@ -206,6 +224,11 @@ impl EquipmentSink {
 
     /// What became of every record so far.
     pub fn stats(&self) -> Stats {
+        self.flush();
+        self.counts()
+    }
+
+    fn counts(&self) -> Stats {
         let mut stats = Stats {
             skipped: self.0.skipped.get(),
             refused: self.0.refused.get(),
@@ -220,9 +243,16 @@ impl EquipmentSink {
         stats
     }
 
-    /// Returns when every record handed over before this call is in the kernel: at once, since a
-    /// record is written before its log call returns.
-    pub fn flush(&self) {}
+    /// Returns when every record handed over before this call is in the kernel, or counted as lost:
+    /// at once without a queue, since a record is then written before its log call returns.
+    pub fn flush(&self) {
+        let _ = self.written();
+    }
+
+    /// The same, with the reason why nothing more will be written.
+    fn written(&self) -> Result<(), Error> {
+        self.0.queue.as_ref().map_or(Ok(()), Queue::flush)
+    }
 
     /// Makes every record written so far durable, also where its file was closed meanwhile. What was
     /// moved or deleted by others is theirs.
@@ -237,6 +267,7 @@ impl EquipmentSink {
     /// Lets the next record of each log open its path anew: for a handler of `SIGHUP`, after a
     /// program has moved the files.
     pub fn reopen(&self) {
+        self.flush();
         self.0.cache.logs().iter().for_each(|log| log.file.reopen());
     }
 
@@ -265,6 +296,7 @@ impl EquipmentSink {
         wanted: impl Fn(&EquipmentId) -> bool,
         f: impl Fn(&LogFile) -> Result<(), Error>,
     ) -> Result<(), Error> {
+        self.written()?;
         let logs = self.0.cache.logs();
         let results = logs.iter().filter(|log| wanted(&log.equipment)).map(|log| f(&log.file));
         results.fold(Ok(()), Result::and)
@@ -281,7 +313,7 @@ impl EquipmentSink {
 
 impl fmt::Debug for EquipmentSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EquipmentSink").field("stats", &self.stats()).finish_non_exhaustive()
+        f.debug_struct("EquipmentSink").field("stats", &self.counts()).finish_non_exhaustive()
     }
 }
 

@@ -11,7 +11,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use equipment_log::{EquipmentScopedOutput, EquipmentSink};
+use equipment_log::{EquipmentScopedOutput, EquipmentSink, QueueConfig};
 use log4rs::append::{Append, AppenderConfig};
 
 /// A variable that nobody sets.
@@ -98,6 +98,20 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "path",
         "rotated",
     ),
+    // The queue.
+    ("local_root: ROOT\nqueue: 8 mb", "queue", "nvalid type"),
+    ("local_root: ROOT\nqueue: {limt: 8 mb}", "limt", "when_full"),
+    ("local_root: ROOT\nqueue: {limit: [8]}", "queue.limit", "nvalid type"),
+    ("local_root: ROOT\nqueue: {limit: 0}", "queue.limit", "from 1 on"),
+    ("local_root: ROOT\nqueue: {limit: 0 mb}", "queue.limit", "\"0 mb\""),
+    ("local_root: ROOT\nqueue: {limit: -1}", "queue.limit", "such as 8 mb"),
+    ("local_root: ROOT\nqueue: {limit: ''}", "queue.limit", "such as 8 mb"),
+    ("local_root: ROOT\nqueue: {limit: 8 megs}", "queue.limit", "such as 8 mb"),
+    ("local_root: ROOT\nqueue: {limit: 99999999 tb}", "queue.limit", "memory"),
+    ("local_root: ROOT\nqueue: {limit: 15 eb}", "queue.limit", "memory"),
+    ("local_root: ROOT\nqueue: {when_full: wait}", "queue.when_full", "block or drop"),
+    ("local_root: ROOT\nqueue: {when_full: true}", "queue.when_full", "block or drop"),
+    ("local_root: ROOT\nqueue: {durable: block}", "queue.durable", "wait or continue"),
 ];
 
 /// Every key that both adapters have, and whose value is a single one.
@@ -192,6 +206,7 @@ fn an_unknown_key_is_answered_with_all_that_are_known() {
     for key in KEYS {
         assert_refused("local_root: ROOT\nrotate: daily", "rotate", key);
     }
+    assert_refused("local_root: ROOT\nrotate: daily", "rotate", "queue");
 }
 
 #[test]
@@ -288,6 +303,8 @@ fn a_builder_refuses_what_the_yaml_would() {
         (sink().idle_timeout(Duration::ZERO), "idle_timeout"),
         (sink().rotation(0, 5), "rotation.limit"),
         (sink().rotation(1024, 0), "rotation.keep"),
+        (sink().queue(QueueConfig::new().limit(0)), "queue.limit"),
+        (sink().queue(QueueConfig::new().limit(u64::MAX)), "queue.limit"),
         (EquipmentSink::builder(""), "local_root"),
     ] {
         let error = builder.build().unwrap_err();
@@ -306,7 +323,10 @@ fn a_configuration_that_is_right_is_taken_and_creates_nothing_by_itself() {
          rotation: {{limit: 10 mb, keep: 5}}\n",
         folder.path().join("logs").display(),
     );
-    assert_eq!(log4rs_error(&yaml), None);
-    assert_eq!(fern_error(&yaml), None);
+    for queue in ["~", "{}", "{limit: 8 mb}", "{limit: 64kb, when_full: drop, durable: continue}"] {
+        let yaml = format!("{yaml}queue: {queue}\n");
+        assert_eq!(log4rs_error(&yaml), None);
+        assert_eq!(fern_error(&yaml), None);
+    }
     assert!(is_empty(folder.path()));
 }

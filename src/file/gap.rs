@@ -38,7 +38,12 @@ impl Gaps {
 
     /// Counts lost records.
     pub(crate) fn add(&self, records: u64, reason: impl FnOnce() -> String) {
-        self.put(|| Gap { records, since: SystemTime::now(), reason: reason() });
+        let mut gap = self.gap.lock().unwrap_or_else(PoisonError::into_inner);
+        match gap.as_mut() {
+            Some(gap) => gap.records += records,
+            None => *gap = Some(Gap { records, since: SystemTime::now(), reason: reason() }),
+        }
+        self.due.store(true, Ordering::Release);
     }
 
     /// Takes the gap, to say it.
@@ -48,14 +53,12 @@ impl Gaps {
         gap.take()
     }
 
-    /// Puts back what could not be said.
-    pub(crate) fn put_back(&self, gap: Gap) {
-        let earlier = (gap.since, gap.reason.clone());
-        self.put(|| gap);
+    /// Puts back what could not be said: it was lost before what was added meanwhile.
+    pub(crate) fn put_back(&self, earlier: Gap) {
         let mut gap = self.gap.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(gap) = gap.as_mut() {
-            (gap.since, gap.reason) = earlier;
-        }
+        let records = earlier.records + gap.take().map_or(0, |later| later.records);
+        *gap = Some(Gap { records, ..earlier });
+        self.due.store(true, Ordering::Release);
     }
 
     /// Nobody will write through this any more.
@@ -74,12 +77,12 @@ impl Gaps {
         left.into_iter().for_each(|gap| self.put_back(gap));
     }
 
-    fn put(&self, lost: impl FnOnce() -> Gap) {
-        let lost = lost();
+    /// Adds records that were lost elsewhere, later than those that are counted here.
+    pub(crate) fn put_later(&self, later: Gap) {
         let mut gap = self.gap.lock().unwrap_or_else(PoisonError::into_inner);
         match gap.as_mut() {
-            Some(gap) => gap.records += lost.records,
-            None => *gap = Some(lost),
+            Some(gap) => gap.records += later.records,
+            None => *gap = Some(later),
         }
         self.due.store(true, Ordering::Release);
     }

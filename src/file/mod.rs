@@ -3,6 +3,7 @@
 //! Imports `error` and `stats`. Everything here that blocks concerns this file alone: no lock of
 //! another file's, and none that all files share, is held over an open, a write or a sync.
 
+mod batch;
 mod durable;
 mod fresh;
 mod gap;
@@ -10,6 +11,7 @@ mod group;
 mod idle;
 mod open;
 mod open_files;
+mod queued;
 mod root;
 mod rotate;
 pub(crate) mod sys;
@@ -26,11 +28,13 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use arc_swap::ArcSwapOption;
 
+pub(crate) use batch::Batch;
 pub(crate) use gap::Gap;
 use gap::Gaps;
 pub(crate) use idle::Watch;
 use open::{OpenFile, Wrote};
 use open_files::{Holder, Why};
+use queued::Queued;
 pub(crate) use root::{Access, Root};
 pub(crate) use rotate::Rotation;
 
@@ -70,6 +74,7 @@ pub(crate) struct LogFile {
     last_used: AtomicU64,
     gaps: Gaps,
     pub(crate) tally: Tally,
+    pub(crate) queued: Queued,
     /// How many of the records written are covered by a sync of the whole. Outlives the descriptor.
     synced: AtomicU64,
     /// Held by whoever opens the file.
@@ -92,6 +97,7 @@ impl LogFile {
             last_used: AtomicU64::new(0),
             tally: Tally::default(),
             gaps: Gaps::default(),
+            queued: Queued::default(),
             synced: AtomicU64::new(0),
             opening: Mutex::new(()),
             root: Arc::clone(root),
@@ -99,6 +105,11 @@ impl LogFile {
             open_files: Arc::clone(open_files),
             me: me.clone(),
         })
+    }
+
+    /// A reference that keeps the log.
+    pub(crate) fn shared(&self) -> Option<Arc<LogFile>> {
+        self.me.upgrade()
     }
 
     /// The path below the root.
@@ -147,14 +158,31 @@ impl LogFile {
     }
 
     /// Counts records that are not whole in the file, for the line that will say so.
-    fn lose(&self, records: u64, err: &Error) {
+    pub(crate) fn lose(&self, records: u64, err: &Error) {
         self.tally.lost.add(records);
         self.gaps.add(records, || err.reason());
+    }
+
+    /// Says, before the next record, that others are missing here; they are counted already.
+    pub(crate) fn say_missing(&self, gap: Gap) {
+        self.gaps.put_later(gap);
     }
 
     fn write(&self, open: &OpenFile, record: &[u8], say_gap: SayGap<'_>) -> Result<(), Error> {
         self.write_twice(open, record, say_gap).inspect_err(|_| {
             // The reason may be another's fragment's too.
+            open.end_unsure.store(true, Ordering::Release);
+        })
+    }
+
+    /// The same for a record of which a first write left a part.
+    fn write_again(
+        &self,
+        open: &OpenFile,
+        record: &[u8],
+        say_gap: SayGap<'_>,
+    ) -> Result<(), Error> {
+        self.write_last(open, record, say_gap).inspect_err(|_| {
             open.end_unsure.store(true, Ordering::Release);
         })
     }
@@ -167,15 +195,20 @@ impl LogFile {
         record: &[u8],
         say_gap: SayGap<'_>,
     ) -> Result<(), Error> {
-        let failed = |err| {
-            self.tally.write_failures.add(1);
-            Error::io(Doing::Write, &self.path, err)
-        };
-        let Wrote::Part(_) = self.write_once(open, record, say_gap).map_err(failed)? else {
+        let Wrote::Part(_) =
+            self.write_once(open, record, say_gap).map_err(|err| self.failed(err))?
+        else {
             return Ok(());
         };
         self.tally.write_failures.add(1);
-        let Wrote::Part(written) = self.write_once(open, record, say_gap).map_err(failed)? else {
+        self.write_last(open, record, say_gap)
+    }
+
+    /// The second write of a record.
+    fn write_last(&self, open: &OpenFile, record: &[u8], say_gap: SayGap<'_>) -> Result<(), Error> {
+        let Wrote::Part(written) =
+            self.write_once(open, record, say_gap).map_err(|err| self.failed(err))?
+        else {
             return Ok(());
         };
         Err(Error::from(Kind::Short {
@@ -183,6 +216,11 @@ impl LogFile {
             written,
             length: record.len(),
         }))
+    }
+
+    fn failed(&self, err: io::Error) -> Error {
+        self.tally.write_failures.add(1);
+        Error::io(Doing::Write, &self.path, err)
     }
 
     fn write_once(&self, open: &OpenFile, record: &[u8], say_gap: SayGap<'_>) -> io::Result<Wrote> {
@@ -312,6 +350,7 @@ impl LogFile {
     /// Nobody will write any more.
     pub(crate) fn let_go_for_good(&self) {
         drop(self.take());
+        self.queued.take_dropped().into_iter().for_each(|gap| self.say_missing(gap));
         self.gaps.leave_to_next(&self.path);
     }
 
