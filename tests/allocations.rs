@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 use allocation_counter::measure;
-use equipment_log::{EquipmentSink, Scope};
+use equipment_log::{EquipmentSink, QueueConfig, Scope};
 use log::Level;
 
 /// How often this thread allocates during the hundred calls after the first two, which open the
@@ -48,6 +48,27 @@ fn a_record_of_many_equipments_in_turn_allocates_nothing() {
     let allocations = allocations_of(|_| {
         scopes.iter().for_each(|scope| sink.write(scope, Level::Info, b"stage homed").unwrap());
     });
+    assert_eq!(allocations, 0);
+}
+
+#[test]
+fn a_queued_record_allocates_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let sink = EquipmentSink::builder(root.path()).queue(QueueConfig::new()).build().unwrap();
+    let scopes: Vec<_> = (0..4).map(|i| Scope::new(format!("STAGE_{i:02}")).unwrap()).collect();
+    let allocations = allocations_of(|_| {
+        scopes.iter().for_each(|scope| sink.write(scope, Level::Info, b"stage homed").unwrap());
+    });
+    assert_eq!(allocations, 0);
+    assert_eq!(sink.stats().total.written, 408);
+}
+
+#[test]
+fn a_durable_record_that_is_queued_allocates_nothing_on_its_thread() {
+    let root = tempfile::tempdir().unwrap();
+    let sink = EquipmentSink::builder(root.path()).queue(QueueConfig::new()).build().unwrap();
+    let scope = Scope::new("CONFOCAL_01").unwrap();
+    let allocations = allocations_of(|_| sink.write(&scope, Level::Error, b"lamp out").unwrap());
     assert_eq!(allocations, 0);
 }
 
