@@ -16,7 +16,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use equipment_log::{EquipmentSink, Scope};
+use equipment_log::{EquipmentSink, EquipmentSinkBuilder, QueueConfig, Scope, WhenDurable};
 use log::{Level, LevelFilter};
 use support::trace::{self, Call};
 use support::{child, lacks, log_of, sink, tell, Mount, Need, Running};
@@ -29,22 +29,26 @@ const CALLS: &str = "trace=openat,openat2,mkdir,mkdirat,close,write,fsync,fdatas
 fn child_plays_its_role() {
     let Some((role, root)) = support::role() else { return };
     match role.as_str() {
-        "many threads" => many_threads(&root),
+        "many threads" => many_threads(&sink(&root)),
+        "many threads, queued" => many_threads(&queued(&root)),
+        "one by one, queued" => one_by_one(&queued(&root)),
+        "sixteen threads, queued" => sixteen_threads(&queued(&root)),
+        "without waiting" => without_waiting(&root),
         "each level" => each_level(&root),
         "folders" => folders(&root),
         "evicted" => evicted(&root),
         "reloaded" => reloaded(&root),
         "rotated by another" => rotated_by_another(&root),
         "synced at last" => synced_at_last(&root),
-        "one by one" => one_by_one(&root),
-        "sixteen threads" => sixteen_threads(&root),
+        "one by one" => one_by_one(&sink(&root)),
+        "sixteen threads" => sixteen_threads(&sink(&root)),
         role => panic!("unknown role {role}"),
     }
 }
 
 /// ERRORs from four threads to one file; each tells what its log call returned.
-fn many_threads(root: &Path) {
-    let sink = sink(root).build().unwrap();
+fn many_threads(sink: &EquipmentSinkBuilder) {
+    let sink = sink.clone().build().unwrap();
     thread::scope(|threads| {
         for thread in 0..4 {
             let sink = &sink;
@@ -53,8 +57,12 @@ fn many_threads(root: &Path) {
     });
 }
 
-fn one_by_one(root: &Path) {
-    let sink = sink(root).build().unwrap();
+fn queued(root: &Path) -> EquipmentSinkBuilder {
+    sink(root).queue(QueueConfig::new())
+}
+
+fn one_by_one(sink: &EquipmentSinkBuilder) {
+    let sink = sink.clone().build().unwrap();
     (0..5).for_each(|n| error(&sink, &format!("r0-{n}-")));
 }
 
@@ -124,8 +132,11 @@ fn each_acknowledgement_follows_a_sync_that_began_after_its_write() {
     }
     let dir = tempdir().unwrap();
     let root = dir.path().join("logs");
-    let (_, calls) = trace_of("many threads", &["-e", CALLS], &root);
-    assert_eq!(assert_synced_before_told(&calls, &log_of(&root, "EQ")), 100);
+    for role in ["many threads", "many threads, queued"] {
+        let root = root.join(role);
+        let (_, calls) = trace_of(role, &["-e", CALLS], &root);
+        assert_eq!(assert_synced_before_told(&calls, &log_of(&root, "EQ")), 100);
+    }
 }
 
 /// Tells which level comes next, and logs it.
@@ -386,19 +397,21 @@ fn after_a_failed_sync_the_record_is_written_and_synced_through_a_new_descriptor
     if lacks(&[Need::Strace]) {
         return;
     }
-    let dir = tempdir().unwrap();
-    let root = dir.path().canonicalize().unwrap().join("logs");
-    let options = ["-e", CALLS, "-e", "inject=fdatasync:error=EIO:when=1"];
-    let (told, calls) = trace_of("one by one", &options, &root);
-    let log = log_of(&root, "EQ");
-    assert_eq!(assert_no_second_sync(&calls, &log), 1);
-    assert_eq!(assert_synced_before_told(&calls, &log), 5, "{told:?}");
-    // The file was made by a record whose sync failed: its folders are owed still.
-    let base = root.parent().unwrap();
-    assert_eq!(
-        synced_folders(&calls, None, "ok r0-1-"),
-        paths(base, ["", "logs", "logs/EQ", "logs/EQ/.exlab-wizard"])
-    );
+    for role in ["one by one", "one by one, queued"] {
+        let dir = tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap().join("logs");
+        let options = ["-e", CALLS, "-e", "inject=fdatasync:error=EIO:when=1"];
+        let (told, calls) = trace_of(role, &options, &root);
+        let log = log_of(&root, "EQ");
+        assert_eq!(assert_no_second_sync(&calls, &log), 1);
+        assert_eq!(assert_synced_before_told(&calls, &log), 5, "{told:?}");
+        // The file was made by a record whose sync failed: its folders are owed still.
+        let base = root.parent().unwrap();
+        assert_eq!(
+            synced_folders(&calls, None, "ok r0-1-"),
+            paths(base, ["", "logs", "logs/EQ", "logs/EQ/.exlab-wizard"])
+        );
+    }
 }
 
 #[test]
@@ -407,10 +420,14 @@ fn nobody_who_waited_for_a_sync_that_failed_is_told_ok() {
         return;
     }
     // strace counts for each thread by itself: the first sync of each fails.
-    for faults in ["inject=fdatasync:error=EIO:when=1", "inject=fdatasync:error=EIO:when=3+4"] {
+    for (role, faults) in [
+        ("many threads", "inject=fdatasync:error=EIO:when=1"),
+        ("many threads", "inject=fdatasync:error=EIO:when=3+4"),
+        ("many threads, queued", "inject=fdatasync:error=EIO:when=2..3"),
+    ] {
         let dir = tempdir().unwrap();
         let root = dir.path().join("logs");
-        let (told, calls) = trace_of("many threads", &["-e", CALLS, "-e", faults], &root);
+        let (told, calls) = trace_of(role, &["-e", CALLS, "-e", faults], &root);
         let log = log_of(&root, "EQ");
         assert!(assert_no_second_sync(&calls, &log) > 0);
         let ok = assert_synced_before_told(&calls, &log);
@@ -481,8 +498,8 @@ fn fail_the_disk(mkfs: &str, megabytes: u64) {
 }
 
 /// Ten ERRORs from each of 16 threads to one file.
-fn sixteen_threads(root: &Path) {
-    let sink = sink(root).build().unwrap();
+fn sixteen_threads(sink: &EquipmentSinkBuilder) {
+    let sink = sink.clone().build().unwrap();
     let start = std::sync::Barrier::new(16);
     thread::scope(|threads| {
         for thread in 0..16 {
@@ -504,8 +521,42 @@ fn sixteen_threads_share_their_syncs_eight_records_to_each_or_more() {
     let root = dir.path().join("logs");
     // So slow that every thread writes its next record meanwhile, on a busy machine too.
     let slow = ["-e", CALLS, "-e", "inject=fdatasync:delay_enter=100000"];
-    let (_, calls) = trace_of("sixteen threads", &slow, &root);
-    assert_eq!(assert_synced_before_told(&calls, &log_of(&root, "EQ")), 160);
-    let syncs = calls.iter().filter(|call| call.name == "fdatasync").count();
-    assert!(syncs <= 160 / 8, "{syncs} syncs for 160 records");
+    for role in ["sixteen threads", "sixteen threads, queued"] {
+        let root = root.join(role);
+        let (_, calls) = trace_of(role, &slow, &root);
+        assert_eq!(assert_synced_before_told(&calls, &log_of(&root, "EQ")), 160);
+        let syncs = calls.iter().filter(|call| call.name == "fdatasync").count();
+        assert!(syncs <= 160 / 8, "{syncs} syncs for 160 records");
+    }
+}
+
+/// ERRORs that are queued, and the end of the program.
+fn without_waiting(root: &Path) {
+    let queue = QueueConfig::new().durable(WhenDurable::Continue);
+    let sink = sink(root).queue(queue).build().unwrap();
+    (0..3).for_each(|n| error(&sink, &format!("r0-{n}-")));
+    drop(sink);
+    tell("end");
+}
+
+#[test]
+fn an_error_that_nobody_waits_for_is_synced_at_once_all_the_same() {
+    if lacks(&[Need::Strace]) {
+        return;
+    }
+    let dir = tempdir().unwrap();
+    let root = dir.path().join("logs");
+    let slow = ["-e", CALLS, "-e", "inject=fdatasync:delay_enter=1000000"];
+    let (_, calls) = trace_of("without waiting", &slow, &root);
+    let log = log_of(&root, "EQ");
+    let told = |what: &str| calls.iter().find(|call| call.args.contains(what)).unwrap();
+    let syncs: Vec<_> = calls.iter().filter(|call| call.name == "fdatasync").collect();
+    // The calls returned before the first sync had ended; the last one covered the last record.
+    assert!(told("told ok r0-2-").ended < syncs[0].ended, "a call waited");
+    let last_write =
+        calls.iter().rfind(|call| call.name == "write" && call.path() == Some(&log)).unwrap();
+    let last = syncs.last().unwrap();
+    assert!(
+        last.succeeded() && last_write.ended < last.began && last.ended < told("told end").began
+    );
 }

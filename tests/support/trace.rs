@@ -48,7 +48,7 @@ impl Call {
 ///
 /// Without `--seccomp-bpf`, which is faster: with it, strace 6.1 injects no signals.
 pub(crate) fn traced(options: &[&str], out: &Path, child: &Command) -> Command {
-    let common = ["strace", "-f", "-y", "-s", "64", "-o"];
+    let common = ["strace", "-f", "-y", "-s", "4096", "-o"];
     let outer = common
         .iter()
         .map(OsString::from)
