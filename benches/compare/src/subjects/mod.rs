@@ -20,11 +20,13 @@ pub const OURS: &str = "equipment-log, ready line";
 pub const OURS_LOG4RS: &str = "equipment-log below log4rs, our line";
 pub const OURS_LOG4RS_PATTERN: &str = "equipment-log below log4rs, its pattern";
 pub const OURS_FERN: &str = "equipment-log below fern, our line";
+pub const OURS_QUEUED: &str = "equipment-log, ready line, queued";
+pub const OURS_LOG4RS_QUEUED: &str = "equipment-log below log4rs, our line, queued";
 
 /// Direct, through a framework, with the structured line.
 pub const OUR_LINES: [&str; 2] = [OURS_LOG4RS, OURS_FERN];
 /// Through a queue, ready and structured.
-pub const OUR_QUEUES: [&str; 0] = [];
+pub const OUR_QUEUES: [&str; 2] = [OURS_QUEUED, OURS_LOG4RS_QUEUED];
 /// Those of ours that write ERRORs.
 pub const OUR_SYNCS: [&str; 2] = [OURS, OURS_LOG4RS];
 
@@ -68,6 +70,8 @@ pub const ALL: &[Entry] = &[
     entry(LOG4RS, 10_000, log4rs::file),
     entry("log4rs rolling_file", 10_000, log4rs::rolling_file),
     entry("tracing-appender", 100, tracing::direct),
+    entry(OURS_QUEUED, 10_000, ours::core_queued).durable(),
+    entry(OURS_LOG4RS_QUEUED, 10_000, ours::log4rs_queued).durable(),
     entry(SPDLOG_QUEUED, 10_000, spdlog::queued),
     entry("tracing-appender non_blocking", 100, tracing::queued),
 ];

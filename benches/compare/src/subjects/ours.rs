@@ -1,7 +1,7 @@
 //! equipment-log: one sink, appender or output for all files, and a scope for each piece of equipment.
 
 use equipment_log::fern::{line_format_for, EquipmentScopedOutput};
-use equipment_log::{EquipmentScopedAppender, EquipmentSink, Scope};
+use equipment_log::{EquipmentScopedAppender, EquipmentSink, QueueConfig, Scope};
 use log4rs::config::{Appender, Config, Root};
 use log4rs::encode::pattern::PatternEncoder;
 
@@ -68,6 +68,17 @@ impl Subject for Adapter {
 pub fn core(site: &Site) -> Box<dyn Subject> {
     let builder = EquipmentSink::builder(site.root()).hostname(HOST).max_open_files(MAX_OPEN_FILES);
     Box::new(Core::new(&builder.build().expect("a sink"), site))
+}
+
+pub fn core_queued(site: &Site) -> Box<dyn Subject> {
+    let builder = EquipmentSink::builder(site.root()).hostname(HOST).max_open_files(MAX_OPEN_FILES);
+    Box::new(Core::new(&builder.queue(QueueConfig::new()).build().expect("a sink"), site))
+}
+
+pub fn log4rs_queued(site: &Site) -> Box<dyn Subject> {
+    let builder = EquipmentScopedAppender::builder().hostname(HOST).max_open_files(MAX_OPEN_FILES);
+    let builder = builder.queue(QueueConfig::new());
+    below_log4rs(builder.build(site.root()).expect("an appender"), site)
 }
 
 pub fn log4rs_line(site: &Site) -> Box<dyn Subject> {
