@@ -51,7 +51,7 @@ fn the_keys_that_the_log4rs_sample_offers_are_taken() {
         line.trim_start().starts_with('#') && !line.contains("# ") && line.contains(": ")
     };
     let keys: Vec<_> = text.lines().filter(offered).map(|line| line.replace('#', "")).collect();
-    assert_eq!(keys.len(), 2, "{keys:?}");
+    assert_eq!(keys.len(), 3, "{keys:?}");
     let yaml = keys
         .iter()
         .fold("local_root: $ENV{LAB_ROOT}\n".to_owned(), |yaml, key| yaml + key.trim() + "\n");
