@@ -36,7 +36,9 @@ const KEYS: &[&str] = &[
     "encoder: {precision: millis}",
     "idle_timeout: 10 ms",
     "rotation: {limit: 1 gb, keep: 3}",
+    "queue: {limit: 64 kb}",
     "max_open_files: 1",
+    "queue: {durable: continue}",
     "fsync_level: warn",
 ];
 

@@ -15,13 +15,13 @@ mod queued;
 mod root;
 mod rotate;
 pub(crate) mod sys;
+mod write;
 
 /// The lock and the condition variable under the state machines of this folder.
 mod sync {
     pub(super) use std::sync::{Condvar, Mutex, PoisonError};
 }
 
-use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -32,13 +32,13 @@ pub(crate) use batch::Batch;
 pub(crate) use gap::Gap;
 use gap::Gaps;
 pub(crate) use idle::Watch;
-use open::{OpenFile, Wrote};
+use open::OpenFile;
 use open_files::{Holder, Why};
 use queued::Queued;
 pub(crate) use root::{Access, Root};
 pub(crate) use rotate::Rotation;
 
-use crate::error::{Doing, Error, Kind};
+use crate::error::{Doing, Error};
 use crate::stats::Tally;
 
 /// The open files of one sink.
@@ -166,117 +166,6 @@ impl LogFile {
     /// Says, before the next record, that others are missing here; they are counted already.
     pub(crate) fn say_missing(&self, gap: Gap) {
         self.gaps.put_later(gap);
-    }
-
-    fn write(&self, open: &OpenFile, record: &[u8], say_gap: SayGap<'_>) -> Result<(), Error> {
-        self.write_twice(open, record, say_gap).inspect_err(|_| {
-            // The reason may be another's fragment's too.
-            open.end_unsure.store(true, Ordering::Release);
-        })
-    }
-
-    /// The same for a record of which a first write left a part.
-    fn write_again(
-        &self,
-        open: &OpenFile,
-        record: &[u8],
-        say_gap: SayGap<'_>,
-    ) -> Result<(), Error> {
-        self.write_last(open, record, say_gap).inspect_err(|_| {
-            open.end_unsure.store(true, Ordering::Release);
-        })
-    }
-
-    /// One write, and after a short one a second of the whole record, on a line of its own: either
-    /// it fits by now, or the OS says why it does not.
-    fn write_twice(
-        &self,
-        open: &OpenFile,
-        record: &[u8],
-        say_gap: SayGap<'_>,
-    ) -> Result<(), Error> {
-        let Wrote::Part(_) =
-            self.write_once(open, record, say_gap).map_err(|err| self.failed(err))?
-        else {
-            return Ok(());
-        };
-        self.tally.write_failures.add(1);
-        self.write_last(open, record, say_gap)
-    }
-
-    /// The second write of a record.
-    fn write_last(&self, open: &OpenFile, record: &[u8], say_gap: SayGap<'_>) -> Result<(), Error> {
-        let Wrote::Part(written) =
-            self.write_once(open, record, say_gap).map_err(|err| self.failed(err))?
-        else {
-            return Ok(());
-        };
-        Err(Error::from(Kind::Short {
-            path: self.path.to_path_buf(),
-            written,
-            length: record.len(),
-        }))
-    }
-
-    fn failed(&self, err: io::Error) -> Error {
-        self.tally.write_failures.add(1);
-        Error::io(Doing::Write, &self.path, err)
-    }
-
-    fn write_once(&self, open: &OpenFile, record: &[u8], say_gap: SayGap<'_>) -> io::Result<Wrote> {
-        if open.end_unsure.load(Ordering::Acquire) || self.gaps.due() {
-            return self.write_after_trouble(open, record, say_gap);
-        }
-        let wrote = open.write(record)?;
-        if let Wrote::Part(written) = wrote {
-            self.seal(open, &record[..written]);
-        }
-        Ok(wrote)
-    }
-
-    /// Writes what must stand before the record, and the record, in one write: a line end where the
-    /// file ends in a fragment, and the line that says what is missing.
-    fn write_after_trouble(
-        &self,
-        open: &OpenFile,
-        record: &[u8],
-        say_gap: SayGap<'_>,
-    ) -> io::Result<Wrote> {
-        let _mending = open.mending.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut bytes = Vec::new();
-        if open.end_unsure.load(Ordering::Acquire) && open.is_torn() {
-            bytes.push(b'\n');
-        }
-        self.gaps.take_over(&self.path);
-        let gap = self.gaps.take();
-        if let Some(gap) = &gap {
-            say_gap(gap, &mut bytes);
-        }
-        let said_at = bytes.len();
-        bytes.extend_from_slice(record);
-
-        let wrote = open.write(&bytes);
-        let written = match &wrote {
-            Ok(Wrote::Whole) => bytes.len(),
-            Ok(Wrote::Part(written)) => *written,
-            Err(_) => 0,
-        };
-        if written > 0 {
-            open.end_unsure.store(false, Ordering::Release);
-        }
-        if written < said_at {
-            gap.into_iter().for_each(|gap| self.gaps.put_back(gap));
-        }
-        if let Ok(Wrote::Part(written)) = wrote {
-            self.seal(open, &bytes[..written]);
-        }
-        wrote
-    }
-
-    fn seal(&self, open: &OpenFile, fragment: &[u8]) {
-        if !open.seal(fragment, || self.root.open_to_overwrite(self.relative())) {
-            open.end_unsure.store(true, Ordering::Release);
-        }
     }
 
     /// The open file, opened now if it is not.
