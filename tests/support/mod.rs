@@ -23,16 +23,18 @@ const ROLE: &str = "EQUIPMENT_LOG_TEST_ROLE";
 
 /// What a test cannot do without.
 #[derive(Clone, Copy)]
-pub(crate) enum Need {
+pub(crate) enum Need<'a> {
     /// To be root, and allowed to mount.
     Root,
     /// To be allowed to trace a child with strace.
     Strace,
     /// Another program.
-    Tool(&'static str),
+    Tool(&'a str),
+    /// A module of this Python interpreter.
+    PythonModule(&'a str, &'a str),
 }
 
-impl Need {
+impl Need<'_> {
     fn is_met(self) -> bool {
         let works = |program: &str, args: &[&str]| {
             Command::new(program).args(args).output().is_ok_and(|out| out.status.success())
@@ -41,20 +43,22 @@ impl Need {
             Need::Root => works("unshare", &["--mount", "true"]),
             Need::Strace => works("strace", &["-f", "-o", "/dev/null", "true"]),
             Need::Tool(name) => works("sh", &["-c", &format!("command -v {name}")]),
+            Need::PythonModule(python, module) => works(python, &["-c", &format!("import {module}")]),
         }
     }
 
-    fn words(self) -> &'static str {
+    fn words(self) -> String {
         match self {
-            Need::Root => "root, with the right to mount",
-            Need::Strace => "strace, with the right to trace",
-            Need::Tool(name) => name,
+            Need::Root => "root, with the right to mount".to_owned(),
+            Need::Strace => "strace, with the right to trace".to_owned(),
+            Need::Tool(name) => name.to_owned(),
+            Need::PythonModule(python, module) => format!("the module {module} of {python}"),
         }
     }
 }
 
 /// Whether the test must be left out; says why. On CI nothing may be left out.
-pub(crate) fn lacks(needs: &[Need]) -> bool {
+pub(crate) fn lacks(needs: &[Need<'_>]) -> bool {
     let lacking: Vec<_> =
         needs.iter().filter(|need| !need.is_met()).map(|need| need.words()).collect();
     if lacking.is_empty() {
