@@ -134,8 +134,7 @@ fn rsyslog_delivers_every_record_of_three_pieces_of_equipment_over_a_rotation() 
     for id in EQUIPMENT {
         (0..100).for_each(|_| send(id, Level::Info));
     }
-    let mut rsyslog =
-        Rsyslog::start(&lab, &state, listener.local_addr().unwrap().port());
+    let mut rsyslog = Rsyslog::start(&lab, &state, listener.local_addr().unwrap().port());
     let mut received = accept(&listener, &mut rsyslog);
     let mut got = vec![received.next()];
 
@@ -164,7 +163,8 @@ fn rsyslog_delivers_every_record_of_three_pieces_of_equipment_over_a_rotation() 
             assert_eq!(record["proj"], "PROJ-0042", "{record:?}");
             assert_eq!(record["kind"], "", "{record:?}");
             humantime::parse_rfc3339(&record["time"]).unwrap_or_else(|_| panic!("{record:?}"));
-            let rest = record["message"].strip_prefix("record ").unwrap_or_else(|| panic!("{record:?}"));
+            let rest =
+                record["message"].strip_prefix("record ").unwrap_or_else(|| panic!("{record:?}"));
             let (number, rest) = rest.split_once(' ').unwrap();
             assert_eq!(rest, "[run:forged] \"quoted\" µm \\\\ \\n end");
             let field = |name| record[name].clone();
@@ -191,7 +191,12 @@ fn their_expressions_take_the_fields_from_path_and_line() {
     let folder = tempfile::tempdir().unwrap();
     let (logger, _, _) = kit::logger(folder.path());
     let bare = Scope::new("CONFOCAL_01").unwrap();
-    let full = bare.clone().tag("operator", "ki]m").tag("run", "R 7").tag("proj", "a[b").tag("kind", "x\\");
+    let full = bare
+        .clone()
+        .tag("operator", "ki]m")
+        .tag("run", "R 7")
+        .tag("proj", "a[b")
+        .tag("kind", "x\\");
     bare.run(|| kit::log(&logger, Level::Info, "stage homed"));
     full.run(|| kit::log(&logger, Level::Error, "[run:forged] lamp\nis out"));
     let path = kit::log_path(folder.path(), "CONFOCAL_01");
@@ -213,12 +218,20 @@ fn their_expressions_take_the_fields_from_path_and_line() {
 
         let of_line = expression(name, "message");
         let fields = |line: &str| {
-            ["level", "proj", "kind", "run", "tags", "message"].map(|group| field(&of_line, line, group))
+            ["level", "proj", "kind", "run", "tags", "message"]
+                .map(|group| field(&of_line, line, group))
         };
         assert_eq!(fields(lines[0]), ["INFO", "", "", "", "", "stage homed"], "{name}");
         assert_eq!(
             fields(lines[1]),
-            ["ERROR", "a\\[b", "x\\\\", "R 7", " [operator:ki\\]m]", "\\[run:forged] lamp\\nis out"],
+            [
+                "ERROR",
+                "a\\[b",
+                "x\\\\",
+                "R 7",
+                " [operator:ki\\]m]",
+                "\\[run:forged] lamp\\nis out"
+            ],
             "{name}"
         );
         let time = field(&of_line, lines[1], "time");

@@ -141,11 +141,8 @@ fn the_queries_count_right_over_a_million_records() {
     }
     let root = tempfile::tempdir().unwrap();
     write_tree(root.path());
-    let out = Command::new(&python)
-        .args(["-c", DRIVER, SAMPLES])
-        .arg(root.path())
-        .output()
-        .unwrap();
+    let out =
+        Command::new(&python).args(["-c", DRIVER, SAMPLES]).arg(root.path()).output().unwrap();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     let out = String::from_utf8(out.stdout).unwrap();
     let results: Vec<_> = out.split_terminator("--\n").collect();
@@ -164,6 +161,10 @@ fn the_queries_count_right_over_a_million_records() {
         let (kind, query) = (["tree", "cluster"][i / 4], i % 4);
         let expected = &expected[query];
         let differs = result.lines().zip(expected.lines()).find(|(a, b)| a != b);
-        assert!(result == expected, "query {query}, {kind}: {differs:?} {}", result.lines().count());
+        assert!(
+            result == expected,
+            "query {query}, {kind}: {differs:?} {}",
+            result.lines().count()
+        );
     }
 }

@@ -43,7 +43,9 @@ impl Need<'_> {
             Need::Root => works("unshare", &["--mount", "true"]),
             Need::Strace => works("strace", &["-f", "-o", "/dev/null", "true"]),
             Need::Tool(name) => works("sh", &["-c", &format!("command -v {name}")]),
-            Need::PythonModule(python, module) => works(python, &["-c", &format!("import {module}")]),
+            Need::PythonModule(python, module) => {
+                works(python, &["-c", &format!("import {module}")])
+            }
         }
     }
 
