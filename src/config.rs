@@ -120,6 +120,12 @@ impl SinkConfig {
         if root.is_empty() {
             return Err(Error::config("local_root", "it is empty"));
         }
+        if root.starts_with('~') {
+            return Err(Error::config(
+                "local_root",
+                format!("{root:?} begins with ~, which only a shell expands; $ENV{{HOME}} is the home folder here"),
+            ));
+        }
         let root = std::path::absolute(&root).map_err(|err| {
             Error::config("local_root", format!("cannot make {root:?} absolute: {err}"))
         })?;

@@ -30,6 +30,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("local_root: ROOT\nlevel: info", "level", "fsync_level"),
     // The root.
     ("local_root: ''", "local_root", "empty"),
+    ("local_root: ~/lab", "local_root", "$ENV{HOME}"),
     ("local_root: $ENV{EQUIPMENT_LOG_TEST_UNSET}", "local_root", UNSET),
     ("local_root: ROOT/$ENV{EQUIPMENT_LOG_TEST_UNSET}/logs", "local_root", "not set"),
     ("local_root: ROOT/$ENV{HOME", "local_root", "closing brace"),

@@ -119,14 +119,17 @@ fn picks_a_platform(source: &Source) -> Vec<String> {
     source.lines_with(PLATFORMS).collect()
 }
 
-/// Each framework's names in code, with the adapter that may use them.
-const FRAMEWORKS: [(&str, &[&str]); 2] =
-    [("log4rs", &["log4rs::", "log_mdc", "anyhow"]), ("fern", &["fern::", "serde_yaml"])];
+/// Each framework's names in code, with the adapters that may use them.
+const FRAMEWORKS: [(&[&str], &[&str]); 3] = [
+    (&["log4rs"], &["log4rs::", "log_mdc", "anyhow"]),
+    (&["fern"], &["fern::"]),
+    (&["log4rs", "fern"], &["serde_yaml"]),
+];
 
 fn knows_a_framework(source: &Source) -> Vec<String> {
     // The contents page names the adapters, to show them at the crate's root.
-    let others =
-        FRAMEWORKS.iter().filter(|(adapter, _)| ![*adapter, "lib"].contains(&source.module()));
+    let (module, rules) = (source.module(), FRAMEWORKS.iter());
+    let others = rules.filter(|(adapters, _)| module != "lib" && !adapters.contains(&module));
     others.flat_map(|(_, names)| source.lines_with(names)).collect()
 }
 
@@ -240,6 +243,7 @@ fn the_checks_see_what_they_look_for() {
     assert!(seen(knows_a_framework, "scope.rs", "log_mdc::insert(key, value);"));
     assert!(seen(knows_a_framework, "fern.rs", "use ::log4rs::append::Append;"));
     assert!(!seen(knows_a_framework, "log4rs.rs", "use ::log4rs::append::Append;"));
+    assert!(seen(knows_a_framework, "config.rs", "serde_yaml::from_str(text)"));
     assert!(seen(is_unsafe, "line.rs", "let text = unsafe { from_utf8_unchecked(bytes) };"));
 
     let shown =

@@ -291,7 +291,10 @@ fn first_stamp_of(now_ms: u64) -> u64 {
 }
 
 /// The text of a configuration file.
-#[cfg_attr(not(feature = "yaml"), allow(dead_code, reason = "only YAML is read from files"))]
+#[cfg_attr(
+    not(any(feature = "log4rs", feature = "yaml")),
+    allow(dead_code, reason = "only YAML is read from files")
+)]
 pub(crate) fn read_config(path: &Path) -> Result<String, Error> {
     std::fs::read_to_string(path).map_err(|err| Error::io(Doing::ReadConfig, path, err))
 }

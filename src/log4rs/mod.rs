@@ -14,23 +14,12 @@
 //! # A configuration that is wrong
 //!
 //! log4rs's `init_file` turns an appender that cannot be built into a line on standard error, leaves
-//! it out and returns `Ok`. To fail instead, build the appenders and look:
+//! it out and returns `Ok`. [`init_file_strict`] refuses the file:
 //!
 //! ```no_run
-//! # #[cfg(feature = "yaml")] {
-//! let mut deserializers = log4rs::config::Deserializers::default();
-//! let handle = equipment_log::log4rs::register(&mut deserializers);
-//!
-//! let text = std::fs::read_to_string("log4rs.yaml")?;
-//! let raw: log4rs::config::RawConfig = serde_yaml::from_str(&text)?;
-//! let (_, mut errors) = raw.appenders_lossy(&deserializers);
-//! if !errors.is_empty() {
-//!     errors.handle(); // a line on standard error for each
-//!     return Err("log4rs.yaml is wrong".into());
-//! }
-//! log4rs::init_file("log4rs.yaml", deserializers)?;
-//! # }
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! let (deserializers, handle) = equipment_log::log4rs::deserializers();
+//! equipment_log::log4rs::init_file_strict("log4rs.yaml", deserializers)?;
+//! # Ok::<(), equipment_log::Error>(())
 //! ```
 //!
 //! # A configuration that is read again
@@ -46,6 +35,7 @@
 
 mod encoder;
 mod standing;
+mod strict;
 mod yaml;
 
 use std::fmt;
@@ -58,6 +48,7 @@ use ::log4rs::config::Deserializers;
 use ::log4rs::encode::{self, Encode};
 pub use encoder::EquipmentLineEncoder;
 use encoder::{LineConfig, LineEncoderDeserializer};
+pub use strict::{check_file, init_file_strict};
 pub use yaml::{EquipmentScopedAppenderConfig, EquipmentScopedAppenderDeserializer};
 
 use crate::config::{self, SinkConfig};
@@ -100,8 +91,8 @@ pub fn register(deserializers: &mut Deserializers) -> Handle {
 ///
 /// ```no_run
 /// let (deserializers, handle) = equipment_log::log4rs::deserializers();
-/// log4rs::init_file("log4rs.yaml", deserializers)?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// equipment_log::log4rs::init_file_strict("log4rs.yaml", deserializers)?;
+/// # Ok::<(), equipment_log::Error>(())
 /// ```
 #[must_use = "the handle flushes when it is dropped: keep it until the program ends"]
 pub fn deserializers() -> (Deserializers, Handle) {

@@ -1,0 +1,85 @@
+//! The promise: `init_file_strict` installs a configuration whole, or refuses it with every mistake in it.
+
+#![cfg(feature = "log4rs")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test says what it expects by failing"
+)]
+
+mod kit;
+
+use std::path::PathBuf;
+
+use equipment_log::log4rs::{check_file, deserializers, init_file_strict};
+use equipment_log::Scope;
+
+/// A file with `ROOT` in its text replaced by the folder that holds it.
+fn file(folder: &tempfile::TempDir, yaml: &str) -> PathBuf {
+    let path = folder.path().join("log4rs.yaml");
+    // In single quotes, in which YAML takes a backslash as it is.
+    let root = format!("'{}'", folder.path().join("lab").display());
+    std::fs::write(&path, yaml.replace("ROOT", &root)).unwrap();
+    path
+}
+
+const RIGHT: &str = "
+refresh_rate: 30 seconds
+appenders:
+  equipment:
+    kind: equipment_scoped
+    local_root: ROOT
+    hostname: labpc-04
+root:
+  level: info
+  appenders: [equipment]
+";
+
+/// Of each wrong file, what the error must say.
+const WRONG: [(&str, &[&str]); 8] = [
+    ("appenders: {equipment: {kind: equipment_scoped}}", &["appender equipment", "local_root"]),
+    (
+        "appenders:\n  a: {kind: equipment_scoped, local_root: ROOT, fsync_levle: warn}\n  b: {kind: fiel}",
+        &["appender a", "fsync_levle", "fsync_level", "appender b", "fiel"],
+    ),
+    (
+        "appenders:\n  a: {kind: equipment_scoped, local_root: ROOT, filters: [{kind: treshold, level: warn}]}",
+        &["appender a, filter treshold"],
+    ),
+    ("root: {level: info, appenders: [equipment]}", &["equipment"]),
+    ("root: {level: loud}", &["loud"]),
+    ("appender: {}", &["appender", "appenders"]),
+    ("appenders: {equipment: {local_root: ROOT}}", &["kind"]),
+    ("appenders: [", &["line 1"]),
+];
+
+#[test]
+fn a_wrong_file_is_refused_with_every_mistake_and_a_right_one_installed() {
+    let folder = tempfile::tempdir().unwrap();
+    for (yaml, words) in WRONG {
+        let path = file(&folder, yaml);
+        let (deserializers, _handle) = deserializers();
+        let err = init_file_strict(&path, deserializers).unwrap_err();
+        assert!(err.is_config(), "{err:?}");
+        let text = err.to_string();
+        assert!(text.starts_with(path.to_str().unwrap()) && !text.contains('\n'), "{text}");
+        words.iter().for_each(|word| assert!(text.contains(word), "{yaml}: {text}"));
+    }
+    let (none, _handle) = deserializers();
+    let err = init_file_strict(folder.path().join("none.yaml"), none).unwrap_err();
+    assert!(err.is_config() && err.to_string().contains("none.yaml"), "{err}");
+    assert_eq!(log::max_level(), log::LevelFilter::Off, "nothing was installed");
+
+    let path = file(&folder, RIGHT);
+    let (deserializers, handle) = deserializers();
+    check_file(&path, &deserializers).unwrap();
+    init_file_strict(&path, deserializers).unwrap();
+    Scope::new("CONFOCAL_01").unwrap().run(|| log::info!("stage homed"));
+    let log = kit::log_path(&folder.path().join("lab"), "CONFOCAL_01");
+    assert_eq!(kit::messages(&log), ["stage homed"]);
+    assert_eq!(handle.sinks().len(), 1, "those that were built to look at are gone");
+
+    let (again, _handle) = equipment_log::log4rs::deserializers();
+    let err = init_file_strict(&path, again).unwrap_err();
+    assert!(err.to_string().contains("logger"), "{err}");
+}
