@@ -29,7 +29,7 @@
 //! assert!(std::fs::read_to_string(log)?.ends_with("[proj:PROJ-0042] stage homed\n"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
-//!
+#![doc = include_str!("book/start.md")]
 //! # Whose a record is
 //!
 //! That is decided on the thread that logs it: the record's own `equipment_id` key-value
@@ -157,7 +157,7 @@
 //! - Descriptors are not inherited by child processes. New files and folders get `file_mode` and
 //!   `dir_mode`, less the umask.
 //! - No `unsafe` code in this crate.
-
+#![doc = include_str!("book/reference.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod cache;

@@ -69,7 +69,7 @@ fn sources() -> Vec<Source> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else {
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let name = path.strip_prefix(&src).unwrap().to_str().unwrap().replace('\\', "/");
                 sources.push(Source::new(&name, &fs::read_to_string(&path).unwrap()));
             }

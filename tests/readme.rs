@@ -12,6 +12,8 @@ use log4rs::config::RawConfig;
 
 const README: &str = include_str!("../README.md");
 
+const BOOK: &str = include_str!("../src/book/reference.md");
+
 /// The table of keys: each key and what its row says of the default.
 fn keys() -> Vec<(&'static str, &'static str)> {
     let (_, table) = README.split_once("| key | default | meaning |\n").expect("the table of keys");
@@ -36,6 +38,33 @@ fn the_table_has_the_keys_that_the_code_knows() {
     let known: Vec<_> = known.split('`').skip(1).step_by(2).collect();
     let documented: Vec<_> = keys().into_iter().map(|(key, _)| key).collect();
     assert_eq!(documented, known);
+}
+
+/// The lines of a table from its head on.
+fn table<'a>(text: &'a str, head: &str) -> Vec<&'a str> {
+    let lines = text.lines().skip_while(|line| !line.starts_with(head));
+    lines.take_while(|line| line.starts_with('|')).collect()
+}
+
+#[test]
+fn the_crates_documentation_has_the_same_table() {
+    let keys = table(README, "| key | default");
+    assert!(keys.len() > 10, "{keys:?}");
+    assert_eq!(table(BOOK, "| key | default"), keys);
+}
+
+#[test]
+fn each_predicate_of_an_error_is_explained() {
+    let source = include_str!("../src/error.rs");
+    let predicates = source.split("pub fn is_").skip(1);
+    let predicates: Vec<_> =
+        predicates.map(|rest| format!("is_{}", rest.split('(').next().unwrap())).collect();
+    let rows = table(BOOK, "| predicate |");
+    assert_eq!(rows.len(), 2 + predicates.len());
+    for predicate in predicates {
+        let cell = format!("| [`{predicate}`](Error::{predicate}) |");
+        assert!(rows.iter().any(|row| row.starts_with(&cell)), "{predicate}");
+    }
 }
 
 #[test]
