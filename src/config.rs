@@ -83,6 +83,16 @@ pub struct SinkConfig {
 }
 
 /// An encoder's configuration, kept as it is for the framework that has encoders.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "yaml")] {
+/// let encoder: equipment_log::Encoder = serde_yaml::from_str("kind: json")?;
+/// assert_eq!(encoder, serde_yaml::from_str("{ kind: json }")?);
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(transparent))]
 pub struct Encoder(

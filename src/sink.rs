@@ -330,6 +330,17 @@ impl WeakSink {
 }
 
 /// Builds an [`EquipmentSink`]. The setters are named as the YAML keys.
+///
+/// # Examples
+///
+/// ```
+/// use equipment_log::{EquipmentSink, EquipmentSinkBuilder};
+///
+/// let builder: EquipmentSinkBuilder = EquipmentSink::builder("/data/lab").hostname("labpc-04");
+/// let sink = builder.build()?;
+/// # drop(sink);
+/// # Ok::<(), equipment_log::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "nothing is made before `build`"]
 pub struct EquipmentSinkBuilder {

@@ -33,6 +33,16 @@ impl<F: Future> ScopeFutureExt for F {}
 
 pin_project_lite::pin_project! {
     /// A future that is polled inside a scope: what [`ScopeFutureExt::in_scope`] returns.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use equipment_log::{InScope, Scope, ScopeFutureExt};
+    ///
+    /// let idle: InScope<std::future::Ready<()>> = std::future::ready(()).in_scope(Scope::new("STAGE_02")?);
+    /// # drop(idle);
+    /// # Ok::<(), equipment_log::Error>(())
+    /// ```
     #[must_use = "futures do nothing unless polled"]
     #[derive(Debug)]
     pub struct InScope<F> {
