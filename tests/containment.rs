@@ -187,6 +187,23 @@ fn a_link_that_stays_inside_is_taken() {
 }
 
 #[test]
+fn a_link_to_nothing_is_named() {
+    let the_log = |place: &Place| place.log.clone();
+    let the_equipment = |place: &Place| place.root.join("EQ");
+    let the_root = |place: &Place| place.root.clone();
+    for link in [&the_log as &dyn Fn(&Place) -> PathBuf, &the_equipment, &the_root] {
+        let place = Place::new();
+        let link = link(&place);
+        let _ = fs::remove_dir_all(&link);
+        symlink("gone", &link).unwrap();
+        let err = write(&place.sink()).unwrap_err();
+        assert!(err.is_open(), "{err}");
+        let words = format!("the link {} leads to nothing", link.display());
+        assert!(err.to_string().ends_with(&words), "{err}");
+    }
+}
+
+#[test]
 fn a_root_that_is_a_link_itself_is_taken() {
     let place = Place::new();
     let linked = place.root.with_file_name("linked");

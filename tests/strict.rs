@@ -63,6 +63,7 @@ fn a_wrong_file_is_refused_with_every_mistake_and_a_right_one_installed() {
         assert!(err.is_config(), "{err:?}");
         let text = err.to_string();
         assert!(text.starts_with(path.to_str().unwrap()) && !text.contains('\n'), "{text}");
+        assert_eq!(format!("{err:?}"), text, "what a main that returns it prints");
         words.iter().for_each(|word| assert!(text.contains(word), "{yaml}: {text}"));
     }
     let (none, _handle) = deserializers();

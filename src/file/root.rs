@@ -83,7 +83,7 @@ impl Root {
                 }
                 below => below,
             };
-            let below = below.map_err(|err| Error::io(Doing::Open, &self.path, err))?;
+            let below = below.map_err(|err| open_failed(&self.path, err))?;
             // Without O_CREAT first: a sticky folder lets nobody else's file be opened with it
             // (proc(5), fs.protected_regular).
             match below.open(relative, Purpose::Append) {
@@ -111,7 +111,7 @@ impl Root {
                 Err(err) => return Err(self.explain(Doing::Open, relative, err)),
             }
         }
-        Err(Error::io(Doing::Open, &self.path.join(relative), last))
+        Err(open_failed(&self.path.join(relative), last))
     }
 
     /// Opens a log that is there, to sync what was written to it before it was closed.
@@ -258,6 +258,22 @@ impl Below<'_> {
             None => File::open(self.root.path.join(folder)),
         }
     }
+}
+
+/// An error of an open, with a link to nothing on the way named: the system says that the file exists, or that it
+/// does not.
+fn open_failed(path: &Path, err: io::Error) -> Error {
+    let is_link = |at: &&Path| fs::symlink_metadata(at).is_ok_and(|kind| kind.is_symlink());
+    let leads_nowhere = |at: &&Path| {
+        fs::metadata(at).is_err_and(|err| err.kind() == io::ErrorKind::NotFound) && is_link(at)
+    };
+    let err = match path.ancestors().find(leads_nowhere) {
+        Some(link) => {
+            io::Error::new(err.kind(), format!("the link {} leads to nothing", link.display()))
+        }
+        None => err,
+    };
+    Error::io(Doing::Open, path, err)
 }
 
 /// What stands at the path, if that is neither a file nor a link. For the words of an error only.
