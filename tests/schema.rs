@@ -33,6 +33,25 @@ struct Keys {
     dir_mode: Option<String>,
     #[schemars(range(min = 1))]
     max_open_files: Option<u64>,
+    idle_timeout: Option<String>,
+    rotation: Option<Rotation>,
+}
+
+/// Both keys are required.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Rotation {
+    limit: Size,
+    #[schemars(range(min = 1, max = 999))]
+    keep: u64,
+}
+
+/// `10 mb`, or a number of bytes.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum Size {
+    Text(String),
+    Bytes(u64),
 }
 
 /// `equipment_line` with its keys, or any encoder that is registered, with its own.
@@ -205,6 +224,11 @@ fn they_take_and_refuse_what_the_code_does() {
         ("local_root: /data/lab\ndir_mode: '0799'", false),
         ("local_root: /data/lab\nmax_open_files: 1", true),
         ("local_root: /data/lab\nmax_open_files: 0", false),
+        ("local_root: /data/lab\nidle_timeout: 30 minutes", true),
+        ("local_root: /data/lab\nrotation: {limit: 10 mb, keep: 5}", true),
+        ("local_root: /data/lab\nrotation: {limit: 10 mb}", false),
+        ("local_root: /data/lab\nrotation: {limit: 10 mb, keep: 0}", false),
+        ("local_root: /data/lab\nrotation: {limit: 10 mb, keep: 5, kep: 1}", false),
     ];
     let (fern, log4rs) = (validator(&for_fern()), validator(&for_log4rs()));
     for (yaml, right) in values {

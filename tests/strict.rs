@@ -36,7 +36,7 @@ root:
 ";
 
 /// Of each wrong file, what the error must say.
-const WRONG: [(&str, &[&str]); 8] = [
+const WRONG: [(&str, &[&str]); 9] = [
     ("appenders: {equipment: {kind: equipment_scoped}}", &["appender equipment", "local_root"]),
     (
         "appenders:\n  a: {kind: equipment_scoped, local_root: ROOT, fsync_levle: warn}\n  b: {kind: fiel}",
@@ -45,6 +45,11 @@ const WRONG: [(&str, &[&str]); 8] = [
     (
         "appenders:\n  a: {kind: equipment_scoped, local_root: ROOT, filters: [{kind: treshold, level: warn}]}",
         &["appender a, filter treshold"],
+    ),
+    (
+        // The second must not be served by the first, as it would be where a running program reads again.
+        "appenders:\n  a: {kind: equipment_scoped, local_root: ROOT}\n  b: {kind: equipment_scoped, local_root: ROOT, fsync_levle: warn}",
+        &["appender b", "fsync_levle"],
     ),
     ("root: {level: info, appenders: [equipment]}", &["equipment"]),
     ("root: {level: loud}", &["loud"]),

@@ -10,6 +10,16 @@ use crate::error::Error;
 use crate::file::Rotation;
 
 /// The keys below `rotation`, as they are written in YAML. Both are required.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "yaml")] {
+/// let rotation: equipment_log::RotationConfig = serde_yaml::from_str("{ limit: 10 mb, keep: 5 }")?;
+/// assert_eq!(rotation.keep.as_deref(), Some("5"));
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(deny_unknown_fields, default))]
 #[non_exhaustive]

@@ -20,6 +20,15 @@ use crate::sink::{EquipmentSink, WeakSink};
 ///
 /// It takes keys that cannot serve, too: they are an error of the deserializer, and only where no
 /// earlier appender can go on in the place of the new one.
+///
+/// # Examples
+///
+/// ```
+/// use equipment_log::{log4rs::EquipmentScopedAppenderConfig, SinkConfig};
+///
+/// let config = EquipmentScopedAppenderConfig::from(SinkConfig::new("/data/lab"));
+/// # drop(config);
+/// ```
 #[derive(Clone, Debug)]
 pub struct EquipmentScopedAppenderConfig {
     keys: Result<SinkConfig, String>,
@@ -52,6 +61,16 @@ impl<'de> serde::Deserialize<'de> for EquipmentScopedAppenderConfig {
 }
 
 /// Makes the appender from YAML, for [`register`](super::register).
+///
+/// # Examples
+///
+/// ```
+/// use equipment_log::log4rs::EquipmentScopedAppenderDeserializer;
+///
+/// // Under a kind of one's own; no handle reaches its sinks.
+/// let mut deserializers = log4rs::config::Deserializers::default();
+/// deserializers.insert("instrument", EquipmentScopedAppenderDeserializer::default());
+/// ```
 #[derive(Clone, Default)]
 pub struct EquipmentScopedAppenderDeserializer {
     sinks: Arc<Mutex<Vec<WeakSink>>>,
