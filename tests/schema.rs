@@ -35,6 +35,29 @@ struct Keys {
     max_open_files: Option<u64>,
     idle_timeout: Option<String>,
     rotation: Option<Rotation>,
+    queue: Option<Queue>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Queue {
+    limit: Option<Size>,
+    when_full: Option<WhenFull>,
+    durable: Option<Durable>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+enum WhenFull {
+    Block,
+    Drop,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+enum Durable {
+    Wait,
+    Continue,
 }
 
 /// Both keys are required.
@@ -225,6 +248,8 @@ fn they_take_and_refuse_what_the_code_does() {
         ("local_root: /data/lab\nmax_open_files: 1", true),
         ("local_root: /data/lab\nmax_open_files: 0", false),
         ("local_root: /data/lab\nidle_timeout: 30 minutes", true),
+        ("local_root: /data/lab\nqueue: {limit: 8 mb, when_full: drop, durable: continue}", true),
+        ("local_root: /data/lab\nqueue: {when_full: discard}", false),
         ("local_root: /data/lab\nrotation: {limit: 10 mb, keep: 5}", true),
         ("local_root: /data/lab\nrotation: {limit: 10 mb}", false),
         ("local_root: /data/lab\nrotation: {limit: 10 mb, keep: 0}", false),
