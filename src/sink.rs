@@ -200,6 +200,13 @@ impl EquipmentSink {
         scope
     }
 
+    /// Whether any record was ever given to this.
+    #[cfg_attr(not(feature = "log4rs"), allow(dead_code, reason = "only log4rs reloads"))]
+    pub(crate) fn had_record(&self) -> bool {
+        let others = [&self.0.skipped, &self.0.refused];
+        others.iter().any(|counter| counter.get() > 0) || !self.0.cache.logs().is_empty()
+    }
+
     /// Counts a record that is no equipment's.
     fn skip(&self) {
         self.0.skipped.add(1);

@@ -65,6 +65,22 @@ fn the_first_configuration_must_be_right() {
 }
 
 #[test]
+fn no_appender_of_the_first_configuration_stands_in_for_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let (root, log) = (dir.path(), log_path(dir.path(), "EQ"));
+    let (right, elsewhere) = (keys(root, ""), keys(&root.join("elsewhere"), "fsync_level: fatal"));
+    for wrong in [elsewhere, keys(root, "fsync_level: fatal")] {
+        for appenders in [[&*right, &*wrong], [&*wrong, &*right]] {
+            let (deserializers, _handle) = equipment_log::log4rs::deserializers();
+            let (logger, left_out) = load(&deserializers, &appenders);
+            assert_eq!(left_out, 1, "{appenders:?}");
+            log_as(&logger, "EQ", "once");
+        }
+    }
+    assert_eq!(messages(&log), ["once"; 4]);
+}
+
+#[test]
 fn the_only_appender_goes_on_whatever_the_mistake_is() {
     let dir = tempfile::tempdir().unwrap();
     let (root, log) = (dir.path(), log_path(dir.path(), "EQ"));
@@ -102,12 +118,13 @@ fn of_several_the_one_that_writes_to_the_same_place_goes_on() {
         let (deserializers, handle) = equipment_log::log4rs::deserializers();
         let right = roots.clone().map(|root| keys(&root, ""));
         let (old, _) = load(&deserializers, &[&right[0], &right[1]]);
+        log_as(&old, "EQ", "before");
         let (new, left_out) = load(&deserializers, &[&right[0], &keys(&roots[1], mistake)]);
         drop(old);
         assert_eq!((left_out, handle.sinks().len()), (0, 2), "{mistake}");
         log_as(&new, "EQ", "once");
         for root in &roots {
-            assert_eq!(messages(&log_path(root, "EQ")).len(), round + 1, "{mistake}");
+            assert_eq!(messages(&log_path(root, "EQ")).len(), 2 * (round + 1), "{mistake}");
         }
     }
 }
@@ -122,12 +139,13 @@ fn where_it_cannot_be_told_which_one_was_meant_none_goes_on() {
     for round in 0..20 {
         let (deserializers, _handle) = equipment_log::log4rs::deserializers();
         let (old, _) = load(&deserializers, &[&right[0], &right[1]]);
+        log_as(&old, "EQ", "before");
         let (new, left_out) = load(&deserializers, &[&right[0], &lost_its_place]);
         drop(old);
         assert_eq!(left_out, 1);
         log_as(&new, "EQ", "once");
-        assert_eq!(messages(&log_path(&roots[0], "EQ")).len(), round + 1);
-        assert!(!log_path(&roots[1], "EQ").exists());
+        let found = roots.each_ref().map(|root| messages(&log_path(root, "EQ")).len());
+        assert_eq!(found, [2 * (round + 1), round + 1]);
     }
 }
 
@@ -144,10 +162,11 @@ fn a_wrong_appender_that_is_new_writes_nothing_twice() {
     for (round, wrong) in (0..20).flat_map(|_| &new).enumerate() {
         let (deserializers, handle) = equipment_log::log4rs::deserializers();
         let (old, _) = load(&deserializers, &[&right]);
+        log_as(&old, "EQ", "before");
         let (logger, _) = load(&deserializers, &[&right, wrong]);
         drop(old);
         log_as(&logger, "EQ", "once");
-        assert_eq!(messages(&log).len(), round + 1, "{wrong}");
+        assert_eq!(messages(&log).len(), 2 * (round + 1), "{wrong}");
         // And the right one is still there when all is right again.
         let (again, left_out) = load(&deserializers, &[&right]);
         drop(logger);

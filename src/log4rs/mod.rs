@@ -29,8 +29,8 @@
 //!
 //! - Where the new keys cannot serve, the earlier appender goes on with its own, and a line on standard
 //!   error says why: where it is the only `equipment_scoped` one, or the only one with the same
-//!   `local_root`, `hostname` and `path`. log4rs gives an appender's name to nobody, so that in any
-//!   other case it cannot be told which was meant, and log4rs leaves it out.
+//!   `local_root`, `hostname` and `path`, and has had a record. log4rs gives an appender's name to
+//!   nobody, so that in any other case it cannot be told which was meant, and log4rs leaves it out.
 //! - Counters begin anew with each new appender; [`Handle::sinks`] reaches those that live.
 
 mod encoder;

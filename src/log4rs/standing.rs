@@ -86,7 +86,7 @@ impl Living {
     }
 
     /// The earlier appender that a mistake was made in: the one that writes to the same place, or the
-    /// only one. None where that is not one.
+    /// only one. None where that is not one. One without a record may be of the same load.
     pub(super) fn stand_in(
         &self,
         place: Place,
@@ -99,8 +99,8 @@ impl Living {
         let living: Vec<_> = living.collect();
         let mut same = living.iter().filter(|(its, _)| *its == place);
         let (appender, place) = match (same.next(), same.next(), &living[..]) {
-            (Some((_, it)), None, _) => (Arc::clone(it), Some(place)),
-            (None, _, [(_, it)]) => (Arc::clone(it), None),
+            (Some((_, it)), None, _) if it.sink().had_record() => (Arc::clone(it), Some(place)),
+            (None, _, [(_, it)]) if it.sink().had_record() => (Arc::clone(it), None),
             _ => {
                 drop(state);
                 return None;
