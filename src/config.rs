@@ -21,7 +21,7 @@ use crate::layout::{Layout, DEFAULT_PATH};
 use crate::line::ControlCharacters;
 pub use rotation::RotationConfig;
 #[cfg(feature = "serde")]
-use value::{quoted, scalar};
+use value::{quoted, scalar, section};
 
 /// The keys that both adapters share, one field for each, as they are written in YAML.
 ///
@@ -77,8 +77,10 @@ pub struct SinkConfig {
     #[cfg_attr(feature = "serde", serde(deserialize_with = "scalar"))]
     pub idle_timeout: Option<String>,
     /// When a log is rotated. Default: never.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "section"))]
     pub rotation: Option<RotationConfig>,
     /// A thread that writes, and what waits for it. Default: none, the logging thread writes.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "section"))]
     pub queue: Option<QueueConfig>,
 }
 

@@ -83,7 +83,7 @@ impl Layout {
         if rest.is_empty() || (rest.len() < end.len() && rest.ends_with('.')) {
             let why =
                 "with rotation, the file's name must end with a text that no rotated file's ends \
-                       with, such as .log: wizard.log.1 is taken";
+                       with, such as .log: those of rotated logs end as in .log.1";
             return Err(Error::config("path", why));
         }
         Ok(())

@@ -61,7 +61,7 @@
 //!   the host's name is in the file's. On Windows folders cannot be synced: a new file's entry is
 //!   as durable as the file system makes it.
 //!
-//! ## With a queue
+//! ## What a queue changes
 //!
 //! `queue: {}` in YAML, or [`QueueConfig`]: the log call hands the line over, with its time and scope,
 //! and one thread of the sink writes, many records at a time.

@@ -101,6 +101,8 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ),
     // The queue.
     ("local_root: ROOT\nqueue: 8 mb", "queue", "nvalid type"),
+    ("local_root: ROOT\nqueue: ~", "queue", "{} for the defaults"),
+    ("local_root: ROOT\nrotation: ~", "rotation", "`limit` and `keep`"),
     ("local_root: ROOT\nqueue: {limt: 8 mb}", "limt", "when_full"),
     ("local_root: ROOT\nqueue: {limit: [8]}", "queue.limit", "nvalid type"),
     ("local_root: ROOT\nqueue: {limit: 0}", "queue.limit", "from 1 on"),
@@ -324,7 +326,7 @@ fn a_configuration_that_is_right_is_taken_and_creates_nothing_by_itself() {
          rotation: {{limit: 10 mb, keep: 5}}\n",
         folder.path().join("logs").display(),
     );
-    for queue in ["~", "{}", "{limit: 8 mb}", "{limit: 64kb, when_full: drop, durable: continue}"] {
+    for queue in ["{}", "{limit: 8 mb}", "{limit: 64kb, when_full: drop, durable: continue}"] {
         let yaml = format!("{yaml}queue: {queue}\n");
         assert_eq!(log4rs_error(&yaml), None);
         assert_eq!(fern_error(&yaml), None);

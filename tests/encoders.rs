@@ -63,3 +63,19 @@ fn an_encoder_without_a_kind_is_the_structured_line() {
     let line = equipment_log::parse_line(log.trim_end()).unwrap();
     assert_eq!((&*line.message, log.find('Z')), ("message", Some("2026-04-17T14:31:55.250".len())));
 }
+
+/// As log4rs's own appenders take it: who comes from one need not change the encoder.
+#[test]
+fn an_encoder_with_a_pattern_alone_is_log4rs_s() {
+    let root = tempfile::tempdir().unwrap();
+    let (deserializers, handle) = equipment_log::log4rs::deserializers();
+    let yaml = format!("local_root: {:?}\nencoder: {{pattern: '{{l}} {{m}}{{n}}'}}", root.path());
+    let config = serde_yaml::from_str(&yaml).unwrap();
+    let appender = deserializers.deserialize::<dyn Append>("equipment_scoped", config).unwrap();
+    let scope = Scope::new("ENCODED_03").unwrap();
+    scope.run(|| {
+        appender.append(&log::Record::builder().args(format_args!("message")).build()).unwrap();
+    });
+    let log = std::fs::read_to_string(handle.sinks()[0].path(&scope).unwrap()).unwrap();
+    assert_eq!(log, "INFO message\n");
+}

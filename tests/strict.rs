@@ -36,7 +36,7 @@ root:
 ";
 
 /// Of each wrong file, what the error must say.
-const WRONG: [(&str, &[&str]); 9] = [
+const WRONG: [(&str, &[&str]); 12] = [
     ("appenders: {equipment: {kind: equipment_scoped}}", &["appender equipment", "local_root"]),
     (
         "appenders:\n  a: {kind: equipment_scoped, local_root: ROOT, fsync_levle: warn}\n  b: {kind: fiel}",
@@ -56,6 +56,17 @@ const WRONG: [(&str, &[&str]); 9] = [
     ("appender: {}", &["appender", "appenders"]),
     ("appenders: {equipment: {local_root: ROOT}}", &["kind"]),
     ("appenders: [", &["line 1"]),
+    ("", &["no logger has an appender"]),
+    (
+        // It would log nothing.
+        "appenders:\n  a: {kind: equipment_scoped, local_root: ROOT}",
+        &["appender a", "neither `root` nor any logger names it"],
+    ),
+    (
+        // As one writes who has read that `queue: {}` is enough.
+        "appenders:\n  a: {kind: equipment_scoped, local_root: ROOT, queue: }",
+        &["appender a", "queue", "{} for the defaults"],
+    ),
 ];
 
 #[test]
@@ -79,6 +90,7 @@ fn a_wrong_file_is_refused_with_every_mistake_and_a_right_one_installed() {
     let path = file(&folder, RIGHT);
     let (deserializers, handle) = deserializers();
     check_file(&path, &deserializers).unwrap();
+    assert!(!folder.path().join("lab").exists(), "a look makes nothing");
     init_file_strict(&path, deserializers).unwrap();
     Scope::new("CONFOCAL_01").unwrap().run(|| log::info!("stage homed"));
     let log = kit::log_path(&folder.path().join("lab"), "CONFOCAL_01");
@@ -88,4 +100,17 @@ fn a_wrong_file_is_refused_with_every_mistake_and_a_right_one_installed() {
     let (again, _handle) = equipment_log::log4rs::deserializers();
     let err = init_file_strict(&path, again).unwrap_err();
     assert!(err.to_string().contains("logger"), "{err}");
+}
+
+/// It may be another program's, or this one's that runs.
+#[test]
+fn a_look_leaves_the_files_of_other_appenders_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let central = folder.path().join("central.log");
+    std::fs::write(&central, "a week's records\n").unwrap();
+    let more = format!("  central: {{kind: file, path: '{}', append: false}}\n", central.display());
+    let path = file(&folder, &RIGHT.replace("root:\n", &format!("{more}root:\n")));
+    let (deserializers, _handle) = deserializers();
+    check_file(&path, &deserializers).unwrap();
+    assert_eq!(std::fs::read_to_string(&central).unwrap(), "a week's records\n");
 }

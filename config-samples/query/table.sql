@@ -1,4 +1,5 @@
--- The equipment logs as a ClickHouse table, for many hosts: the collectors in config-samples/collectors fill it.
+-- The equipment logs as a ClickHouse table, for many hosts: Vector and Fluent Bit fill it, as configured in
+-- config-samples/collectors.
 -- The columns are those of tree.sql. On a cluster, add ON CLUSTER and take ReplicatedMergeTree.
 
 CREATE TABLE equipment_log

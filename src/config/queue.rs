@@ -24,7 +24,11 @@ const DEFAULT_LIMIT: u64 = 8 << 20;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(deny_unknown_fields, default))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Deserialize),
+    serde(deny_unknown_fields, default, expecting = "the keys of a queue, or {} for the defaults")
+)]
 #[non_exhaustive]
 pub struct QueueConfig {
     /// How many bytes may wait, over all equipment: `8 mb`, in units of 1024. Default: `8 mb`.

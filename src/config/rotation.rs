@@ -21,7 +21,11 @@ use crate::file::Rotation;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(deny_unknown_fields, default))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Deserialize),
+    serde(deny_unknown_fields, default, expecting = "a mapping with `limit` and `keep`")
+)]
 #[non_exhaustive]
 pub struct RotationConfig {
     /// The size that a log does not grow past, such as `10 mb`; 1 mb is 1024 kb, as in log4rs.

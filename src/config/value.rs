@@ -54,6 +54,13 @@ pub(super) fn scalar<'de, D: serde::Deserializer<'de>>(
     deserializer.deserialize_any(Scalar)
 }
 
+/// Keys below a key. One that stands there with nothing below it was meant to do something.
+pub(super) fn section<'de, D: serde::Deserializer<'de>, T: serde::Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
 /// Text alone: YAML has read `0o644` as the number 420 by now, and nobody can tell which was meant.
 pub(super) fn quoted<'de, D: serde::Deserializer<'de>>(
     deserializer: D,

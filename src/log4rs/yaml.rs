@@ -130,12 +130,14 @@ impl EquipmentScopedAppenderDeserializer {
     }
 }
 
-/// An encoder without a kind is ours; log4rs alone would take its pattern.
+/// An encoder without a kind is ours, unless it has a pattern: log4rs alone would take its own.
 fn read_encoder(Encoder(value): Encoder) -> anyhow::Result<EncoderConfig> {
     let kind = Value::String("kind".to_owned());
     match value {
         Value::Map(map) if !map.contains_key(&kind) => {
-            Ok(EncoderConfig { kind: ENCODER_KIND.to_owned(), config: Value::Map(map) })
+            let pattern = map.contains_key(&Value::String("pattern".to_owned()));
+            let kind = if pattern { "pattern" } else { ENCODER_KIND }.to_owned();
+            Ok(EncoderConfig { kind, config: Value::Map(map) })
         }
         value => value.deserialize_into().map_err(in_encoder),
     }
