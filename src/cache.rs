@@ -81,6 +81,11 @@ impl Cache {
         }
     }
 
+    /// Whether the scope's log is found without a search.
+    pub(crate) fn knows(&self, scope: &Scope) -> bool {
+        scope.found::<LogFile>(self.number).is_some()
+    }
+
     /// Calls `f` with the log of this scope.
     pub(crate) fn with<T>(
         &self,

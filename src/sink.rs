@@ -156,6 +156,10 @@ impl EquipmentSink {
         let inner = &*self.0;
         let say_gap = |gap: &_, out: &mut _| line::gap(out, &inner.line, scope, gap);
         let durable = level <= inner.fsync_level;
+        if let Some(queue) = inner.queue.as_ref().filter(|_| !inner.cache.knows(scope)) {
+            // A search takes locks that a thread which fork(2) left behind may hold.
+            queue.check_process()?;
+        }
         let written = inner.cache.with(scope, |file| {
             if let Some(queue) = &inner.queue {
                 return queue.append(scope, file, record, durable);

@@ -33,6 +33,7 @@ fn child_plays_its_role() {
         "idle" => idle(&root),
         "fork" => forks(&root, 1, 0),
         "fork while threads log" => forks(&root, 30, 3),
+        "fork while threads sync" => forks_while_syncing(&root),
         "end at once" => end_at_once(&root),
         role => panic!("unknown role {role}"),
     }
@@ -107,6 +108,45 @@ fn forks(root: &Path, copies: usize, threads: usize) {
         stop.store(true, Ordering::Relaxed);
     });
     sink.write(&scope, Level::Info, b"after").unwrap();
+}
+
+/// Without a queue: copies that log ERRORs to a file that threads of this process sync all the time.
+fn forks_while_syncing(root: &Path) {
+    let sink = support::sink(root).build().unwrap();
+    let scope = scope();
+    sink.write(&scope, Level::Error, b"before").unwrap();
+    let stop = AtomicBool::new(false);
+    thread::scope(|all| {
+        for _ in 0..3 {
+            all.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    sink.write(&scope, Level::Error, b"meanwhile").unwrap();
+                }
+            });
+        }
+        for _ in 0..COPIES {
+            match fork::fork().unwrap() {
+                Fork::Child => {
+                    let result = sink.write(&scope, Level::Error, b"copy");
+                    std::process::exit(i32::from(result.is_err()));
+                }
+                Fork::Parent(copy) => tell(outcome_of(copy)),
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+}
+
+/// How many copies are made while threads sync.
+const COPIES: usize = 40;
+
+#[test]
+fn a_copy_of_the_process_waits_for_no_sync_of_the_other_s_threads() {
+    let dir = tempdir().unwrap();
+    let told = Running::start(&mut child("fork while threads sync", dir.path())).finish();
+    assert_eq!(told, vec!["ended 0"; COPIES]);
+    let copies = lines(&log_of(dir.path(), "EQ"));
+    assert_eq!(copies.iter().filter(|line| **line == b"copy").count(), COPIES);
 }
 
 /// What a copy does; 0 where it is as it should be.

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Barrier;
 use std::thread;
 
-use equipment_log::{EquipmentSink, EquipmentSinkBuilder, Scope};
+use equipment_log::{EquipmentSink, EquipmentSinkBuilder, QueueConfig, Scope};
 use log::Level;
 
 const LIMIT: u64 = 1000;
@@ -287,4 +287,39 @@ fn a_sync_covers_the_files_that_were_rotated_meanwhile() {
     assert!(err.to_string().contains("wizard.h.log.3"), "{err}");
     fs::remove_dir(&third).unwrap();
     sink.sync().unwrap();
+}
+
+/// The writer gives as many records to one write, and to one sync, as have room in the file.
+#[test]
+fn with_a_queue_the_records_of_a_rotating_log_share_syncs() {
+    let root = tempfile::tempdir().unwrap();
+    let sink = sink(root.path()).rotation(10_000, 9).queue(QueueConfig::new()).build().unwrap();
+    let scope = Scope::new("EQ").unwrap();
+    thread::scope(|threads| {
+        for thread in 0..16 {
+            let (sink, scope) = (&sink, &scope);
+            threads.spawn(move || {
+                for n in 0..50 {
+                    let record = format!("{thread:02}-{n:02} {}", ".".repeat(60));
+                    sink.write(scope, Level::Error, record.as_bytes()).unwrap();
+                }
+            });
+        }
+    });
+    let total = sink.stats().total;
+    assert_eq!((total.written, total.lost), (800, 0), "{total}");
+    // 800 records of 67 bytes.
+    assert!((5..=6).contains(&total.rotated), "{total}");
+    // Where a sync takes no time at all nobody has anything to share.
+    #[cfg(target_os = "linux")]
+    assert!(total.syncs < 400, "{total}");
+    let log = log_of(root.path());
+    let all: Vec<_> = (1..=6).map(|n| kept(&log, n)).chain([log.clone()]).collect();
+    let sizes = all.iter().filter_map(|file| fs::metadata(file).ok()).map(|file| file.len());
+    assert!(sizes.max().unwrap() <= 10_000);
+    let mut found: Vec<_> =
+        all.iter().filter(|file| file.exists()).flat_map(|file| lines(file)).collect();
+    found.sort();
+    found.dedup();
+    assert_eq!(found.len(), 800);
 }

@@ -139,12 +139,32 @@ fn a_lock_that_is_never_released_delays_a_record_by_a_second_and_loses_none() {
     sink.write(&Scope::new("OTHER").unwrap(), Level::Info, &record).unwrap();
 
     drop(held);
-    (0..5).for_each(|_| sink.write(&scope, Level::Info, &record).unwrap());
+    (0..12).for_each(|_| sink.write(&scope, Level::Info, &record).unwrap());
     let total = sink.stats().total;
-    assert_eq!((total.written, total.lost), (17, 0), "{total}");
+    assert_eq!((total.written, total.lost), (24, 0), "{total}");
     assert_eq!((total.rotated, total.rotation_failures), (1, 1), "{total}");
     let lines = [kept(&log, 1), log].iter().map(|file| support::lines(file).len()).sum::<usize>();
-    assert_eq!(lines, 16);
+    assert_eq!(lines, 23);
+}
+
+/// Whoever waited while another thread tried does not wait for a second of its own.
+#[test]
+fn a_lock_that_is_never_released_delays_many_threads_by_the_same_second() {
+    let dir = tempdir().unwrap();
+    let sink = sink(dir.path()).rotation(1000, 2).build().unwrap();
+    let (scope, record) = (Scope::new("EQ").unwrap(), [b'x'; 99]);
+    (0..10).for_each(|_| sink.write(&scope, Level::Info, &record).unwrap());
+    let held = fs::File::open(log_of(dir.path(), "EQ")).unwrap();
+    rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).unwrap();
+
+    let results: Vec<_> = std::thread::scope(|threads| {
+        let write = || sink.write(&scope, Level::Info, &record);
+        let threads: Vec<_> = (0..6).map(|_| threads.spawn(write)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let total = sink.stats().total;
+    assert_eq!((total.written, total.lost, total.rotation_failures), (16, 0, 1), "{total}");
+    assert_eq!(results.iter().filter(|result| result.is_err()).count(), 1, "{results:?}");
 }
 
 #[test]

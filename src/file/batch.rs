@@ -3,10 +3,12 @@
 //! Imports `error`. The invariant: every record of a batch is counted once, as written where it is
 //! whole in the file and as lost where it is not, and a record that is torn is not gone on with.
 
+use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
 use super::open::{OpenFile, Wrote};
+use super::rotate::{Appended, Rotation};
 use super::{stamp, sys, LogFile, SayGap};
 use crate::error::Error;
 
@@ -44,7 +46,13 @@ impl Batch {
         record.checked_sub(1).map_or(0, |before| self.ends[before])
     }
 
-    pub(crate) fn record(&self, record: usize) -> &[u8] {
+    /// The place behind the records from `first` on that are not more than so many bytes together.
+    fn fitting(&self, first: usize, bytes: u64) -> usize {
+        let most = (self.start_of(first) as u64).saturating_add(bytes);
+        first + self.ends[first..].partition_point(|end| *end as u64 <= most)
+    }
+
+    fn record(&self, record: usize) -> &[u8] {
         &self.bytes[self.start_of(record)..self.ends[record]]
     }
 }
@@ -81,15 +89,67 @@ impl LogFile {
             next = if open.end_unsure.load(Ordering::Acquire) || self.gaps.due() {
                 self.append_one(&open, batch, next, say_gap, lost)
             } else {
-                self.append_many(&open, batch, next, say_gap, lost)
+                self.append_many(&open, batch, next..batch.len(), say_gap, lost)
             };
         }
         Some(open)
     }
 
-    /// Whether each record may be to be the first of a new file: then they are appended one by one.
-    pub(crate) fn rotates(&self) -> bool {
-        self.root.rotation().is_some()
+    /// Whether any record may be to be the first of a new file: then [`append_rotating_batch`] appends
+    /// them, as many at once as there is room for.
+    ///
+    /// [`append_rotating_batch`]: LogFile::append_rotating_batch
+    pub(crate) fn rotation(&self) -> Option<Rotation> {
+        self.root.rotation()
+    }
+
+    /// Appends the record at `next`, to a new file where it must be, and with a second write those
+    /// behind it that have room. Calls `lost` with each that is not in the file then. Returns what they
+    /// were written through, to be synced, and the place of the next.
+    pub(crate) fn append_rotating_batch(
+        &self,
+        rotation: Rotation,
+        batch: &Batch,
+        next: usize,
+        durable: bool,
+        say_gap: SayGap<'_>,
+        lost: &mut dyn FnMut(usize, &Error),
+    ) -> (Option<Arc<OpenFile>>, usize) {
+        let now_ms = sys::coarse_millis();
+        self.last_used.store(stamp(now_ms), Ordering::Relaxed);
+        let first = if durable {
+            self.append_rotating_durably(rotation, now_ms, batch.record(next), say_gap)
+        } else {
+            self.append_rotating(rotation, now_ms, batch.record(next), say_gap)
+        };
+        self.count(&first);
+        let Appended { open, trouble } = match first {
+            Ok(appended) => appended,
+            Err(err) => {
+                lost(next, &err);
+                return (None, next + 1);
+            }
+        };
+        if let Err(err) = trouble {
+            self.queued.fail(1, &err);
+        }
+        let first = next + 1;
+        let until = batch.fitting(first, open.room.left());
+        if until == first || open.end_unsure.load(Ordering::Acquire) || self.gaps.due() {
+            return (Some(open), first);
+        }
+        let next = self.append_many(&open, batch, first..until, say_gap, lost);
+        if !self.is_kept(&open) {
+            // Others have filled so many files meanwhile that this one is gone. Counted they are.
+            for record in first..next {
+                let again = self.append_rotating(rotation, now_ms, batch.record(record), say_gap);
+                if let Err(err) = again {
+                    self.lose(1, &err);
+                    lost(record, &err);
+                }
+            }
+        }
+        (Some(open), next)
     }
 
     /// Appends one of the batch; the place of the next.
@@ -110,26 +170,26 @@ impl LogFile {
         next + 1
     }
 
-    /// Appends all that are left in one write, and what did not fit of them not at all: the first
-    /// that is not whole is tried once more, by itself. The place of the next.
+    /// Appends several in one write, and what did not fit of them not at all: the first that is not
+    /// whole is tried once more, by itself. The place of the next.
     fn append_many(
         &self,
         open: &OpenFile,
         batch: &Batch,
-        next: usize,
+        Range { start: next, end: until }: Range<usize>,
         say_gap: SayGap<'_>,
         lost: &mut dyn FnMut(usize, &Error),
     ) -> usize {
-        let start = batch.start_of(next);
-        let (end, fault) = match open.write(&batch.bytes[start..]) {
-            Ok(Wrote::Whole) => (batch.bytes.len(), None),
+        let (start, all) = (batch.start_of(next), batch.start_of(until));
+        let (end, fault) = match open.write(&batch.bytes[start..all]) {
+            Ok(Wrote::Whole) => (all, None),
             Ok(Wrote::Part(written)) => (start + written, None),
             Err(err) => (start, Some(err)),
         };
-        let whole = next + batch.ends[next..].partition_point(|record_end| *record_end <= end);
+        let whole = next + batch.ends[next..until].partition_point(|record_end| *record_end <= end);
         let whole_end = batch.start_of(whole);
         self.tally.written.add((whole - next) as u64);
-        if whole == batch.len() {
+        if whole == until {
             return whole;
         }
         if let Some(err) = fault {

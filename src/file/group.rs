@@ -9,6 +9,8 @@ use super::sync::{Condvar, Mutex, PoisonError};
 /// Shares the syncs of one descriptor. `E` is why one failed.
 #[derive(Debug)]
 pub(crate) struct Group<E> {
+    /// In a child by fork(2) the lock and the sync that runs are copies: their threads are not there.
+    process: u32,
     state: Mutex<State<E>>,
     ended: Condvar,
 }
@@ -26,7 +28,8 @@ struct State<E> {
 impl<E: Clone> Group<E> {
     pub(crate) fn new() -> Group<E> {
         let state = State { begun: 0, done: 0, running: false, broken: None };
-        Group { state: Mutex::new(state), ended: Condvar::new() }
+        let process = std::process::id();
+        Group { process, state: Mutex::new(state), ended: Condvar::new() }
     }
 
     /// Returns when a sync that began after this call has succeeded; `true` for the one caller
@@ -35,6 +38,9 @@ impl<E: Clone> Group<E> {
     /// The kernel reports a failed write-back to a descriptor once, and says OK the next time
     /// though the data is gone (<https://lwn.net/Articles/752063/>): so there is no next time.
     pub(crate) fn sync(&self, sync: impl FnOnce() -> Result<(), E>) -> Result<bool, E> {
+        if std::process::id() != self.process {
+            return sync().map(|()| true);
+        }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         // One that is running now may have begun before the caller's write.
         let wanted = state.begun + 1;

@@ -32,7 +32,7 @@ pub(crate) use batch::Batch;
 pub(crate) use gap::Gap;
 use gap::Gaps;
 pub(crate) use idle::Watch;
-use open::OpenFile;
+pub(crate) use open::OpenFile;
 use open_files::{Holder, Why};
 use queued::Queued;
 pub(crate) use root::{Access, Root};

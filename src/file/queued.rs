@@ -39,11 +39,16 @@ impl Queued {
         dropped.due().then(|| dropped.take())?
     }
 
-    /// Keeps a failure of so many records for the next log call.
+    /// Keeps a failure of so many records for the next log call: of records that are lost, before one
+    /// of a rotation, which loses none.
     pub(crate) fn fail(&self, records: u64, err: &Error) {
         let trouble = self.trouble();
         let mut failed = trouble.failed.lock().unwrap_or_else(PoisonError::into_inner);
         match failed.as_mut() {
+            Some((_, earlier)) if earlier.is_rotation() && !err.is_rotation() => {
+                *failed = Some((records, err.clone()));
+            }
+            Some(_) if err.is_rotation() => {}
             Some((others, _)) => *others += records,
             None => *failed = Some((records, err.clone())),
         }

@@ -35,8 +35,8 @@ pub(crate) struct Opened {
     pub(crate) readable: bool,
 }
 
-/// How often an open is tried where others make and remove the same path meanwhile.
-const TRIES: usize = 4;
+/// How often an open is tried where others make, rename and remove the same path meanwhile.
+const TRIES: usize = 32;
 
 impl Root {
     pub(crate) fn new(path: PathBuf, access: Access) -> Root {
@@ -159,6 +159,11 @@ impl Root {
             }
         }
         Ok(())
+    }
+
+    /// What stands there, if that is neither a file nor a link.
+    pub(super) fn other_than_file(&self, relative: &Path) -> Option<&'static str> {
+        other_than_file(&self.path.join(relative))
     }
 
     /// Whether anything stands there, be it a link.

@@ -58,6 +58,13 @@ impl Room {
         size == 0 || size.saturating_add(record.len() as u64) <= self.limit.load(Ordering::Relaxed)
     }
 
+    /// How many bytes of several records may be written at once: others that write meanwhile do not
+    /// know of them, so that each may take the file past its limit by so much.
+    pub(super) fn left(&self) -> u64 {
+        let size = self.size.load(Ordering::Relaxed);
+        self.limit.load(Ordering::Relaxed).saturating_sub(size).min(self.step)
+    }
+
     /// Others may have written too. What was seen last by one thread may be told after what another
     /// saw later.
     fn saw(&self, size: u64) {
@@ -70,10 +77,12 @@ impl Room {
         Ok(())
     }
 
-    /// Lets the file grow somewhat further, before the next attempt to rotate it.
-    fn grow(&self) {
+    /// Lets the file grow somewhat further, before the next attempt to rotate it: by several records,
+    /// so that those who waited meanwhile need not try each by itself.
+    fn grow(&self, record: &[u8]) {
         let size = self.size.load(Ordering::Relaxed);
-        self.limit.store(size.saturating_add(self.step), Ordering::Relaxed);
+        let step = self.step.max(8 * record.len() as u64);
+        self.limit.store(size.saturating_add(step), Ordering::Relaxed);
     }
 }
 
@@ -132,15 +141,19 @@ impl LogFile {
                 }
             }
             self.write(&open, record, say_gap)?;
-            if let Ok((size, has_name)) = open.file().and_then(sys::size_and_name) {
-                // Others may have filled so many files since we looked that ours is not kept any more.
-                if tries > 0 && !has_name && !self.still_there(&open) {
-                    continue;
-                }
-                open.room.saw(size);
+            if tries > 0 && !self.is_kept(&open) {
+                continue;
             }
             return Ok(Appended { open, trouble });
         }
+    }
+
+    /// Whether what was just written is in a file that has a name. Others may have filled so many
+    /// files since we looked that ours is not kept any more.
+    pub(super) fn is_kept(&self, open: &Arc<OpenFile>) -> bool {
+        let Ok((size, has_name)) = open.file().and_then(sys::size_and_name) else { return true };
+        open.room.saw(size);
+        has_name || self.still_there(open)
     }
 
     /// Puts a new file in the place of `open`, which has no room for the record, unless another thread
@@ -150,11 +163,20 @@ impl LogFile {
         if !self.open.load().as_ref().is_some_and(|now| Arc::ptr_eq(now, open)) {
             return Ok(());
         }
-        self.rotate_alone(rotation, open, record).map_err(|err| {
-            open.room.grow();
-            self.tally.rotation_failures.add(1);
-            Error::io(Doing::Rotate, &self.path, err)
-        })
+        // Somebody has tried while this waited.
+        if open.room.fits(record) {
+            return Ok(());
+        }
+        match self.rotate_alone(rotation, open, record) {
+            Ok(()) => Ok(()),
+            // Somebody else moved or removed the log: it is opened anew.
+            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(err) => {
+                open.room.grow(record);
+                self.tally.rotation_failures.add(1);
+                Err(Error::io(Doing::Rotate, &self.path, err))
+            }
+        }
     }
 
     fn rotate_alone(
@@ -203,6 +225,12 @@ impl Root {
     fn shift(&self, relative: &Path, keep: u32) -> io::Result<()> {
         let below = self.below()?;
         let free = (1..keep).find(|number| !self.is_there(&kept(relative, *number)));
+        for number in 1..=free.unwrap_or(keep) {
+            let name = kept(relative, number);
+            if let Some(found) = self.other_than_file(&name) {
+                return Err(io::Error::other(format!("{} is {found}", name.display())));
+            }
+        }
         for number in (1..free.unwrap_or(keep)).rev() {
             below.rename(&kept(relative, number), &kept(relative, number + 1))?;
         }

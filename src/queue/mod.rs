@@ -88,6 +88,7 @@ impl Queue {
         let earlier = file.queued.take_failed();
         match (self.append_own(scope, file, record, durable), earlier) {
             (own, None) => own,
+            (Ok(()), Some((_, rotation))) if rotation.is_rotation() => Err(rotation),
             (Ok(()), Some((records, source))) => {
                 Err(Error::from(Kind::Earlier { records, source }))
             }
@@ -114,6 +115,11 @@ impl Queue {
                 Err(err)
             }
         }
+    }
+
+    /// Whether the writer is in this process and lives, by a system call.
+    pub(crate) fn check_process(&self) -> Result<(), Error> {
+        self.shared.check_writer()
     }
 
     /// Returns when everything that was handed over before is in the kernel, or known to be lost.

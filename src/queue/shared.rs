@@ -184,7 +184,7 @@ impl Shared {
     }
 
     /// Whether the writer is there, by a system call.
-    fn check_writer(&self) -> Result<(), Error> {
+    pub(super) fn check_writer(&self) -> Result<(), Error> {
         if self.is_copy() {
             return Err(self.forked());
         }

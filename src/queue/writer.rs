@@ -3,6 +3,7 @@
 //! Imports `line` and `file`. The invariant: everything before a ticket is in the kernel, or counted
 //! as lost, when the progress says so; every reply is given.
 
+use std::ops::Range;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use super::piles::{clear, Durable, Pile, PILES};
 use super::reply::{self, Reply};
 use super::shared::{no_writer, Shared};
 use crate::error::Error;
-use crate::file::{Batch, LogFile};
+use crate::file::{Batch, LogFile, OpenFile, SayGap};
 use crate::line::{self, LineFormat};
 use crate::scope::Scope;
 
@@ -237,15 +238,20 @@ impl Writer {
         }
         let Log { file, scope, .. } = &logs[log];
         let say_gap = |gap: &_, out: &mut _| line::gap(out, line, scope, gap);
-        if file.rotates() {
-            for at in 0..batch.len() {
-                let is_durable = durable.binary_search_by_key(&at, |(at, _)| *at).is_ok();
-                let result = if is_durable {
-                    file.append_durable(batch.record(at), &say_gap)
-                } else {
-                    file.append(batch.record(at), &say_gap)
-                };
-                tell(durable, file, at, result.as_ref().copied());
+        if let Some(rotation) = file.rotation() {
+            let mut next = 0;
+            while next < batch.len() {
+                let first = next;
+                let (open, behind) = file.append_rotating_batch(
+                    rotation,
+                    batch,
+                    next,
+                    !durable.is_empty(),
+                    &say_gap,
+                    &mut |record, err| tell(durable, file, record, Err(err)),
+                );
+                next = behind;
+                sync(durable, file, open, batch, first..next, &say_gap);
             }
             batch.clear();
             durable.clear();
@@ -254,15 +260,28 @@ impl Writer {
         let open = file.append_batch(batch, !durable.is_empty(), &say_gap, &mut |record, err| {
             tell(durable, file, record, Err(err));
         });
-        let written = durable.iter().filter(|(_, asks)| !matches!(asks, Asks::Told));
-        let written: Vec<_> = written.map(|(record, _)| *record).collect();
-        if let Some(open) = open.filter(|_| !written.is_empty()) {
-            file.sync_batch(&open, batch, &written, &say_gap, &mut |record, result| {
-                tell(durable, file, record, result);
-            });
-        }
+        sync(durable, file, open, batch, 0..batch.len(), &say_gap);
         batch.clear();
         durable.clear();
+    }
+}
+
+/// Syncs what was written of some records, where any of them must be, and tells what came of it.
+fn sync(
+    durable: &mut [(usize, Asks)],
+    file: &LogFile,
+    open: Option<Arc<OpenFile>>,
+    batch: &Batch,
+    records: Range<usize>,
+    say_gap: SayGap<'_>,
+) {
+    let written = durable.iter().filter(|(_, asks)| !matches!(asks, Asks::Told));
+    let written: Vec<_> =
+        written.map(|(record, _)| *record).filter(|record| records.contains(record)).collect();
+    if let Some(open) = open.filter(|_| !written.is_empty()) {
+        file.sync_batch(&open, batch, &written, say_gap, &mut |record, result| {
+            tell(durable, file, record, result);
+        });
     }
 }
 
