@@ -121,8 +121,8 @@
 //!   fit, under a lock of the file itself; other threads and processes follow with their next record.
 //!   What they write until then is whole, in a file that is kept. Where the rename fails, the record goes
 //!   into the full file and the log call returns [`Error::is_rotation`]; it is tried again after each
-//!   eighth of the limit. A record waits a second at most for another process that was stopped while it
-//!   renamed.
+//!   eighth of the limit, or eight records. One attempt waits a second at most for another process that
+//!   was stopped while it renamed, and so do the records that have no room meanwhile.
 //!
 //! Nothing here logs, panics, or writes to standard error under a lock.
 //!
