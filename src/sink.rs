@@ -2,12 +2,16 @@
 //!
 //! Imports `cache`, `config`, `line`, `scope` and `stats`. Knows no framework.
 
+mod builder;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
+pub use builder::EquipmentSinkBuilder;
+
 use crate::cache::Cache;
-use crate::config::{self, Settings, SinkConfig};
+use crate::config::{Settings, SinkConfig};
 use crate::equipment_id::EquipmentId;
 use crate::error::Error;
 use crate::file::{LogFile, Root, Watch};
@@ -337,42 +341,5 @@ pub(crate) struct WeakSink(Weak<Inner>);
 impl WeakSink {
     pub(crate) fn upgrade(&self) -> Option<EquipmentSink> {
         self.0.upgrade().map(EquipmentSink)
-    }
-}
-
-/// Builds an [`EquipmentSink`]. The setters are named as the YAML keys.
-///
-/// # Examples
-///
-/// ```
-/// use equipment_log::{EquipmentSink, EquipmentSinkBuilder};
-///
-/// let builder: EquipmentSinkBuilder = EquipmentSink::builder("/data/lab").hostname("labpc-04");
-/// let sink = builder.build()?;
-/// # drop(sink);
-/// # Ok::<(), equipment_log::Error>(())
-/// ```
-#[derive(Clone, Debug)]
-#[must_use = "nothing is made before `build`"]
-pub struct EquipmentSinkBuilder {
-    /// A root given as a path; it is looked at in `build`, which can fail.
-    root: Option<PathBuf>,
-    pub(crate) config: SinkConfig,
-}
-
-impl EquipmentSinkBuilder {
-    config::setters!(config);
-
-    /// Checks everything and builds the sink. No file or folder is made before the first record.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::is_config`], naming the key and what would be right.
-    pub fn build(self) -> Result<EquipmentSink, Error> {
-        let mut config = self.config;
-        if let Some(root) = self.root {
-            config.local_root = Some(config::root_text(root)?);
-        }
-        config.check().and_then(EquipmentSink::from_settings)
     }
 }

@@ -1,0 +1,46 @@
+//! [`EquipmentSinkBuilder`]: the keys in code, checked in one place.
+//!
+//! Imports `config`.
+
+use std::path::PathBuf;
+
+use super::EquipmentSink;
+use crate::config::{self, SinkConfig};
+use crate::error::Error;
+
+/// Builds an [`EquipmentSink`]. The setters are named as the YAML keys.
+///
+/// # Examples
+///
+/// ```
+/// use equipment_log::{EquipmentSink, EquipmentSinkBuilder};
+///
+/// let builder: EquipmentSinkBuilder = EquipmentSink::builder("/data/lab").hostname("labpc-04");
+/// let sink = builder.build()?;
+/// # drop(sink);
+/// # Ok::<(), equipment_log::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "nothing is made before `build`"]
+pub struct EquipmentSinkBuilder {
+    /// A root given as a path; it is looked at in `build`, which can fail.
+    pub(super) root: Option<PathBuf>,
+    pub(crate) config: SinkConfig,
+}
+
+impl EquipmentSinkBuilder {
+    config::setters!(config);
+
+    /// Checks everything and builds the sink. No file or folder is made before the first record.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_config`], naming the key and what would be right.
+    pub fn build(self) -> Result<EquipmentSink, Error> {
+        let mut config = self.config;
+        if let Some(root) = self.root {
+            config.local_root = Some(config::root_text(root)?);
+        }
+        config.check().and_then(EquipmentSink::from_settings)
+    }
+}
