@@ -43,7 +43,7 @@ appenders:
     kind: equipment_scoped
     local_root: {root:?}
     hostname: {HOST}
-    queue: {queue}
+    {queue}
     encoder:
       kind: equipment_line
       precision: {precision}
@@ -74,7 +74,7 @@ fn a_reload_loses_nothing_and_follows_a_changed_root() {
     let (config, old, new) =
         (dir.path().join("log4rs.yaml"), dir.path().join("old"), dir.path().join("new"));
     let (old_log, new_log) = (log_path(&old, "RELOADED"), log_path(&new, "RELOADED"));
-    configure(&config, &old, "seconds", "~");
+    configure(&config, &old, "seconds", "");
     let (deserializers, handle) = equipment_log::log4rs::deserializers();
     log4rs::init_file(&config, deserializers).unwrap();
     let scope = Scope::new("RELOADED").unwrap();
@@ -104,7 +104,7 @@ fn a_reload_loses_nothing_and_follows_a_changed_root() {
         wait_until("a first record", || old_log.exists());
         for round in 0..8 {
             let precision = ["millis", "seconds"][round % 2];
-            let queue = ["{}", "{limit: 1 kb}", "~", "~"][round % 4];
+            let queue = ["queue: {}", "queue: {limit: 1 kb}", "", ""][round % 4];
             configure(&config, &old, precision, queue);
             wait_until("the new precision in the same log", || {
                 let text = std::fs::read_to_string(&old_log).unwrap();
@@ -113,7 +113,7 @@ fn a_reload_loses_nothing_and_follows_a_changed_root() {
             });
         }
         // Another root.
-        configure(&config, &new, "seconds", "{}");
+        configure(&config, &new, "seconds", "queue: {}");
         wait_until("the log below the new root", || new_log.exists());
         wait_until("the end of the old appenders", || paths() == [&*new_log]);
         stop.store(true, Ordering::Relaxed);
