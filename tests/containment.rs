@@ -9,6 +9,7 @@
     reason = "a test says what it expects by failing"
 )]
 
+mod stop;
 mod support;
 
 use std::fs::{self, File, OpenOptions};
@@ -17,13 +18,13 @@ use std::os::unix::fs::{symlink, MetadataExt as _, OpenOptionsExt as _, Permissi
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use equipment_log::{EquipmentSink, Error, Scope};
 use log::Level;
 use rustix::fs::{renameat_with, RenameFlags, CWD};
+use stop::Stop;
 use support::trace::{self, Call};
 use support::{child, lacks, log_of, run, sink, Need, Running};
 use tempfile::{tempdir, TempDir};
@@ -270,12 +271,13 @@ fn a_folder_swapped_for_a_link_between_two_records_wins_nothing() {
 fn a_folder_that_is_swapped_for_a_link_all_the_time_wins_nothing() {
     let place = Place::new();
     symlink(&place.outside, place.root.join("link")).unwrap();
-    let enough = AtomicBool::new(false);
+    let enough = Stop::default();
     let sink = place.sink();
     let (mut written, mut refused) = (0, 0);
     thread::scope(|threads| {
+        let _stopper = enough.at_the_end();
         threads.spawn(|| {
-            while !enough.load(Ordering::Relaxed) {
+            while !enough.is_said() {
                 let (folder, link) = (place.root.join("EQ"), place.root.join("link"));
                 renameat_with(CWD, folder, CWD, link, RenameFlags::EXCHANGE).unwrap();
             }
@@ -287,7 +289,6 @@ fn a_folder_that_is_swapped_for_a_link_all_the_time_wins_nothing() {
                 Err(_) => refused += 1,
             }
         }
-        enough.store(true, Ordering::Relaxed);
     });
     assert!(written > 0 && refused > 0, "written {written}, refused {refused}: no race");
     place.assert_outside_is_untouched();

@@ -9,18 +9,19 @@
     reason = "a test says what it expects by failing"
 )]
 
+mod stop;
 mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use equipment_log::{EquipmentSink, Scope};
 use log::Level;
+use stop::Stop;
 use support::{child, lacks, run, tell, Need, Running};
 use tempfile::{tempdir, TempDir};
 
@@ -42,10 +43,10 @@ fn log_of(root: &Path) -> PathBuf {
 }
 
 /// Logs numbered records until told to stop, one in a hundred at `worst`; how many.
-fn log_until(sink: &EquipmentSink, writer: &str, worst: Level, stop: &AtomicBool) -> u64 {
+fn log_until(sink: &EquipmentSink, writer: &str, worst: Level, stop: &Stop) -> u64 {
     let scope = Scope::new("EQ").unwrap();
     let mut n = 0;
-    while !stop.load(Ordering::Relaxed) {
+    while !stop.is_said() {
         let level = if n % 100 == 0 { worst } else { Level::Info };
         let record = format!("{writer} {n} {}", "x".repeat(80));
         sink.write(&scope, level, record.as_bytes()).unwrap();
@@ -60,12 +61,13 @@ fn log_until(sink: &EquipmentSink, writer: &str, worst: Level, stop: &AtomicBool
 #[test]
 fn child_plays_its_role() {
     let Some((_, root)) = support::role() else { return };
-    let (sink, stop) = (sink(&root), AtomicBool::new(false));
+    let (sink, stop) = (sink(&root), Stop::default());
     thread::scope(|threads| {
+        let stopper = stop.at_the_end();
         // No ERROR here: this process notices by the clock.
         let writer = threads.spawn(|| log_until(&sink, "other", Level::Info, &stop));
         let _ = support::told().next();
-        stop.store(true, Ordering::Relaxed);
+        drop(stopper);
         tell(writer.join().unwrap());
     });
 }
@@ -104,11 +106,12 @@ impl Logrotate {
 
 /// What each writer logged while logrotate ran so often, by name.
 fn log_while_it_runs(logrotate: &Logrotate) -> BTreeMap<String, u64> {
-    let (root, stop) = (logrotate.root(), AtomicBool::new(false));
+    let (root, stop) = (logrotate.root(), Stop::default());
     let log = log_of(&root);
     let sink = sink(&root);
     let mut other = Running::start(&mut child("log", &root));
     let mut logged = thread::scope(|threads| {
+        let stopper = stop.at_the_end();
         let writers: Vec<_> = (0..THREADS)
             .map(|writer| {
                 let (sink, stop) = (&sink, &stop);
@@ -128,7 +131,7 @@ fn log_while_it_runs(logrotate: &Logrotate) -> BTreeMap<String, u64> {
             logrotate.force();
         }
         thread::sleep(NOTICED);
-        stop.store(true, Ordering::Relaxed);
+        drop(stopper);
         writers.into_iter().map(|writer| writer.join().unwrap()).collect::<BTreeMap<_, _>>()
     });
     other.tell("stop");
@@ -218,15 +221,16 @@ fn the_sample_as_it_stands_loses_nothing_where_its_runs_are_a_second_apart() {
         return;
     }
     let logrotate = Logrotate::new(str::to_owned);
-    let (sink, stop) = (sink(&logrotate.root()), AtomicBool::new(false));
+    let (sink, stop) = (sink(&logrotate.root()), Stop::default());
     let log = log_of(&logrotate.root());
     let logged = thread::scope(|threads| {
+        let stopper = stop.at_the_end();
         let writer = threads.spawn(|| log_until(&sink, "only", Level::Info, &stop));
         for _ in 0..3 {
             thread::sleep(NOTICED + NOTICED / 5);
             logrotate.force();
         }
-        stop.store(true, Ordering::Relaxed);
+        drop(stopper);
         writer.join().unwrap()
     });
     let script = format!("zcat {0}.3.gz {0}.2.gz; cat {0}.1; cat {0} || true", log.display());

@@ -9,17 +9,18 @@
     reason = "a test says what it expects by failing"
 )]
 
+mod stop;
 mod support;
 
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use equipment_log::{EquipmentSink, QueueConfig, Scope};
 use fork::Fork;
 use log::Level;
+use stop::Stop;
 use support::{child, lines, log_of, tell, Running};
 use tempfile::tempdir;
 
@@ -90,11 +91,12 @@ fn forks(root: &Path, copies: usize, threads: usize) {
     let (sink, scope) = (queued(root), scope());
     sink.write(&scope, Level::Info, b"before").unwrap();
     sink.flush();
-    let stop = AtomicBool::new(false);
+    let stop = Stop::default();
     thread::scope(|all| {
+        let _stopper = stop.at_the_end();
         for _ in 0..threads {
             all.spawn(|| {
-                while !stop.load(Ordering::Relaxed) {
+                while !stop.is_said() {
                     sink.write(&scope, Level::Info, b"meanwhile").unwrap();
                 }
             });
@@ -105,7 +107,6 @@ fn forks(root: &Path, copies: usize, threads: usize) {
                 Fork::Parent(copy) => tell(outcome_of(copy)),
             }
         }
-        stop.store(true, Ordering::Relaxed);
     });
     sink.write(&scope, Level::Info, b"after").unwrap();
 }
@@ -115,11 +116,12 @@ fn forks_while_syncing(root: &Path) {
     let sink = support::sink(root).build().unwrap();
     let scope = scope();
     sink.write(&scope, Level::Error, b"before").unwrap();
-    let stop = AtomicBool::new(false);
+    let stop = Stop::default();
     thread::scope(|all| {
+        let _stopper = stop.at_the_end();
         for _ in 0..3 {
             all.spawn(|| {
-                while !stop.load(Ordering::Relaxed) {
+                while !stop.is_said() {
                     sink.write(&scope, Level::Error, b"meanwhile").unwrap();
                 }
             });
@@ -133,7 +135,6 @@ fn forks_while_syncing(root: &Path) {
                 Fork::Parent(copy) => tell(outcome_of(copy)),
             }
         }
-        stop.store(true, Ordering::Relaxed);
     });
 }
 

@@ -12,14 +12,15 @@
 )]
 
 mod kit;
+mod stop;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use equipment_log::Scope;
 use kit::{log_path, HOST};
+use stop::Stop;
 
 /// Longer than a reload takes on any machine.
 const RELOADED: Duration = Duration::from_secs(60);
@@ -81,15 +82,16 @@ fn a_reload_loses_nothing_and_follows_a_changed_root() {
     let paths = || handle.sinks().iter().filter_map(|sink| sink.path(&scope)).collect::<Vec<_>>();
     assert_eq!(paths(), [&*old_log]);
 
-    let stop = AtomicBool::new(false);
+    let stop = Stop::default();
     let logged = thread::scope(|threads| {
+        let stopper = stop.at_the_end();
         let loggers: Vec<_> = (0..THREADS)
             .map(|thread| {
                 let (scope, stop) = (&scope, &stop);
                 threads.spawn(move || {
                     let _in = scope.enter();
                     let mut record = 0;
-                    while !stop.load(Ordering::Relaxed) {
+                    while !stop.is_said() {
                         log::info!("{thread} {record}");
                         record += 1;
                         // The disk need not hold more than a test's worth.
@@ -116,7 +118,7 @@ fn a_reload_loses_nothing_and_follows_a_changed_root() {
         configure(&config, &new, "seconds", "queue: {}");
         wait_until("the log below the new root", || new_log.exists());
         wait_until("the end of the old appenders", || paths() == [&*new_log]);
-        stop.store(true, Ordering::Relaxed);
+        drop(stopper);
         loggers.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<usize>>()
     });
 

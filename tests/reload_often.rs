@@ -13,16 +13,18 @@
 )]
 
 mod kit;
+mod stop;
 
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use equipment_log::Scope;
 use kit::{log_path, HOST};
 use log4rs::config::{Config, Deserializers, RawConfig};
+use stop::Stop;
 
 const RELOADS: usize = 200;
 const THREADS: usize = 4;
@@ -82,16 +84,17 @@ fn two_hundred_reloads_lose_double_and_leak_nothing() {
     let logger = log4rs::init_config(load(&deserializers, &roots[0], KEYS[0])).unwrap();
     let before = (entries_of("/proc/self/fd"), entries_of("/proc/self/task"));
 
-    let stop = AtomicBool::new(false);
+    let stop = Stop::default();
     let total = AtomicUsize::new(0);
     let logged = thread::scope(|threads| {
+        let stopper = stop.at_the_end();
         let loggers: Vec<_> = (0..THREADS)
             .map(|thread| {
                 let (stop, total) = (&stop, &total);
                 threads.spawn(move || {
                     let _in = Scope::new("RELOADED").unwrap().enter();
                     let mut record = 0;
-                    while !stop.load(Ordering::Relaxed) {
+                    while !stop.is_said() {
                         match record % 64 {
                             0 => log::error!("{thread} {record}"),
                             _ => log::info!("{thread} {record}"),
@@ -113,7 +116,7 @@ fn two_hundred_reloads_lose_double_and_leak_nothing() {
                 total.load(Ordering::Relaxed) > logged + THREADS
             });
         }
-        stop.store(true, Ordering::Relaxed);
+        drop(stopper);
         loggers.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<usize>>()
     });
 
