@@ -53,10 +53,7 @@ root:
   appenders: [equipment]
 "
     );
-    // Whoever reads the file sees the old one or the new one whole.
-    let new = file.with_extension("new");
-    std::fs::write(&new, yaml).unwrap();
-    std::fs::rename(&new, file).unwrap();
+    kit::put_in_place(file, &yaml);
 }
 
 /// The records that each thread has in a log, in the order of the log.

@@ -190,12 +190,7 @@ fn child_reloads() {
             keys(&root, mistake),
             seen.display(),
         );
-        std::fs::write(file.with_extension("new"), yaml).unwrap();
-        let start = Instant::now();
-        // On Windows not while log4rs reads it.
-        while std::fs::rename(file.with_extension("new"), &file).is_err() {
-            assert!(start.elapsed() < RELOADED);
-        }
+        kit::put_in_place(&file, &yaml);
         seen
     };
     configure("first", "");
@@ -238,6 +233,8 @@ fn log4rs_reads_a_wrong_file_again_and_the_reason_is_said() {
         let line = said.lines().find(|line| line.contains(why)).unwrap_or_else(|| panic!("{said}"));
         assert!(line.starts_with("equipment-log: ") && line.contains("goes on"), "{line}");
     }
-    // log4rs had nothing to leave out.
-    assert!(!said.contains("log4rs: "), "{said}");
+    // log4rs had nothing to leave out. Wine takes the old file away before it puts the new one there.
+    let between = |line: &str| cfg!(windows) && line.contains("(os error 2)");
+    let left_out = said.lines().find(|line| line.starts_with("log4rs: ") && !between(line));
+    assert!(left_out.is_none(), "{said}");
 }

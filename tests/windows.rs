@@ -113,7 +113,7 @@ fn a_reload_follows_a_configuration_with_backslashes_and_carriage_returns() {
 
     let scope = Scope::new("WINDOWS_RELOAD").unwrap().tag("run", "R1");
     scope.run(|| log::info!("C:\\lab\r\nis a path"));
-    fs::write(&config, yaml(second.display())).unwrap();
+    kit::put_in_place(&config, &yaml(second.display()));
     let start = Instant::now();
     // The old appender is gone only after the new one has taken its place.
     while !handle.sinks().iter().all(|sink| sink.path(&scope).unwrap().starts_with(&second)) {
@@ -122,7 +122,7 @@ fn a_reload_follows_a_configuration_with_backslashes_and_carriage_returns() {
     }
     scope.run(|| log::info!("elsewhere"));
     // Without a rate nobody reads the file any more, which is about to go.
-    fs::write(&config, "root:\r\n  level: info\r\n").unwrap();
+    kit::put_in_place(&config, "root:\r\n  level: info\r\n");
     while !handle.sinks().is_empty() {
         assert!(start.elapsed() < Duration::from_secs(60), "not reloaded in time");
         thread::sleep(Duration::from_millis(5));

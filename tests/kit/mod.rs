@@ -8,6 +8,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use equipment_log::{EquipmentScopedAppender, EquipmentSink};
 use log::{Level, Log, Record};
@@ -66,6 +67,20 @@ pub(crate) fn lines(path: &Path) -> Vec<equipment_log::Line> {
 
 pub(crate) fn messages(path: &Path) -> Vec<String> {
     lines(path).into_iter().map(|line| line.message).collect()
+}
+
+/// Puts a file in the place of another: whoever reads the path sees the old one or the new one whole.
+pub(crate) fn put_in_place(path: &Path, text: &str) {
+    /// Longer than anybody reads.
+    const READ: Duration = Duration::from_secs(60);
+    let new = path.with_extension("new");
+    std::fs::write(&new, text).unwrap();
+    let start = Instant::now();
+    // Windows may refuse it while somebody has the old one open; Wine does.
+    while let Err(err) = std::fs::rename(&new, path) {
+        assert!(cfg!(windows) && start.elapsed() < READ, "{}: {err}", path.display());
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// The names of what is in a folder, sorted.
