@@ -87,6 +87,7 @@ impl Cache {
     }
 
     /// Calls `f` with the log of this scope.
+    #[inline(always)]
     pub(crate) fn with<T>(
         &self,
         scope: &Scope,
@@ -101,6 +102,7 @@ impl Cache {
         })
     }
 
+    #[inline(never)]
     fn search<T>(&self, scope: &Scope, f: impl FnOnce(&Arc<LogFile>) -> T) -> Result<T, NoPath> {
         thread_local! {
             static SCRATCH: RefCell<String> = const { RefCell::new(String::new()) };

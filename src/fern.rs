@@ -112,6 +112,7 @@ impl EquipmentScopedOutput {
         &self.sink
     }
 
+    #[inline(always)]
     fn write(&self, record: &log::Record<'_>) -> Result<(), Error> {
         let Some(scope) = self.sink.scope_of(record, || None)? else { return Ok(()) };
         line::with_buffer(|buffer| {

@@ -28,7 +28,8 @@ static LEFT: Mutex<BTreeMap<PathBuf, Gap>> = Mutex::new(BTreeMap::new());
 pub(crate) struct Gaps {
     /// Whether there is one: read at every record, without the lock.
     due: AtomicBool,
-    gap: Mutex<Option<Gap>>,
+    /// Apart from what every record reads.
+    gap: Mutex<Option<Box<Gap>>>,
 }
 
 impl Gaps {
@@ -41,7 +42,10 @@ impl Gaps {
         let mut gap = self.gap.lock().unwrap_or_else(PoisonError::into_inner);
         match gap.as_mut() {
             Some(gap) => gap.records += records,
-            None => *gap = Some(Gap { records, since: SystemTime::now(), reason: reason() }),
+            None => {
+                let since = SystemTime::now();
+                *gap = Some(Box::new(Gap { records, since, reason: reason() }));
+            }
         }
         self.due.store(true, Ordering::Release);
     }
@@ -50,14 +54,14 @@ impl Gaps {
     pub(crate) fn take(&self) -> Option<Gap> {
         let mut gap = self.gap.lock().unwrap_or_else(PoisonError::into_inner);
         self.due.store(false, Ordering::Release);
-        gap.take()
+        gap.take().map(|gap| *gap)
     }
 
     /// Puts back what could not be said: it was lost before what was added meanwhile.
     pub(crate) fn put_back(&self, earlier: Gap) {
         let mut gap = self.gap.lock().unwrap_or_else(PoisonError::into_inner);
         let records = earlier.records + gap.take().map_or(0, |later| later.records);
-        *gap = Some(Gap { records, ..earlier });
+        *gap = Some(Box::new(Gap { records, ..earlier }));
         self.due.store(true, Ordering::Release);
     }
 
@@ -82,7 +86,7 @@ impl Gaps {
         let mut gap = self.gap.lock().unwrap_or_else(PoisonError::into_inner);
         match gap.as_mut() {
             Some(gap) => gap.records += later.records,
-            None => *gap = Some(later),
+            None => *gap = Some(Box::new(later)),
         }
         self.due.store(true, Ordering::Release);
     }

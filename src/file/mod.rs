@@ -65,9 +65,10 @@ fn evict_of_any_sink() -> bool {
 /// Puts the line that says a gap into a buffer.
 pub(crate) type SayGap<'a> = &'a dyn Fn(&Gap, &mut Vec<u8>);
 
-/// In this order: what every record reads or writes stands first, and so together.
+/// In this order, on the processor's own boundary: what every record reads or writes stands first, and
+/// so in one line of its cache. With thousands of logs each line costs a record a tenth of a microsecond.
 #[derive(Debug)]
-#[repr(C)]
+#[repr(C, align(64))]
 pub(crate) struct LogFile {
     open: ArcSwapOption<OpenFile>,
     /// When it was last used: milliseconds, and below them the count of a thread's records.
@@ -118,6 +119,7 @@ impl LogFile {
     }
 
     /// Appends one record, which ends with `\n`. When this returns it is in the kernel.
+    #[inline(always)]
     pub(crate) fn append(&self, record: &[u8], say_gap: SayGap<'_>) -> Result<(), Error> {
         let now_ms = sys::coarse_millis();
         self.last_used.store(stamp(now_ms), Ordering::Relaxed);
@@ -138,6 +140,7 @@ impl LogFile {
     }
 
     /// The same where the file is to be opened first, or may be to be rotated.
+    #[inline(never)]
     fn append_after_a_look(
         &self,
         now_ms: u64,
@@ -150,6 +153,7 @@ impl LogFile {
         }
     }
 
+    #[inline]
     fn count<T>(&self, written: &Result<T, Error>) {
         match written {
             Err(err) if !err.is_rotation() => self.lose(1, err),
@@ -158,6 +162,7 @@ impl LogFile {
     }
 
     /// Counts records that are not whole in the file, for the line that will say so.
+    #[cold]
     pub(crate) fn lose(&self, records: u64, err: &Error) {
         self.tally.lost.add(records);
         self.gaps.add(records, || err.reason());
@@ -209,6 +214,7 @@ impl LogFile {
     }
 
     /// Whether the path still leads to the open file. If not, the next record opens it anew.
+    #[inline(never)]
     fn still_there(&self, open: &Arc<OpenFile>) -> bool {
         let there = open.is_at(&self.path);
         if !there && self.retire(open) {

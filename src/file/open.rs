@@ -20,17 +20,17 @@ use super::sys;
 /// that is promised, since the coarse clock and the record itself take some of it.
 const CHECK_EVERY_MS: u64 = 500;
 
-/// In this order: what every record reads stands first, and so together.
+/// In this order, and aligned, as [`LogFile`](super::LogFile) is: what every record reads stands first.
 #[derive(Debug)]
-#[repr(C)]
+#[repr(C, align(64))]
 pub(crate) struct OpenFile {
     next_check_ms: AtomicU64,
     /// The file's last byte may be something other than a line end.
     pub(crate) end_unsure: AtomicBool,
-    /// None only while this is dropped.
-    descriptor: Option<Descriptor>,
     /// Whether there is a limit to its size.
     pub(crate) rotates: bool,
+    /// None only while this is dropped.
+    descriptor: Option<Descriptor>,
     pub(crate) identity: sys::Identity,
     pub(crate) ticket: Ticket,
     /// What we made on the way to the file is known to be on disk.
@@ -102,15 +102,18 @@ impl OpenFile {
         Ok(open)
     }
 
+    #[inline]
     pub(crate) fn file(&self) -> io::Result<&File> {
         Ok(&self.descriptor()?.file)
     }
 
+    #[inline]
     pub(crate) fn descriptor(&self) -> io::Result<&Descriptor> {
         self.descriptor.as_ref().ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
     /// Whether it is time to see if the path still leads here; true for one caller each time.
+    #[inline]
     pub(crate) fn check_is_due(&self, now_ms: u64) -> bool {
         let at = self.next_check_ms.load(Ordering::Relaxed);
         now_ms >= at
@@ -131,6 +134,7 @@ impl OpenFile {
     }
 
     /// One write, in this platform's turn if it has such. Interrupted before it wrote anything, it is made again.
+    #[inline(always)]
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<Wrote> {
         let file = self.file()?;
         let _turn = self.turn.take();

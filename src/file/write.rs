@@ -13,13 +13,37 @@ use super::{LogFile, SayGap};
 use crate::error::{Doing, Error, Kind};
 
 impl LogFile {
+    /// One write, and after a short one a second of the whole record, on a line of its own: either
+    /// it fits by now, or the OS says why it does not.
+    #[inline(always)]
     pub(super) fn write(
         &self,
         open: &OpenFile,
         record: &[u8],
         say_gap: SayGap<'_>,
     ) -> Result<(), Error> {
-        self.write_twice(open, record, say_gap).inspect_err(|_| {
+        match self.write_once(open, record, say_gap) {
+            Ok(Wrote::Whole) => Ok(()),
+            first => self.write_second(open, record, say_gap, first),
+        }
+    }
+
+    #[cold]
+    fn write_second(
+        &self,
+        open: &OpenFile,
+        record: &[u8],
+        say_gap: SayGap<'_>,
+        first: io::Result<Wrote>,
+    ) -> Result<(), Error> {
+        match first {
+            Ok(_) => {
+                self.tally.write_failures.add(1);
+                self.write_last(open, record, say_gap)
+            }
+            Err(err) => Err(self.failed(err)),
+        }
+        .inspect_err(|_| {
             // The reason may be another's fragment's too.
             open.end_unsure.store(true, Ordering::Release);
         })
@@ -35,23 +59,6 @@ impl LogFile {
         self.write_last(open, record, say_gap).inspect_err(|_| {
             open.end_unsure.store(true, Ordering::Release);
         })
-    }
-
-    /// One write, and after a short one a second of the whole record, on a line of its own: either
-    /// it fits by now, or the OS says why it does not.
-    fn write_twice(
-        &self,
-        open: &OpenFile,
-        record: &[u8],
-        say_gap: SayGap<'_>,
-    ) -> Result<(), Error> {
-        let Wrote::Part(_) =
-            self.write_once(open, record, say_gap).map_err(|err| self.failed(err))?
-        else {
-            return Ok(());
-        };
-        self.tally.write_failures.add(1);
-        self.write_last(open, record, say_gap)
     }
 
     /// The second write of a record.
@@ -73,6 +80,7 @@ impl LogFile {
         Error::io(Doing::Write, &self.path, err)
     }
 
+    #[inline(always)]
     fn write_once(&self, open: &OpenFile, record: &[u8], say_gap: SayGap<'_>) -> io::Result<Wrote> {
         if open.end_unsure.load(Ordering::Acquire) || self.gaps.due() {
             return self.write_after_trouble(open, record, say_gap);
@@ -86,6 +94,7 @@ impl LogFile {
 
     /// Writes what must stand before the record, and the record, in one write: a line end where the
     /// file ends in a fragment, and the line that says what is missing.
+    #[cold]
     fn write_after_trouble(
         &self,
         open: &OpenFile,
@@ -123,6 +132,7 @@ impl LogFile {
         wrote
     }
 
+    #[cold]
     pub(super) fn seal(&self, open: &OpenFile, fragment: &[u8]) {
         if !open.seal(fragment, || self.root.open_to_overwrite(self.relative())) {
             open.end_unsure.store(true, Ordering::Release);

@@ -28,6 +28,7 @@ pub(crate) fn push_message(out: &mut Vec<u8>, message: fmt::Arguments<'_>) {
 ///
 /// The buffer is taken, not borrowed: a `Display` that logs gets another one, and one that panics
 /// takes its half record with it.
+#[inline(always)]
 pub(crate) fn with_buffer<T>(f: impl FnOnce(&mut Vec<u8>) -> T) -> T {
     /// A buffer that a long record has made larger than this is not kept, in bytes.
     const KEPT: usize = 64 * 1024;

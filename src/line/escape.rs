@@ -35,23 +35,48 @@ pub(super) fn is_control(c: char) -> bool {
 
 /// Whether the bytes may hold a control character: exact for ASCII, and true for the two lead
 /// bytes under which the others stand in UTF-8.
+#[inline(always)]
 pub(crate) fn may_hold_controls(bytes: &[u8]) -> bool {
-    any(bytes, may_begin_control)
+    any(bytes, words_begin_control)
 }
 
 /// The same, or a backslash.
+#[inline(always)]
 pub(super) fn may_need_escapes(bytes: &[u8]) -> bool {
-    any(bytes, |b| may_begin_control(b) | (b == b'\\'))
+    any(bytes, |word| words_begin_control(word) | zeros(word ^ each(b'\\')))
 }
 
-/// No early return, and a byte for each answer: the loop becomes a handful of vector instructions.
-fn any(bytes: &[u8], is: impl Fn(u8) -> bool) -> bool {
-    bytes.iter().fold(0, |found, b| found | u8::from(is(*b))) != 0
+/// A word of eight bytes at a time, and the last eight once more where they overlap: no byte is looked at by
+/// itself, and nothing is decided before the end.
+#[inline(always)]
+fn any(bytes: &[u8], found: impl Fn(u64) -> u64) -> bool {
+    const WORD: usize = size_of::<u64>();
+    let Some(last) = bytes.last_chunk() else {
+        let mut word = [b' '; WORD];
+        word[..bytes.len()].copy_from_slice(bytes);
+        return found(u64::from_ne_bytes(word)) & each(0x80) != 0;
+    };
+    let mut all = found(u64::from_ne_bytes(*last));
+    for word in bytes.chunks_exact(WORD) {
+        all |= word.try_into().map_or(0, |word| found(u64::from_ne_bytes(word)));
+    }
+    all & each(0x80) != 0
 }
 
-fn may_begin_control(byte: u8) -> bool {
-    // The lead bytes 0xc2 and 0xe2 differ in one bit.
-    (byte < 0x20) | (byte == 0x7f) | (byte & 0xdf == 0xc2)
+/// A byte's highest bit is set where it is below 0x20, is 0x7f, or is 0xc2 or 0xe2, which differ in one bit.
+fn words_begin_control(word: u64) -> u64 {
+    let below_space = word.wrapping_sub(each(0x20)) & !word;
+    below_space | zeros(word ^ each(0x7f)) | zeros((word & each(0xdf)) ^ each(0xc2))
+}
+
+/// The highest bit of each byte that is zero; and of some above one, which does not matter to whoever asks
+/// whether there is any (Bit Twiddling Hacks, "Determine if a word has a zero byte").
+fn zeros(word: u64) -> u64 {
+    word.wrapping_sub(each(0x01)) & !word
+}
+
+const fn each(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
 }
 
 pub(super) fn push_escape(out: &mut String, c: char) {
@@ -67,10 +92,15 @@ pub(super) fn push_escape(out: &mut String, c: char) {
 /// Makes the control characters of a record visible, in place, all but those of the line's end.
 ///
 /// Bytes that are no UTF-8 stay as they are.
+#[inline(always)]
 pub(crate) fn escape_controls(record: &mut Vec<u8>, start: usize) {
-    if !may_hold_controls(&record[start..]) {
-        return;
+    if may_hold_controls(&record[start..]) {
+        escape_each_control(record, start);
     }
+}
+
+#[inline(never)]
+fn escape_each_control(record: &mut Vec<u8>, start: usize) {
     // Under the same lead bytes stand µ, ° and the dashes: they need no copy.
     let mut chunks = record[start..].utf8_chunks();
     if !chunks.any(|chunk| chunk.valid().chars().any(is_control)) {
@@ -117,4 +147,27 @@ pub(super) fn unescape(text: &str) -> Option<String> {
     }
     plain.push_str(rest);
     Some(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each byte, at each place of a text that is shorter than a word, as long, and longer.
+    #[test]
+    fn every_byte_that_may_begin_a_control_character_is_seen_wherever_it_stands() {
+        for length in 0..20 {
+            let mut text = vec![b'a'; length];
+            assert!(!may_hold_controls(&text) && !may_need_escapes(&text));
+            for place in 0..length {
+                for byte in 0..=u8::MAX {
+                    text[place] = byte;
+                    let begins = byte < 0x20 || matches!(byte, 0x7f | 0xc2 | 0xe2);
+                    assert_eq!(may_hold_controls(&text), begins, "{text:?}");
+                    assert_eq!(may_need_escapes(&text), begins || byte == b'\\', "{text:?}");
+                }
+                text[place] = b'a';
+            }
+        }
+    }
 }

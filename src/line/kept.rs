@@ -33,6 +33,7 @@ thread_local! {
 
 impl LineFormat {
     /// Calls `f` with the line of this record, without its end.
+    #[inline(always)]
     pub(crate) fn with_line<T>(
         &self,
         scope: Option<&Scope>,

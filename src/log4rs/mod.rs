@@ -197,6 +197,7 @@ impl EquipmentScopedAppender {
         &self.sink
     }
 
+    #[inline(always)]
     fn write(&self, record: &log::Record<'_>) -> anyhow::Result<()> {
         let Some(scope) = self.sink.scope_of(record, context_id)? else { return Ok(()) };
         match &self.encoding {

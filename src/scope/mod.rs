@@ -52,17 +52,17 @@ pub(crate) const EQUIPMENT_ID: &str = "equipment_id";
 #[derive(Clone)]
 pub struct Scope(Arc<Inner>);
 
-/// In this order: what every record reads stands first, and so together.
+/// In this order, and in one line of the processor's cache: what every record reads stands first.
 #[derive(Debug)]
-#[repr(C)]
+#[repr(C, align(64))]
 struct Inner {
+    /// The scope's part of the structured line, made when it is first asked for.
+    line: OnceLock<Box<str>>,
     /// What those who have looked this scope up found.
     found: [OnceLock<Found>; FINDERS],
     id: EquipmentId,
     /// In the order they were added; a key stands once.
     tags: Vec<(Arc<str>, Box<str>)>,
-    /// The scope's part of the structured line, made when it is first asked for.
-    line: OnceLock<Box<str>>,
 }
 
 /// How many may leave what they found: two appenders, or the one before a reload and the one after.

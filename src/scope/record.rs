@@ -96,6 +96,7 @@ thread_local! {
     not(feature = "fern"),
     allow(dead_code, reason = "fern is the framework that drops key-values")
 )]
+#[inline(always)]
 pub(crate) fn run_as<T>(record: &log::Record<'_>, f: impl FnOnce(Option<&Scope>) -> T) -> T {
     struct Restore(Option<String>);
 

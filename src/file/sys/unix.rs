@@ -124,6 +124,7 @@ impl Turn {
 
 /// The system call itself, where rustix makes it so: libc's wrapper is a cancellation point, and costs
 /// a tenth of the call in a process with threads (pthreads(7)).
+#[inline(always)]
 pub(crate) fn append(file: &File, bytes: &[u8]) -> io::Result<usize> {
     Ok(rustix::io::write(file, bytes)?)
 }
