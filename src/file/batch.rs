@@ -8,7 +8,8 @@ use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
 use super::open::{OpenFile, Wrote};
-use super::rotate::{Appended, Rotation};
+use super::room::Rotation;
+use super::rotate::Appended;
 use super::{stamp, sys, LogFile, SayGap};
 use crate::error::Error;
 

@@ -12,6 +12,7 @@ mod idle;
 mod open;
 mod open_files;
 mod queued;
+mod room;
 mod root;
 mod rotate;
 pub(crate) mod sys;
@@ -35,8 +36,8 @@ pub(crate) use idle::Watch;
 pub(crate) use open::OpenFile;
 use open_files::{Holder, Why};
 use queued::Queued;
+pub(crate) use room::Rotation;
 pub(crate) use root::{Access, Root};
-pub(crate) use rotate::Rotation;
 
 use crate::error::{Doing, Error};
 use crate::stats::Tally;

@@ -9,23 +9,16 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::open::OpenFile;
+use super::room::Rotation;
 use super::root::Root;
 use super::sys::{self, Purpose};
 use super::{LogFile, SayGap};
 use crate::error::{Doing, Error};
-
-/// When a log is rotated, and how many of its files are kept beside the live one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Rotation {
-    pub(crate) limit_bytes: u64,
-    pub(crate) keep: u32,
-}
 
 /// How long a record waits for another process that is renaming the same log. It takes microseconds,
 /// unless that process was stopped in the midst of it.
@@ -33,58 +26,6 @@ const WAIT: Duration = Duration::from_secs(1);
 
 /// How often a record is taken to the next file, where others fill or remove it at once.
 const TRIES: usize = 8;
-
-/// How much an open file may still grow.
-#[derive(Debug)]
-pub(crate) struct Room {
-    /// The size as it was last seen.
-    size: AtomicU64,
-    limit: AtomicU64,
-    step: u64,
-}
-
-impl Room {
-    pub(super) fn new(file: &File, rotation: Option<Rotation>) -> io::Result<Room> {
-        let (size, limit) = match rotation {
-            Some(rotation) => (file.metadata()?.len(), rotation.limit_bytes),
-            None => (0, u64::MAX),
-        };
-        Ok(Room { size: size.into(), limit: limit.into(), step: (limit / 8).max(1) })
-    }
-
-    /// Whether a record fits. One that is longer than the limit has a file to itself.
-    fn fits(&self, record: &[u8]) -> bool {
-        let size = self.size.load(Ordering::Relaxed);
-        size == 0 || size.saturating_add(record.len() as u64) <= self.limit.load(Ordering::Relaxed)
-    }
-
-    /// How many bytes of several records may be written at once: others that write meanwhile do not
-    /// know of them, so that each may take the file past its limit by so much.
-    pub(super) fn left(&self) -> u64 {
-        let size = self.size.load(Ordering::Relaxed);
-        self.limit.load(Ordering::Relaxed).saturating_sub(size).min(self.step)
-    }
-
-    /// Others may have written too. What was seen last by one thread may be told after what another
-    /// saw later.
-    fn saw(&self, size: u64) {
-        self.size.fetch_max(size, Ordering::Relaxed);
-    }
-
-    /// A tool may have cut the file.
-    fn look_again(&self, file: &File) -> io::Result<()> {
-        self.size.store(file.metadata()?.len(), Ordering::Relaxed);
-        Ok(())
-    }
-
-    /// Lets the file grow somewhat further, before the next attempt to rotate it: by several records,
-    /// so that those who waited meanwhile need not try each by itself.
-    fn grow(&self, record: &[u8]) {
-        let size = self.size.load(Ordering::Relaxed);
-        let step = self.step.max(8 * record.len() as u64);
-        self.limit.store(size.saturating_add(step), Ordering::Relaxed);
-    }
-}
 
 /// A record that is in a file.
 pub(super) struct Appended {

@@ -16,6 +16,15 @@ const RESTING: u32 = 1;
 /// It is woken for whatever comes.
 const ASLEEP: u32 = 2;
 
+/// How many bytes end a rest. For many files it is more, so that a write is worth its while.
+const NUDGE: u64 = 256 << 10;
+const NUDGE_PER_FILE: u64 = 8 << 10;
+
+/// As many bytes must wait before the writer is woken, when the last were for `files` files.
+pub(super) fn nudge(files: u64, limit: u64) -> u64 {
+    NUDGE.max(files * NUDGE_PER_FILE).min(limit / 2).max(1)
+}
+
 /// A cache line of its own: two, since processors fetch them in pairs.
 #[derive(Debug)]
 #[repr(align(128))]

@@ -7,10 +7,10 @@
 use std::cell::Cell;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::bell::Bell;
+use super::bell::{nudge, Bell};
 use super::piles::{Durable, Entry, Piles};
 use super::progress::{Ended, Progress};
-use super::{reply, writer};
+use super::reply;
 use crate::config::{QueueSettings, WhenDurable, WhenFull};
 use crate::error::{Error, Kind};
 use crate::file::LogFile;
@@ -42,7 +42,7 @@ impl Shared {
     pub(super) fn new(settings: QueueSettings) -> Shared {
         Shared {
             settings,
-            bell: Bell::new(writer::nudge(1, settings.limit)),
+            bell: Bell::new(nudge(1, settings.limit)),
             progress: Progress::new(),
             piles: Piles::new(),
             logs: Mutex::default(),

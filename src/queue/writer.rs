@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::bell::nudge;
 use super::elders::Elders;
 use super::piles::{clear, Durable, Pile, PILES};
 use super::reply::{self, Reply};
@@ -19,18 +20,9 @@ use crate::scope::Scope;
 /// How long records may wait at most though nobody asks for them: at least, and at most.
 const REST: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(10));
 
-/// How many bytes end a rest. For many files it is more, so that a write is worth its while.
-const NUDGE: u64 = 256 << 10;
-const NUDGE_PER_FILE: u64 = 8 << 10;
-
 /// The largest write, in bytes, unless one record is larger. Others that append to the file wait as
 /// long as it takes.
 const LARGEST_WRITE: usize = 256 << 10;
-
-/// As many bytes must wait before the writer is woken, when the last were for `files` files.
-pub(super) fn nudge(files: u64, limit: u64) -> u64 {
-    NUDGE.max(files * NUDGE_PER_FILE).min(limit / 2).max(1)
-}
 
 #[derive(Debug)]
 pub(super) struct Writer {
