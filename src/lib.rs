@@ -161,16 +161,21 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod cache;
+#[allow(dead_code, reason = "the rooms take it up one by one")]
+mod clock;
 mod config;
 mod equipment_id;
 mod error;
 mod file;
 mod layout;
 mod line;
+mod process;
 mod queue;
 mod scope;
 mod sink;
 mod stats;
+#[allow(dead_code, reason = "the rooms take it up one by one")]
+mod sync;
 
 #[cfg(feature = "fern")]
 pub mod fern;

@@ -12,7 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules from the top: each may import from those below it alone.
-const ORDER: [&str; 14] = [
+const ORDER: [&str; 17] = [
     "lib",
     "log4rs",
     "fern",
@@ -24,9 +24,12 @@ const ORDER: [&str; 14] = [
     "layout",
     "scope",
     "file",
+    "process",
     "equipment_id",
     "stats",
+    "clock",
     "error",
+    "sync",
 ];
 
 /// One file below `src`, without its comments and its own tests.

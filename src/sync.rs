@@ -1,0 +1,19 @@
+//! [`LockExt`]: a lock whose holder panicked is taken all the same.
+//!
+//! Imports nothing of ours. Nothing in this crate panics while it holds a lock. A panic of the
+//! application's code (a `Display`, a callback) must not stop the log of any equipment.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Takes locks without asking whether an earlier holder panicked.
+pub(crate) trait LockExt<T> {
+    /// The lock's guard, also where the lock is poisoned.
+    fn lock_any(&self) -> MutexGuard<'_, T>;
+}
+
+impl<T> LockExt<T> for Mutex<T> {
+    #[inline]
+    fn lock_any(&self) -> MutexGuard<'_, T> {
+        self.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
