@@ -5,3 +5,6 @@
 //! module declares a trait for what it needs of it.
 //!
 //! Lock order: none of these locks is held while another is taken, unless its own comment says so.
+
+#[allow(dead_code, reason = "the rooms take it up one by one")]
+pub(crate) mod threads;

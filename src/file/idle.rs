@@ -5,11 +5,11 @@
 //! last of them. The invariant: it holds no lock over a close, and no sink for longer than one look.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{first_stamp_of, sys, OpenFiles};
 use crate::error::Error;
+use crate::process::threads;
 
 /// How often the thread looks within one timeout: a file is closed a quarter of it late at most.
 const LOOKS: u32 = 4;
@@ -50,8 +50,7 @@ impl Watch {
         let mut keeper = keeper();
         let this_process = std::process::id();
         if keeper.running_in != Some(this_process) {
-            let thread = thread::Builder::new().name("equipment-log".to_owned()).spawn(keep);
-            thread.map_err(|err| {
+            threads::spawn(keep).map_err(|err| {
                 let why = format!("the thread that closes idle files cannot be started: {err}");
                 Error::config("idle_timeout", why)
             })?;
