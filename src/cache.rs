@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::context::Scope;
 use crate::equipment_id::EquipmentId;
 use crate::error::{Error, Kind};
 use crate::file::{self, LogFile, OpenFiles, Root};
 use crate::layout::{Layout, NoPath};
-use crate::scope::Scope;
 
 #[derive(Debug)]
 pub(crate) struct Cache {

@@ -31,9 +31,9 @@ use std::path::PathBuf;
 use ::fern::FormatCallback;
 
 use crate::config;
+use crate::context;
 use crate::error::Error;
 use crate::line::{self, LineFormat};
-use crate::scope;
 use crate::sink::{EquipmentSink, EquipmentSinkBuilder};
 
 /// Writes each record to the log of the equipment it belongs to, at the end of a fern dispatch.
@@ -193,7 +193,7 @@ pub fn line_format_for(
 ) -> impl Fn(FormatCallback<'_>, &fmt::Arguments<'_>, &log::Record<'_>) + Send + Sync + 'static {
     let line = LineFormat::new(hostname.as_ref());
     move |out, message, record| {
-        scope::run_as(record, |scope| {
+        context::run_as(record, |scope| {
             line.with_line(scope, record.level(), *message, |line| {
                 out.finish(format_args!("{line}"));
             });
@@ -222,5 +222,5 @@ pub fn scoped_format<F>(
 where
     F: Fn(FormatCallback<'_>, &fmt::Arguments<'_>, &log::Record<'_>) + Send + Sync + 'static,
 {
-    move |out, message, record| scope::run_as(record, |_| format(out, message, record))
+    move |out, message, record| context::run_as(record, |_| format(out, message, record))
 }

@@ -6,9 +6,9 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::context::{Scope, EQUIPMENT_ID};
 use crate::equipment_id::{self, is_device_name};
 use crate::error::Error;
-use crate::scope::{Scope, EQUIPMENT_ID};
 
 /// Where a log stands below `local_root` unless the key `path` says otherwise.
 pub(crate) const DEFAULT_PATH: &str = "{equipment_id}/.exlab-wizard/wizard.{hostname}.log";

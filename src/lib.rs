@@ -164,6 +164,7 @@ mod cache;
 #[allow(dead_code, reason = "the rooms take it up one by one")]
 mod clock;
 mod config;
+mod context;
 mod equipment_id;
 mod error;
 mod file;
@@ -171,7 +172,6 @@ mod layout;
 mod line;
 mod process;
 mod queue;
-mod scope;
 mod sink;
 mod stats;
 #[allow(dead_code, reason = "the rooms take it up one by one")]
@@ -183,6 +183,7 @@ pub mod fern;
 pub mod log4rs;
 
 pub use crate::config::{Encoder, QueueConfig, RotationConfig, SinkConfig, WhenDurable, WhenFull};
+pub use crate::context::{InScope, Scope, ScopeFutureExt, ScopeGuard};
 pub use crate::equipment_id::EquipmentId;
 pub use crate::error::Error;
 #[cfg(feature = "fern")]
@@ -190,7 +191,6 @@ pub use crate::fern::EquipmentScopedOutput;
 pub use crate::line::{parse_line, ControlCharacters, Line, Precision};
 #[cfg(feature = "log4rs")]
 pub use crate::log4rs::EquipmentScopedAppender;
-pub use crate::scope::{InScope, Scope, ScopeFutureExt, ScopeGuard};
 pub use crate::sink::{EquipmentSink, EquipmentSinkBuilder};
 pub use crate::stats::{Counts, Stats};
 

@@ -12,13 +12,13 @@ pub use builder::EquipmentSinkBuilder;
 
 use crate::cache::Cache;
 use crate::config::{Settings, SinkConfig};
+use crate::context::{self, Scope, Whose};
 use crate::equipment_id::EquipmentId;
 use crate::error::Error;
 use crate::file::{LogFile, Root, Watch};
 use crate::layout::NoPath;
 use crate::line::{self, ControlCharacters, LineFormat};
 use crate::queue::{Elders, Queue};
-use crate::scope::{self, Scope, Whose};
 use crate::stats::{Counter, Counts, Stats};
 
 /// Writes ready records to the log of the equipment they belong to.
@@ -205,7 +205,7 @@ impl EquipmentSink {
         record: &log::Record<'_>,
         context: impl FnOnce() -> Option<String>,
     ) -> Result<Option<Whose>, Error> {
-        let scope = scope::of_record(record, context);
+        let scope = context::of_record(record, context);
         match &scope {
             Ok(Some(_)) => {}
             Ok(None) => self.skip(),

@@ -22,7 +22,7 @@ const ORDER: [&str; 17] = [
     "cache",
     "line",
     "layout",
-    "scope",
+    "context",
     "file",
     "process",
     "equipment_id",
@@ -203,7 +203,7 @@ fn nothing_is_unsafe() {
 fn arrows_between_modules_point_downwards() {
     let lib = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/lib.rs")).unwrap();
     let re_exports = re_exports(&lib);
-    assert_eq!(re_exports["Scope"], "scope");
+    assert_eq!(re_exports["Scope"], "context");
     assert_none(sources().iter().flat_map(|source| points_upwards(source, &re_exports)));
 }
 

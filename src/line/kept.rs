@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::fmt::{self, Write as _};
 
 use super::{LineFormat, Precision};
-use crate::scope::Scope;
+use crate::context::Scope;
 
 #[derive(Default)]
 struct Kept {

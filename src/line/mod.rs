@@ -25,8 +25,8 @@ pub(crate) use escape::{escape_controls, may_hold_controls};
 use escape::{is_control, may_need_escapes, push_escape};
 pub use parse::{parse_line, Line};
 
+use crate::context::Scope;
 use crate::file::{sys, Gap};
-use crate::scope::Scope;
 
 /// The tags that stand before all others, in this order.
 const FIRST_TAGS: [&str; 3] = ["proj", "kind", "run"];

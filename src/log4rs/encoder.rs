@@ -7,8 +7,8 @@ use ::log4rs::encode::{self, Encode};
 
 use super::context_id;
 use crate::config;
+use crate::context;
 use crate::line::{ControlCharacters, LineFormat, Precision};
-use crate::scope;
 
 /// The encoder's keys in YAML.
 #[derive(Clone, Copy, Debug, Default, serde::Deserialize)]
@@ -69,7 +69,7 @@ impl EquipmentLineEncoder {
 impl Encode for EquipmentLineEncoder {
     fn encode(&self, w: &mut dyn encode::Write, record: &log::Record<'_>) -> anyhow::Result<()> {
         // A refused id is reported by the appender that would write there; here it is only left out.
-        let scope = scope::of_record(record, context_id).unwrap_or_default();
+        let scope = context::of_record(record, context_id).unwrap_or_default();
         self.0.with_line(scope.as_deref(), record.level(), *record.args(), |line| {
             line.push('\n');
             w.write_all(line.as_bytes())

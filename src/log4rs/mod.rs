@@ -52,9 +52,9 @@ pub use strict::{check_file, init_file_strict};
 pub use yaml::{EquipmentScopedAppenderConfig, EquipmentScopedAppenderDeserializer};
 
 use crate::config::{self, SinkConfig};
+use crate::context::{self, Mirror, EQUIPMENT_ID};
 use crate::error::Error;
 use crate::line::{self, LineFormat};
-use crate::scope::{self, Mirror, EQUIPMENT_ID};
 use crate::sink::{EquipmentSink, WeakSink};
 
 /// The kind of the appender in YAML.
@@ -102,7 +102,7 @@ pub fn deserializers() -> (Deserializers, Handle) {
 }
 
 fn mirror_scopes() {
-    scope::mirror_into(Mirror {
+    context::mirror_into(Mirror {
         set: |key, value| in_context(|| log_mdc::insert(key, value)).flatten(),
         remove: |key| in_context(|| log_mdc::remove(key)).flatten(),
     });

@@ -29,10 +29,10 @@ use shared::Shared;
 use writer::Writer;
 
 use crate::config::QueueSettings;
+use crate::context::Scope;
 use crate::error::{Error, Kind};
 use crate::file::LogFile;
 use crate::line::LineFormat;
-use crate::scope::Scope;
 
 /// One thread for all queues that are made, and it is easily found in a list of threads.
 const THREAD_NAME: &str = "equipment-log";

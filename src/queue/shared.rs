@@ -12,9 +12,9 @@ use super::piles::{Durable, Entry, Piles};
 use super::progress::{Ended, Progress};
 use super::reply;
 use crate::config::{QueueSettings, WhenDurable, WhenFull};
+use crate::context::Scope;
 use crate::error::{Error, Kind};
 use crate::file::LogFile;
-use crate::scope::Scope;
 
 /// After so many records on one pile a log call looks whether it is in a copy of the process: that
 /// costs a system call.

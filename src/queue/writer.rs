@@ -12,10 +12,10 @@ use super::elders::Elders;
 use super::piles::{clear, Durable, Pile, PILES};
 use super::reply::{self, Reply};
 use super::shared::{no_writer, Shared};
+use crate::context::Scope;
 use crate::error::Error;
 use crate::file::{Batch, LogFile, OpenFile, SayGap};
 use crate::line::{self, LineFormat};
-use crate::scope::Scope;
 
 /// How long records may wait at most though nobody asks for them: at least, and at most.
 const REST: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(10));
