@@ -1,0 +1,331 @@
+//! A configuration that cannot serve is refused with one line that names the key and the reason,
+//! through log4rs and through fern, and nothing is created.
+
+#![cfg(all(feature = "log4rs", feature = "yaml"))]
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::support::alone;
+use equipment_log::{EquipmentScopedOutput, EquipmentSink, QueueConfig};
+use log4rs::append::{Append, AppenderConfig};
+
+/// A variable that nobody sets.
+const UNSET: &str = "EQUIPMENT_LOG_TEST_UNSET";
+
+/// What stands for the test's own folder in the YAML below.
+const ROOT: &str = "ROOT";
+
+/// YAML that both adapters refuse: its lines, the key, and words of the reason.
+const REFUSED: &[(&str, &str, &str)] = &[
+    // Keys that are missing or not ours.
+    ("fsync_level: warn", "local_root", "required"),
+    ("local_root:", "local_root", "required"),
+    ("local_root: ~", "local_root", "required"),
+    ("local_rot: ROOT", "local_rot", "local_root"),
+    ("local_root: ROOT\nlevel: info", "level", "fsync_level"),
+    // The root.
+    ("local_root: ''", "local_root", "empty"),
+    ("local_root: ~/lab", "local_root", "$ENV{HOME}"),
+    ("local_root: $ENV{EQUIPMENT_LOG_TEST_UNSET}", "local_root", UNSET),
+    ("local_root: ROOT/$ENV{EQUIPMENT_LOG_TEST_UNSET}/logs", "local_root", "not set"),
+    ("local_root: ROOT/$ENV{HOME", "local_root", "closing brace"),
+    ("local_root: ROOT/$ENV{}", "local_root", "variable"),
+    // The host's name.
+    ("local_root: ROOT\nhostname: $ENV{EQUIPMENT_LOG_TEST_UNSET}", "hostname", UNSET),
+    ("local_root: ROOT\nhostname: ''", "hostname", "empty"),
+    ("local_root: ROOT\nhostname: a/b", "hostname", "portable"),
+    ("local_root: ROOT\nhostname: ..", "hostname", "'.'"),
+    ("local_root: ROOT\nhostname: nul", "hostname", "device"),
+    // The path below the root.
+    ("local_root: ROOT\npath: ''", "path", "empty"),
+    ("local_root: ROOT\npath: /{equipment_id}/w.log", "path", "absolute"),
+    ("local_root: ROOT\npath: '{equipment_id}/../w.log'", "path", ".."),
+    ("local_root: ROOT\npath: 'C:\\{equipment_id}.log'", "path", "portable"),
+    ("local_root: ROOT\npath: w.log", "path", "{equipment_id}"),
+    ("local_root: ROOT\npath: '{hostname}.log'", "path", "{equipment_id}"),
+    ("local_root: ROOT\npath: '{equipment_id'", "path", "brace"),
+    ("local_root: ROOT\npath: '{equipment_id}/{}.log'", "path", "{}"),
+    ("local_root: ROOT\npath: '{equipment_id}/{a:b}.log'", "path", "{a:b}"),
+    ("local_root: ROOT\npath: '{equipment_id}/w.log/'", "path", "empty"),
+    ("local_root: ROOT\npath: '{equipment_id}/wizard log'", "path", "' '"),
+    // Values that their key does not know.
+    ("local_root: ROOT\nfsync_level: fatal", "fsync_level", "one of off, error"),
+    ("local_root: ROOT\nfsync_level: 3", "fsync_level", "\"3\""),
+    ("local_root: ROOT\nfsync_level: ''", "fsync_level", "one of off, error"),
+    ("local_root: ROOT\ncontrol_characters: remove", "control_characters", "escape or keep"),
+    ("local_root: ROOT\ncontrol_characters: true", "control_characters", "escape or keep"),
+    ("local_root: ROOT\nfollow_links: sometimes", "follow_links", "true or false"),
+    ("local_root: ROOT\nfollow_links: 1", "follow_links", "true or false"),
+    ("local_root: ROOT\nfile_mode: '0648'", "file_mode", "octal"),
+    ("local_root: ROOT\nfile_mode: 0o644", "file_mode", "quotes"),
+    ("local_root: ROOT\nfile_mode: '-644'", "file_mode", "octal"),
+    ("local_root: ROOT\nfile_mode: rw-r--r--", "file_mode", "octal"),
+    ("local_root: ROOT\nfile_mode: '10000'", "file_mode", "octal"),
+    ("local_root: ROOT\ndir_mode: '0o755'", "dir_mode", "octal"),
+    ("local_root: ROOT\ndir_mode: ''", "dir_mode", "octal"),
+    ("local_root: ROOT\nmax_open_files: 0", "max_open_files", "from 1 on"),
+    ("local_root: ROOT\nmax_open_files: -1", "max_open_files", "from 1 on"),
+    ("local_root: ROOT\nmax_open_files: 1.5", "max_open_files", "from 1 on"),
+    ("local_root: ROOT\nmax_open_files: many", "max_open_files", "from 1 on"),
+    ("local_root: ROOT\nmax_open_files: 99999999999999999999999", "max_open_files", "99999999"),
+    ("local_root: ROOT\nidle_timeout: 0 seconds", "idle_timeout", "such as 30 minutes"),
+    ("local_root: ROOT\nidle_timeout: 30", "idle_timeout", "such as 30 minutes"),
+    ("local_root: ROOT\nidle_timeout: soon", "idle_timeout", "\"soon\""),
+    ("local_root: ROOT\nidle_timeout: -1 s", "idle_timeout", "such as 30 minutes"),
+    ("local_root: ROOT\nidle_timeout: 999999999999999999999 days", "idle_timeout", "such as"),
+    // Keys below a key.
+    ("local_root: ROOT\nrotation: {keep: 5}", "rotation.limit", "required"),
+    ("local_root: ROOT\nrotation: {limit: 10 mb}", "rotation.keep", "required"),
+    ("local_root: ROOT\nrotation: {}", "rotation.limit", "required"),
+    ("local_root: ROOT\nrotation: {limit: 0 kb, keep: 5}", "rotation.limit", "above zero"),
+    ("local_root: ROOT\nrotation: {limit: -1, keep: 5}", "rotation.limit", "such as 10 mb"),
+    ("local_root: ROOT\nrotation: {limit: big, keep: 5}", "rotation.limit", "\"big\""),
+    ("local_root: ROOT\nrotation: {limit: 10 parsecs, keep: 5}", "rotation.limit", "parsecs"),
+    ("local_root: ROOT\nrotation: {limit: 99 eb, keep: 5}", "rotation.limit", "such as 10 mb"),
+    ("local_root: ROOT\nrotation: {limit: 8 eb, keep: 5}", "rotation.limit", "such as 10 mb"),
+    ("local_root: ROOT\nrotation: {limit: 10 mb, keep: 0}", "rotation.keep", "from 1 to 999"),
+    ("local_root: ROOT\nrotation: {limit: 10 mb, keep: 1000}", "rotation.keep", "from 1 to 999"),
+    ("local_root: ROOT\nrotation: {limit: 10 mb, keep: all}", "rotation.keep", "from 1 to 999"),
+    ("local_root: ROOT\nrotation: {limit: 10 mb, keep: 5, every: day}", "every", "limit"),
+    ("local_root: ROOT\nrotation: {limit: [1], keep: 5}", "rotation.limit", "nvalid type"),
+    ("local_root: ROOT\nrotation: 10 mb", "rotation", "nvalid type"),
+    (
+        "local_root: ROOT\nrotation: {limit: 1 kb, keep: 5}\npath: 'logs/{equipment_id}'",
+        "path",
+        "rotated",
+    ),
+    // The queue.
+    ("local_root: ROOT\nqueue: 8 mb", "queue", "nvalid type"),
+    ("local_root: ROOT\nqueue: ~", "queue", "{} for the defaults"),
+    ("local_root: ROOT\nrotation: ~", "rotation", "`limit` and `keep`"),
+    ("local_root: ROOT\nqueue: {limt: 8 mb}", "limt", "when_full"),
+    ("local_root: ROOT\nqueue: {limit: [8]}", "queue.limit", "nvalid type"),
+    ("local_root: ROOT\nqueue: {limit: 0}", "queue.limit", "from 1 on"),
+    ("local_root: ROOT\nqueue: {limit: 0 mb}", "queue.limit", "\"0 mb\""),
+    ("local_root: ROOT\nqueue: {limit: -1}", "queue.limit", "such as 8 mb"),
+    ("local_root: ROOT\nqueue: {limit: ''}", "queue.limit", "such as 8 mb"),
+    ("local_root: ROOT\nqueue: {limit: 8 megs}", "queue.limit", "such as 8 mb"),
+    ("local_root: ROOT\nqueue: {limit: 99999999 tb}", "queue.limit", "memory"),
+    ("local_root: ROOT\nqueue: {limit: 15 eb}", "queue.limit", "memory"),
+    ("local_root: ROOT\nqueue: {when_full: wait}", "queue.when_full", "block or drop"),
+    ("local_root: ROOT\nqueue: {when_full: true}", "queue.when_full", "block or drop"),
+    ("local_root: ROOT\nqueue: {durable: block}", "queue.durable", "wait or continue"),
+];
+
+/// Every key that both adapters have, and whose value is a single one.
+const KEYS: &[&str] = &[
+    "local_root",
+    "hostname",
+    "path",
+    "fsync_level",
+    "control_characters",
+    "follow_links",
+    "file_mode",
+    "dir_mode",
+    "max_open_files",
+    "idle_timeout",
+];
+
+/// Values of a kind that no key has.
+const WRONG_KINDS: &[&str] = &["[a, b]", "{a: b}", "[]"];
+
+/// What log4rs prints about an `equipment_scoped` appender with these keys, none if it takes it.
+fn log4rs_error(yaml: &str) -> Option<String> {
+    let appender: AppenderConfig =
+        match serde_yaml::from_str(&format!("kind: equipment_scoped\n{yaml}")) {
+            Ok(appender) => appender,
+            Err(err) => return Some(err.to_string()),
+        };
+    let (deserializers, handle) = equipment_log::log4rs::deserializers();
+    match deserializers.deserialize::<dyn Append>(&appender.kind, appender.config) {
+        Ok(_appender) => None,
+        Err(err) => {
+            assert!(handle.sinks().is_empty(), "a sink is left of an appender that was refused");
+            // log4rs prints `Display` without the causes.
+            Some(err.to_string())
+        }
+    }
+}
+
+fn fern_error(yaml: &str) -> Option<String> {
+    let err = EquipmentScopedOutput::from_yaml_str(yaml).err()?;
+    assert!(err.is_config(), "{err}");
+    Some(err.to_string())
+}
+
+/// Gives `yaml` to both adapters, and asks each for a line with the key and the reason.
+fn assert_refused(yaml: &str, key: &str, reason: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("logs");
+    // In single quotes, where YAML takes all but a quote as it is, a Windows path too.
+    let place = |line: &str| match line.split_once(ROOT) {
+        Some((key, rest)) => format!("{key}'{}{rest}'", root.display()),
+        None => line.to_owned(),
+    };
+    let yaml = yaml.lines().map(place).collect::<Vec<_>>().join("\n");
+    for (adapter, error) in [("log4rs", log4rs_error(&yaml)), ("fern", fern_error(&yaml))] {
+        let error = error.unwrap_or_else(|| panic!("{adapter} takes this:\n{yaml}"));
+        assert_eq!(error.lines().count(), 1, "{adapter}, more than a line:\n{error}");
+        let named = error.contains(&format!("{key}:")) || error.contains(&format!("`{key}`"));
+        assert!(named, "{adapter} does not name {key}: {error}\n{yaml}");
+        assert!(error.contains(reason), "{adapter} does not say {reason:?}: {error}\n{yaml}");
+    }
+    assert!(is_empty(folder.path()), "something was created for:\n{yaml}");
+}
+
+fn is_empty(folder: &Path) -> bool {
+    folder.read_dir().unwrap().next().is_none()
+}
+
+#[test]
+fn a_value_that_cannot_serve_is_refused_with_its_key_and_the_reason() {
+    for (yaml, key, reason) in REFUSED {
+        assert_refused(yaml, key, reason);
+    }
+}
+
+#[test]
+fn a_value_of_the_wrong_kind_is_refused_with_its_key() {
+    for key in KEYS {
+        for value in WRONG_KINDS {
+            let yaml = match *key {
+                "local_root" => format!("local_root: {value}"),
+                key => format!("local_root: ROOT\n{key}: {value}"),
+            };
+            // serde_value begins with a capital letter, serde_yaml does not.
+            assert_refused(&yaml, key, "nvalid type");
+        }
+    }
+}
+
+#[test]
+fn an_unknown_key_is_answered_with_all_that_are_known() {
+    for key in KEYS {
+        assert_refused("local_root: ROOT\nrotate: daily", "rotate", key);
+    }
+    assert_refused("local_root: ROOT\nrotate: daily", "rotate", "queue");
+}
+
+#[test]
+fn an_empty_variable_is_refused_by_name() {
+    alone!();
+    std::env::set_var("EQUIPMENT_LOG_TEST_EMPTY", "");
+    assert_refused(
+        "local_root: $ENV{EQUIPMENT_LOG_TEST_EMPTY}",
+        "local_root",
+        "EQUIPMENT_LOG_TEST_EMPTY is empty",
+    );
+}
+
+#[test]
+fn a_wrong_encoder_is_refused_through_log4rs() {
+    for (encoder, reason) in [
+        ("encoder: {kind: no_such_encoder}", "no_such_encoder"),
+        ("encoder: {kind: equipment_line, precision: nanos}", "nanos"),
+        ("encoder: {kind: equipment_line, presicion: millis}", "presicion"),
+        ("encoder: {kind: equipment_line, control_characters: remove}", "remove"),
+        ("encoder: equipment_line", "encoder"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let yaml = format!("local_root: '{}'\n{encoder}", folder.path().join("logs").display());
+        let error = log4rs_error(&yaml).unwrap_or_else(|| panic!("log4rs takes {encoder}"));
+        assert_eq!(error.lines().count(), 1, "{error}");
+        assert!(error.contains("encoder") && error.contains(reason), "{encoder}: {error}");
+        assert!(is_empty(folder.path()));
+    }
+}
+
+#[test]
+fn an_encoder_is_refused_through_fern() {
+    let error = fern_error("local_root: /data\nencoder: {kind: equipment_line}").unwrap();
+    assert!(error.contains("encoder") && error.contains("line_format"), "{error}");
+    assert_eq!(error.lines().count(), 1, "{error}");
+}
+
+/// log4rs keeps the last of them before it asks us: only fern can tell.
+#[test]
+fn a_key_that_stands_twice_is_refused_through_fern() {
+    let error = fern_error("local_root: /a\nlocal_root: /b").unwrap();
+    assert!(error.contains("local_root") && error.contains("duplicate"), "{error}");
+}
+
+#[test]
+fn the_text_of_an_error_is_for_people() {
+    for (yaml, error) in [
+        (
+            "local_root: $ENV{EQUIPMENT_LOG_TEST_UNSET}",
+            "local_root: the environment variable EQUIPMENT_LOG_TEST_UNSET is not set",
+        ),
+        (
+            "local_root: /a\nfsync_level: fatal",
+            "fsync_level: \"fatal\" is not one of off, error, warn, info, debug, trace",
+        ),
+    ] {
+        assert_eq!(log4rs_error(yaml).unwrap(), error);
+        assert_eq!(fern_error(yaml).unwrap(), error);
+    }
+}
+
+#[test]
+fn text_that_is_no_yaml_is_one_line() {
+    for yaml in ["local_root: [", "- local_root", "\tlocal_root: /data", "local_root"] {
+        let error = fern_error(yaml).unwrap_or_else(|| panic!("fern takes {yaml:?}"));
+        assert_eq!(error.lines().count(), 1, "{error}");
+    }
+}
+
+#[test]
+fn a_file_is_named_in_the_error_about_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("missing.yaml");
+    let error = EquipmentScopedOutput::from_yaml_file(&missing).unwrap_err();
+    assert!(error.is_config() && error.to_string().contains("missing.yaml"), "{error}");
+
+    let bad = folder.path().join("bad.yaml");
+    std::fs::write(&bad, "local_root: /data\nfsync_level: fatal\n").unwrap();
+    let error = EquipmentScopedOutput::from_yaml_file(&bad).unwrap_err();
+    assert!(error.is_config());
+    let error = error.to_string();
+    assert!(error.contains("bad.yaml") && error.contains("fsync_level"), "{error}");
+    assert_eq!(error.lines().count(), 1, "{error}");
+}
+
+#[test]
+fn a_builder_refuses_what_the_yaml_would() {
+    let root = tempfile::tempdir().unwrap();
+    let sink = || EquipmentSink::builder(root.path().join("logs"));
+    for (builder, key) in [
+        (sink().hostname("a/b"), "hostname"),
+        (sink().path("{equipment_id}/../w.log"), "path"),
+        (sink().max_open_files(0), "max_open_files"),
+        (sink().idle_timeout(Duration::ZERO), "idle_timeout"),
+        (sink().rotation(0, 5), "rotation.limit"),
+        (sink().rotation(1024, 0), "rotation.keep"),
+        (sink().queue(QueueConfig::new().limit(0)), "queue.limit"),
+        (sink().queue(QueueConfig::new().limit(u64::MAX)), "queue.limit"),
+        (EquipmentSink::builder(""), "local_root"),
+    ] {
+        let error = builder.build().unwrap_err();
+        assert!(error.is_config() && error.to_string().starts_with(key), "{error}");
+    }
+    assert!(is_empty(root.path()));
+}
+
+#[test]
+fn a_configuration_that_is_right_is_taken_and_creates_nothing_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let yaml = format!(
+        "local_root: '{}'\nhostname: labpc-04\npath: '{{equipment_id}}/{{run}}/w.log'\n\
+         fsync_level: WARN\ncontrol_characters: keep\nfollow_links: true\nfile_mode: '0600'\n\
+         dir_mode: 0700\nmax_open_files: 32\nidle_timeout: 30 minutes\n\
+         rotation: {{limit: 10 mb, keep: 5}}\n",
+        folder.path().join("logs").display(),
+    );
+    for queue in ["{}", "{limit: 8 mb}", "{limit: 64kb, when_full: drop, durable: continue}"] {
+        let yaml = format!("{yaml}queue: {queue}\n");
+        assert_eq!(log4rs_error(&yaml), None);
+        assert_eq!(fern_error(&yaml), None);
+    }
+    assert!(is_empty(folder.path()));
+}

@@ -1,0 +1,201 @@
+//! Descriptors are bounded, whatever the number of equipment, and do not leak into children.
+//!
+//! Linux only: they are counted in /proc.
+#![cfg(target_os = "linux")]
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+
+use crate::support::{child, lacks, log_of, sink, tell, Need, Running};
+use equipment_log::{EquipmentSink, Scope};
+use log::Level;
+use tempfile::tempdir;
+
+const THREADS: usize = 4;
+
+/// The descriptors that a child may have. One with a higher number was there before the limit.
+const LIMIT: usize = 64;
+
+#[test]
+fn child_plays_its_role() {
+    let Some((role, root)) = crate::support::role() else { return };
+    if role == "a sink that has none beside two that have all" {
+        return share(&root);
+    }
+    let builder = match role.as_str() {
+        "as many as there may be" => sink(&root),
+        "more than there may be" => sink(&root).max_open_files(1_000),
+        "sixteen" => sink(&root).max_open_files(16),
+        role => panic!("unknown role {role}"),
+    };
+    let sink = builder.build().unwrap();
+    let equipment = crate::support::number("EQUIPMENT") as usize;
+    let each = equipment / THREADS;
+    thread::scope(|threads| {
+        for thread in 0..THREADS {
+            let sink = &sink;
+            threads
+                .spawn(move || (thread * each..(thread + 1) * each).for_each(|n| log_one(sink, n)));
+        }
+    });
+    let stats = sink.stats();
+    assert_eq!((stats.total.lost, stats.total.written), (0, equipment as u64), "{stats}");
+    tell(stats.open);
+}
+
+/// Three sinks, of which two hold every descriptor that there is before the third has its first
+/// record.
+fn share(root: &Path) {
+    let [first, second, third] =
+        ["first", "second", "third"].map(|name| sink(&root.join(name)).build().unwrap());
+    for n in 0..LIMIT {
+        log_one(&first, n);
+        log_one(&second, n);
+    }
+    third.write(&Scope::new("D0").unwrap(), Level::Error, b"record").unwrap();
+}
+
+#[test]
+fn a_sink_that_has_no_descriptor_takes_one_from_another_sink() {
+    if lacks(&[Need::Tool("prlimit")]) {
+        return;
+    }
+    let dir = tempdir().unwrap();
+    let child = child!("a sink that has none beside two that have all", dir.path());
+    let limit = format!("--nofile={LIMIT}:{LIMIT}");
+    Running::start(&mut crate::support::under(["prlimit", &limit], &child)).finish();
+    assert_eq!(fs::read_to_string(log_of(&dir.path().join("third"), "D0")).unwrap(), "record\n");
+}
+
+fn log_one(sink: &EquipmentSink, n: usize) {
+    let scope = Scope::new(format!("D{n}")).unwrap();
+    sink.write(&scope, Level::Info, format!("record {n}").as_bytes()).unwrap();
+}
+
+/// How many descriptors a process has, less those that it had before the limit; none if it has
+/// ended.
+fn descriptors(process: u32) -> Option<usize> {
+    let inherited = |name: &str| name.parse::<usize>().is_ok_and(|number| number >= LIMIT);
+    let entries = fs::read_dir(format!("/proc/{process}/fd")).ok()?.flatten();
+    Some(entries.filter(|entry| !inherited(&entry.file_name().to_string_lossy())).count())
+}
+
+/// Logs for so many equipment in a child, and returns the most descriptors that it was seen to have.
+fn most_descriptors(role: &str, equipment: usize) -> usize {
+    // 20,000 folders take a while on a disk.
+    let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempdir()).unwrap();
+    let mut child = child!(role, dir.path());
+    child.env("EQUIPMENT", equipment.to_string());
+    let mut limited =
+        crate::support::under(["prlimit", &format!("--nofile={LIMIT}:{LIMIT}")], &child);
+    let mut running = Running::start(&mut limited);
+    let mut most = 0;
+    while running.process.try_wait().unwrap().is_none() {
+        most = most.max(descriptors(running.process.id()).unwrap_or(0));
+    }
+    running.finish();
+    for n in 0..equipment {
+        let log = fs::read_to_string(log_of(dir.path(), &format!("D{n}"))).unwrap();
+        assert_eq!(log, format!("record {n}\n"));
+    }
+    most
+}
+
+#[test]
+fn ten_thousand_equipment_lose_nothing_under_a_limit_of_64_descriptors() {
+    if lacks(&[Need::Tool("prlimit")]) {
+        return;
+    }
+    let most = most_descriptors("as many as there may be", 10_000);
+    assert!((20..=LIMIT).contains(&most), "{most} descriptors");
+}
+
+#[test]
+fn where_the_system_has_none_left_the_least_recently_used_makes_room() {
+    if lacks(&[Need::Tool("prlimit")]) {
+        return;
+    }
+    let most = most_descriptors("more than there may be", 2_000);
+    assert!((40..=LIMIT).contains(&most), "{most} descriptors: the limit was never felt");
+}
+
+#[test]
+fn no_more_files_are_open_than_configured() {
+    if lacks(&[Need::Tool("prlimit")]) {
+        return;
+    }
+    let most = most_descriptors("sixteen", 2_000);
+    // Beside the logs: the standard three, and for each thread a folder, a file that it opens, and
+    // one that was let go while it was written.
+    assert!(most <= 16 + 3 + 3 * THREADS, "{most} descriptors");
+}
+
+#[test]
+fn a_file_in_use_is_never_closed_under_its_writer() {
+    let dir = tempdir().unwrap();
+    let sink = sink(dir.path()).max_open_files(1).build().unwrap();
+    let records = 2_000;
+    thread::scope(|threads| {
+        for thread in 0..THREADS {
+            let sink = &sink;
+            threads.spawn(move || {
+                for n in 0..records {
+                    let scope = Scope::new(format!("SHARED{}", n % 3)).unwrap();
+                    let record = format!("{thread} {n}");
+                    sink.write(&scope, Level::Info, record.as_bytes()).unwrap();
+                }
+            });
+        }
+    });
+    let mut found: Vec<String> =
+        (0..3).flat_map(|n| lines(dir.path(), &format!("SHARED{n}"))).collect();
+    found.sort();
+    let mut expected: Vec<String> = (0..THREADS)
+        .flat_map(|thread| (0..records).map(move |n| format!("{thread} {n}")))
+        .collect();
+    expected.sort();
+    assert_eq!(found, expected);
+    assert!(sink.stats().total.evicted > 100, "{}", sink.stats());
+}
+
+fn lines(root: &Path, id: &str) -> Vec<String> {
+    let lines = crate::support::lines(&log_of(root, id));
+    lines.into_iter().map(|line| String::from_utf8(line).unwrap()).collect()
+}
+
+#[test]
+fn a_program_that_is_started_inherits_no_log() {
+    let dir = tempdir().unwrap();
+    let sink = sink(dir.path()).build().unwrap();
+    for (id, level) in [("A", Level::Info), ("B", Level::Error)] {
+        sink.write(&Scope::new(id).unwrap(), level, b"record").unwrap();
+    }
+    assert_eq!(sink.stats().open, 2);
+    let out = Command::new("sh").args(["-c", "ls -l /proc/$$/fd"]).output().unwrap();
+    let inherited = String::from_utf8(out.stdout).unwrap();
+    assert!(inherited.contains("-> "), "{inherited}");
+    assert!(!inherited.contains(dir.path().to_str().unwrap()), "{inherited}");
+}
+
+#[test]
+fn the_last_sink_that_is_dropped_closes_its_files() {
+    let dir = tempdir().unwrap();
+    let sink = sink(dir.path()).build().unwrap();
+    let scope = Scope::new("KEPT").unwrap();
+    // A thread remembers the log that it asked for more than once.
+    (0..3).for_each(|_| sink.write(&scope, Level::Info, b"record").unwrap());
+    assert!(is_open(&log_of(dir.path(), "KEPT")));
+    let last = sink.clone();
+    drop(sink);
+    assert!(is_open(&log_of(dir.path(), "KEPT")));
+    drop(last);
+    assert!(!is_open(&log_of(dir.path(), "KEPT")));
+}
+
+/// Whether this process has the file open.
+fn is_open(path: &Path) -> bool {
+    let entries = fs::read_dir("/proc/self/fd").unwrap().flatten();
+    entries.filter_map(|entry| fs::read_link(entry.path()).ok()).any(|open| open == path)
+}

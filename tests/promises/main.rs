@@ -1,0 +1,57 @@
+//! The promises of the crate, a module for each, in one program: it links once, and its tests run side by side.
+//!
+//! A test that needs the process for itself (the global logger, the environment, its descriptors or threads) begins
+//! with [`alone!`](support::alone): it then runs in a child process. One that needs a second process to do something
+//! starts this program again with a role: [`child!`](support::child).
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test says what it expects by failing"
+)]
+
+mod support;
+
+mod allocations;
+mod architecture;
+mod bad_config;
+mod collectors;
+mod containment;
+mod descriptors;
+mod display;
+mod durable;
+mod encoders;
+mod examples;
+mod fern;
+mod full_disk;
+mod idle;
+mod ids;
+mod levels;
+mod line;
+mod logrotate;
+mod lost_records_across_sinks;
+mod lru;
+mod mdc;
+mod memory;
+mod merge;
+mod merge_memory;
+mod moved;
+mod never_panics;
+mod power_cut;
+mod queries;
+mod queue;
+mod queue_process;
+mod readme;
+mod reload;
+mod reload_bad;
+mod reload_often;
+mod rotation;
+mod rotation_shared;
+mod routing;
+mod samples;
+mod schema;
+mod scope;
+mod stalled;
+mod strict;
+mod whole_records;
+mod windows;

@@ -1,0 +1,140 @@
+//! The promise: reloads under load lose and double nothing, and leave neither a descriptor nor a thread
+//! behind.
+//!
+//! One test: a process has one global logger.
+//!
+//! Linux only: descriptors and threads are counted in /proc.
+#![cfg(target_os = "linux")]
+#![cfg(feature = "log4rs")]
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::support::alone;
+use crate::support::StopFlag;
+use crate::support::{log_path, HOST};
+use equipment_log::Scope;
+use log4rs::config::{Config, Deserializers, RawConfig};
+
+const RELOADS: usize = 200;
+const THREADS: usize = 4;
+
+/// Longer than anything takes on any machine.
+const LONG: Duration = Duration::from_secs(60);
+
+/// What the configurations in turn have besides `local_root`. Each must lose nothing to the next.
+const KEYS: &[&str] = &[
+    "",
+    "encoder: {precision: millis}",
+    "idle_timeout: 10 ms",
+    "rotation: {limit: 1 gb, keep: 3}",
+    "queue: {limit: 64 kb}",
+    "max_open_files: 1",
+    "queue: {durable: continue}",
+    "fsync_level: warn",
+];
+
+/// As log4rs does it when its file has changed.
+fn load(deserializers: &Deserializers, root: &Path, keys: &str) -> Config {
+    let yaml = format!(
+        "appenders:
+  equipment:
+    kind: equipment_scoped
+    local_root: {root:?}
+    hostname: {HOST}
+    {keys}
+root:
+  level: info
+  appenders: [equipment]
+"
+    );
+    let raw: RawConfig = serde_yaml::from_str(&yaml).unwrap();
+    let (appenders, errors) = raw.appenders_lossy(deserializers);
+    assert!(errors.is_empty(), "{errors:?}");
+    Config::builder().appenders(appenders).build(raw.root()).unwrap()
+}
+
+fn entries_of(folder: &str) -> usize {
+    fs::read_dir(folder).unwrap().count()
+}
+
+fn wait_until(what: &str, happened: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !happened() {
+        assert!(start.elapsed() < LONG, "not seen in time: {what}");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn two_hundred_reloads_lose_double_and_leak_nothing() {
+    alone!();
+    let dir = tempfile::tempdir().unwrap();
+    let roots = ["one", "two"].map(|name| dir.path().join(name));
+    let (deserializers, handle) = equipment_log::log4rs::deserializers();
+    let logger = log4rs::init_config(load(&deserializers, &roots[0], KEYS[0])).unwrap();
+    let before = (entries_of("/proc/self/fd"), entries_of("/proc/self/task"));
+
+    let stop = StopFlag::default();
+    let total = AtomicUsize::new(0);
+    let logged = thread::scope(|threads| {
+        let stopper = stop.stop_on_drop();
+        let loggers: Vec<_> = (0..THREADS)
+            .map(|thread| {
+                let (stop, total) = (&stop, &total);
+                threads.spawn(move || {
+                    let _in = Scope::new("RELOADED").unwrap().enter();
+                    let mut record = 0;
+                    while !stop.is_set() {
+                        match record % 64 {
+                            0 => log::error!("{thread} {record}"),
+                            _ => log::info!("{thread} {record}"),
+                        }
+                        record += 1;
+                        total.fetch_add(1, Ordering::Relaxed);
+                        thread::sleep(Duration::from_micros(20));
+                    }
+                    record
+                })
+            })
+            .collect();
+        for reload in 1..=RELOADS {
+            let logged = total.load(Ordering::Relaxed);
+            // Mostly the same files in the old appender and the new.
+            let root = &roots[reload / 10 % 2];
+            logger.set_config(load(&deserializers, root, KEYS[reload % KEYS.len()]));
+            wait_until("records after a reload", || {
+                total.load(Ordering::Relaxed) > logged + THREADS
+            });
+        }
+        drop(stopper);
+        loggers.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<usize>>()
+    });
+
+    let mut found = vec![Vec::<usize>::new(); THREADS];
+    for root in &roots {
+        let mut last = [None::<usize>; THREADS];
+        for message in crate::support::messages(&log_path(root, "RELOADED")) {
+            let (thread, record) = message.split_once(' ').unwrap();
+            let (thread, record) = (thread.parse::<usize>().unwrap(), record.parse().unwrap());
+            assert!(last[thread] < Some(record), "thread {thread}: {record} after {last:?}");
+            last[thread] = Some(record);
+            found[thread].push(record);
+        }
+    }
+    for (thread, logged) in logged.into_iter().enumerate() {
+        found[thread].sort_unstable();
+        let all = found[thread].iter().copied().eq(0..logged);
+        assert!(all, "thread {thread}: {} found of {logged}", found[thread].len());
+    }
+
+    // The last configuration's one log is open; before the first record none was.
+    logger.set_config(load(&deserializers, &roots[0], ""));
+    assert_eq!(handle.sinks().len(), 1);
+    wait_until("the end of the old descriptors and threads", || {
+        (entries_of("/proc/self/fd"), entries_of("/proc/self/task")) == before
+    });
+}

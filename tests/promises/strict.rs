@@ -1,0 +1,111 @@
+//! The promise: `init_file_strict` installs a configuration whole, or refuses it with every mistake in it.
+
+#![cfg(feature = "log4rs")]
+
+use std::path::PathBuf;
+
+use crate::support::alone;
+use equipment_log::log4rs::{check_file, deserializers, init_file_strict};
+use equipment_log::Scope;
+
+/// A file with `ROOT` in its text replaced by the folder that holds it.
+fn file(folder: &tempfile::TempDir, yaml: &str) -> PathBuf {
+    let path = folder.path().join("log4rs.yaml");
+    // In single quotes, in which YAML takes a backslash as it is.
+    let root = format!("'{}'", folder.path().join("lab").display());
+    std::fs::write(&path, yaml.replace("ROOT", &root)).unwrap();
+    path
+}
+
+const RIGHT: &str = "
+refresh_rate: 30 seconds
+appenders:
+  equipment:
+    kind: equipment_scoped
+    local_root: ROOT
+    hostname: labpc-04
+root:
+  level: info
+  appenders: [equipment]
+";
+
+/// Of each wrong file, what the error must say.
+const WRONG: [(&str, &[&str]); 12] = [
+    ("appenders: {equipment: {kind: equipment_scoped}}", &["appender equipment", "local_root"]),
+    (
+        "appenders:\n  a: {kind: equipment_scoped, local_root: ROOT, fsync_levle: warn}\n  b: {kind: fiel}",
+        &["appender a", "fsync_levle", "fsync_level", "appender b", "fiel"],
+    ),
+    (
+        "appenders:\n  a: {kind: equipment_scoped, local_root: ROOT, filters: [{kind: treshold, level: warn}]}",
+        &["appender a, filter treshold"],
+    ),
+    (
+        // The second must not be served by the first, as it would be where a running program reads again.
+        "appenders:\n  a: {kind: equipment_scoped, local_root: ROOT}\n  b: {kind: equipment_scoped, local_root: ROOT, fsync_levle: warn}",
+        &["appender b", "fsync_levle"],
+    ),
+    ("root: {level: info, appenders: [equipment]}", &["equipment"]),
+    ("root: {level: loud}", &["loud"]),
+    ("appender: {}", &["appender", "appenders"]),
+    ("appenders: {equipment: {local_root: ROOT}}", &["kind"]),
+    ("appenders: [", &["line 1"]),
+    ("", &["no logger has an appender"]),
+    (
+        // It would log nothing.
+        "appenders:\n  a: {kind: equipment_scoped, local_root: ROOT}",
+        &["appender a", "neither `root` nor any logger names it"],
+    ),
+    (
+        // As one writes who has read that `queue: {}` is enough.
+        "appenders:\n  a: {kind: equipment_scoped, local_root: ROOT, queue: }",
+        &["appender a", "queue", "{} for the defaults"],
+    ),
+];
+
+#[test]
+fn a_wrong_file_is_refused_with_every_mistake_and_a_right_one_installed() {
+    alone!();
+    let folder = tempfile::tempdir().unwrap();
+    for (yaml, words) in WRONG {
+        let path = file(&folder, yaml);
+        let (deserializers, _handle) = deserializers();
+        let err = init_file_strict(&path, deserializers).unwrap_err();
+        assert!(err.is_config(), "{err:?}");
+        let text = err.to_string();
+        assert!(text.starts_with(path.to_str().unwrap()) && !text.contains('\n'), "{text}");
+        assert_eq!(format!("{err:?}"), text, "what a main that returns it prints");
+        words.iter().for_each(|word| assert!(text.contains(word), "{yaml}: {text}"));
+    }
+    let (none, _handle) = deserializers();
+    let err = init_file_strict(folder.path().join("none.yaml"), none).unwrap_err();
+    assert!(err.is_config() && err.to_string().contains("none.yaml"), "{err}");
+    assert_eq!(log::max_level(), log::LevelFilter::Off, "nothing was installed");
+
+    let path = file(&folder, RIGHT);
+    let (deserializers, handle) = deserializers();
+    check_file(&path, &deserializers).unwrap();
+    assert!(!folder.path().join("lab").exists(), "a look makes nothing");
+    init_file_strict(&path, deserializers).unwrap();
+    Scope::new("CONFOCAL_01").unwrap().run(|| log::info!("stage homed"));
+    let log = crate::support::log_path(&folder.path().join("lab"), "CONFOCAL_01");
+    assert_eq!(crate::support::messages(&log), ["stage homed"]);
+    assert_eq!(handle.sinks().len(), 1, "those that were built to look at are gone");
+
+    let (again, _handle) = equipment_log::log4rs::deserializers();
+    let err = init_file_strict(&path, again).unwrap_err();
+    assert!(err.to_string().contains("logger"), "{err}");
+}
+
+/// It may be another program's, or this one's that runs.
+#[test]
+fn a_look_leaves_the_files_of_other_appenders_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let central = folder.path().join("central.log");
+    std::fs::write(&central, "a week's records\n").unwrap();
+    let more = format!("  central: {{kind: file, path: '{}', append: false}}\n", central.display());
+    let path = file(&folder, &RIGHT.replace("root:\n", &format!("{more}root:\n")));
+    let (deserializers, _handle) = deserializers();
+    check_file(&path, &deserializers).unwrap();
+    assert_eq!(std::fs::read_to_string(&central).unwrap(), "a week's records\n");
+}

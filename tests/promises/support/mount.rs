@@ -1,0 +1,68 @@
+//! File systems that a test mounts for itself.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::run;
+
+/// Something mounted, until this is dropped.
+pub(crate) struct Mount {
+    at: PathBuf,
+}
+
+impl Mount {
+    /// A tmpfs of `size` at a folder, which is made if need be.
+    pub(crate) fn tmpfs(at: &Path, size: &str) -> Mount {
+        Mount::new(at, &["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+    }
+
+    /// The file system in the file `image`.
+    pub(crate) fn image(image: &Path, at: &Path) -> Mount {
+        Mount::new(at, &["-o", "loop", image.to_str().unwrap()])
+    }
+
+    fn new(at: &Path, args: &[&str]) -> Mount {
+        fs::create_dir_all(at).unwrap();
+        run(Command::new("mount").args(args).arg(at));
+        Mount { at: at.to_owned() }
+    }
+
+    /// Gives a tmpfs so much more room than is in use.
+    pub(crate) fn leave_room(&self, bytes: u64) {
+        let now = rustix::fs::statvfs(&self.at).unwrap();
+        let size = (now.f_blocks - now.f_bfree) * now.f_frsize + bytes;
+        run(Command::new("mount").args(["-o", &format!("remount,size={size}")]).arg(&self.at));
+    }
+
+    /// Unmounts, which fails where a file is still open there: for good, or for the moment between a
+    /// fork and the exec of another test's child.
+    pub(crate) fn unmount(self) {
+        let begun = Instant::now();
+        loop {
+            let out = Command::new("umount").arg(&self.at).output().unwrap();
+            if out.status.success() {
+                return std::mem::forget(self);
+            }
+            let why = String::from_utf8_lossy(&out.stderr);
+            let again = why.contains("busy") && begun.elapsed() < Duration::from_secs(10);
+            assert!(again, "{why}");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.at).status();
+    }
+}
+
+/// Makes a file system in a sparse file, with a command such as `mkfs.ext4 -q`.
+pub(crate) fn image(mkfs: &str, megabytes: u64, path: &Path) {
+    fs::File::create(path).unwrap().set_len(megabytes << 20).unwrap();
+    let mut words = mkfs.split(' ');
+    run(Command::new(words.next().unwrap()).args(words).arg(path));
+}
