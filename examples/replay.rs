@@ -167,7 +167,8 @@ fn log_lines(lines: Receiver<String>, field: usize) {
 
 fn print_table(sink: &EquipmentSink) {
     let stats = sink.stats();
-    let width = stats.equipment.keys().map(String::len).fold("equipment".len(), usize::max);
+    let width =
+        stats.equipment.keys().map(|id| id.as_str().len()).fold("equipment".len(), usize::max);
     println!("{:<width$} {:>10} {:>12}", "equipment", "records", "bytes");
     let mut all_bytes = 0;
     for (equipment, counts) in &stats.equipment {

@@ -3,12 +3,14 @@
 //! Imports `error` alone. Whatever passes [`check`] is one whole, portable file name on every
 //! system: it cannot climb, cannot hide, and cannot name a device.
 
-use std::collections::HashMap;
+use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 
 use crate::error::{Error, Kind};
+use crate::process::{self, Spelling};
+use crate::sync::LockExt as _;
 
 /// The longest id, in bytes. With the rest of the default file name it stays below the 255 bytes
 /// that a file name may have on every common file system.
@@ -89,41 +91,48 @@ pub(crate) fn is_device_name(name: &str) -> bool {
     is("CON") || is("PRN") || is("AUX") || is("NUL") || numbered("COM") || numbered("LPT")
 }
 
-/// The spelling under which each id was first logged to in this process, by its lower-case form.
-///
-/// `EQ1` and `eq1` are one folder on Windows and macOS and two on Linux: whichever comes second is
-/// refused everywhere, so that a tree can be copied between them.
-#[derive(Default)]
-struct Spellings(Mutex<HashMap<String, EquipmentId>>);
-
-fn spellings() -> &'static Spellings {
-    static SPELLINGS: OnceLock<Spellings> = OnceLock::new();
-    SPELLINGS.get_or_init(Spellings::default)
-}
-
 impl EquipmentId {
-    /// Refuses an id that differs only by case from one that was claimed.
+    /// Refuses an id that differs only by letter case from a known one.
     pub(crate) fn check_spelling(&self) -> Result<(), Error> {
-        let claimed = spellings().0.lock().unwrap_or_else(PoisonError::into_inner);
-        match claimed.get(&self.0.to_ascii_lowercase()) {
-            Some(used) if used != self => Err(self.twin_of(used)),
+        match process::SPELLINGS.lock_any().get(&self.0.to_ascii_lowercase()) {
+            Some(used) if *used.id != *self.0 => Err(self.twin_of(&used.id)),
             _ => Ok(()),
         }
     }
 
-    /// Makes this the spelling of its folder for the life of the process.
+    /// Makes this the spelling of its folder, until [`release_spelling`](EquipmentId::release_spelling)
+    /// was called once for each claim.
     pub(crate) fn claim_spelling(&self) -> Result<(), Error> {
-        let mut claimed = spellings().0.lock().unwrap_or_else(PoisonError::into_inner);
-        let used = claimed.entry(self.0.to_ascii_lowercase()).or_insert_with(|| self.clone());
-        if used == self {
-            Ok(())
-        } else {
-            Err(self.twin_of(used))
+        let mut known = process::SPELLINGS.lock_any();
+        let spelling = known
+            .entry(self.0.to_ascii_lowercase())
+            .or_insert_with(|| Spelling { id: self.to_string(), registries: 0 });
+        if *spelling.id != *self.0 {
+            return Err(self.twin_of(&spelling.id));
+        }
+        spelling.registries += 1;
+        Ok(())
+    }
+
+    pub(crate) fn release_spelling(&self) {
+        let mut known = process::SPELLINGS.lock_any();
+        let lower = self.0.to_ascii_lowercase();
+        let Some(spelling) = known.get_mut(&lower) else { return };
+        spelling.registries = spelling.registries.saturating_sub(1);
+        if spelling.registries == 0 {
+            known.remove(&lower);
         }
     }
 
-    fn twin_of(&self, used: &EquipmentId) -> Error {
+    fn twin_of(&self, used: &str) -> Error {
         Error::from(Kind::Twin { value: self.to_string(), used: used.to_string() })
+    }
+}
+
+/// Looks up a map by text: `stats.equipment["CONFOCAL_01"]`.
+impl Borrow<str> for EquipmentId {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 
@@ -149,6 +158,30 @@ impl FromStr for EquipmentId {
     type Err = Error;
 
     fn from_str(id: &str) -> Result<EquipmentId, Error> {
+        EquipmentId::new(id)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for EquipmentId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+/// Text that [`EquipmentId::new`] accepts.
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for EquipmentId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<EquipmentId, D::Error> {
+        let id = String::deserialize(deserializer)?;
+        EquipmentId::new(id).map_err(serde::de::Error::custom)
+    }
+}
+
+impl TryFrom<String> for EquipmentId {
+    type Error = Error;
+
+    fn try_from(id: String) -> Result<EquipmentId, Error> {
         EquipmentId::new(id)
     }
 }

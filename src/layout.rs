@@ -94,6 +94,11 @@ impl Layout {
         &self.root
     }
 
+    /// Whether a path has a part that comes from a tag.
+    pub(crate) fn names_tags(&self) -> bool {
+        !self.by_id_alone
+    }
+
     /// What all paths have in common: two layouts with one pattern have the same files.
     pub(crate) fn pattern(&self) -> PathBuf {
         let mut pattern = self.root.clone();

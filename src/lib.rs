@@ -160,7 +160,6 @@
 #![doc = include_str!("book/reference.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod cache;
 #[allow(dead_code, reason = "the rooms take it up one by one")]
 mod clock;
 mod config;
@@ -172,6 +171,7 @@ mod layout;
 mod line;
 mod process;
 mod queue;
+mod registry;
 mod sink;
 mod stats;
 #[allow(dead_code, reason = "the rooms take it up one by one")]

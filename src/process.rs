@@ -8,3 +8,27 @@
 
 #[allow(dead_code, reason = "the rooms take it up one by one")]
 pub(crate) mod threads;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Mutex;
+
+/// How each known equipment id is spelled, by its lower-case form.
+///
+/// `EQ1` and `eq1` are one folder on Windows and macOS, and two on Linux. The second spelling is refused
+/// everywhere while the first is known, so that a tree can be copied between them. All sinks share this, since
+/// they may share a folder.
+pub(crate) static SPELLINGS: Mutex<BTreeMap<String, Spelling>> = Mutex::new(BTreeMap::new());
+
+/// One spelling, and the number of registries that know a log of it.
+#[derive(Debug)]
+pub(crate) struct Spelling {
+    pub(crate) id: String,
+    pub(crate) registries: usize,
+}
+
+/// A number that no other sink of the process has: scopes outlive sinks, so an address would not do.
+pub(crate) fn next_sink_number() -> u64 {
+    static NUMBERS: AtomicU64 = AtomicU64::new(0);
+    NUMBERS.fetch_add(1, Ordering::Relaxed)
+}

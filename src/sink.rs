@@ -1,6 +1,6 @@
 //! [`EquipmentSink`]: a record in, bytes in the right file.
 //!
-//! Imports `cache`, `config`, `line`, `scope` and `stats`. Knows no framework.
+//! Imports `registry`, `config`, `line`, `scope` and `stats`. Knows no framework.
 
 mod builder;
 
@@ -10,7 +10,6 @@ use std::sync::{Arc, Weak};
 
 pub use builder::EquipmentSinkBuilder;
 
-use crate::cache::Cache;
 use crate::config::{Settings, SinkConfig};
 use crate::context::{self, Scope, Whose};
 use crate::equipment_id::EquipmentId;
@@ -19,7 +18,8 @@ use crate::file::{LogFile, Root, Watch};
 use crate::layout::NoPath;
 use crate::line::{self, ControlCharacters, LineFormat};
 use crate::queue::{Elders, Queue};
-use crate::stats::{Counter, Counts, Stats};
+use crate::registry::Registry;
+use crate::stats::{Counter, Stats};
 
 /// Writes ready records to the log of the equipment they belong to.
 ///
@@ -47,7 +47,7 @@ pub struct EquipmentSink(Arc<Inner>);
 struct Inner {
     /// None: the logging thread writes. Stands first: what waits is written before the files are let go.
     queue: Option<Queue>,
-    cache: Cache,
+    registry: Registry,
     _watch: Option<Watch>,
     fsync_level: log::LevelFilter,
     control: ControlCharacters,
@@ -85,11 +85,11 @@ impl EquipmentSink {
         let root = Root::new(layout.root().to_owned(), access);
         let line = LineFormat::new(&hostname).control_characters(control);
         let pattern = layout.pattern();
-        let cache = Cache::new(layout, root, max_open_files);
+        let registry = Registry::new(layout, root, max_open_files);
         let watch =
-            idle_timeout.map(|timeout| Watch::new(&cache.open_files, timeout)).transpose()?;
+            idle_timeout.map(|timeout| Watch::new(&registry.open_files, timeout)).transpose()?;
         Ok(EquipmentSink(Arc::new(Inner {
-            cache,
+            registry,
             _watch: watch,
             fsync_level,
             control,
@@ -166,11 +166,11 @@ impl EquipmentSink {
         let inner = &*self.0;
         let say_gap = |gap: &_, out: &mut _| line::gap(out, &inner.line, scope, gap);
         let durable = level <= inner.fsync_level;
-        if let Some(queue) = inner.queue.as_ref().filter(|_| !inner.cache.knows(scope)) {
+        if let Some(queue) = inner.queue.as_ref().filter(|_| !inner.registry.knows(scope)) {
             // A search takes locks that a thread which fork(2) left behind may hold.
             queue.check_process()?;
         }
-        let written = inner.cache.with(scope, |file| {
+        let written = inner.registry.with(scope, |file| {
             if let Some(queue) = &inner.queue {
                 return queue.append(scope, file, record, durable);
             }
@@ -218,7 +218,7 @@ impl EquipmentSink {
     #[cfg_attr(not(feature = "log4rs"), allow(dead_code, reason = "only log4rs reloads"))]
     pub(crate) fn had_record(&self) -> bool {
         let others = [&self.0.skipped, &self.0.refused];
-        others.iter().any(|counter| counter.get() > 0) || !self.0.cache.logs().is_empty()
+        others.iter().any(|counter| counter.get() > 0) || self.0.registry.has_known_logs()
     }
 
     /// Counts a record that is no equipment's.
@@ -240,7 +240,7 @@ impl EquipmentSink {
     /// Where the scope's records go. `None`: the scope lacks a tag that the path names, or a tag's
     /// value may not become part of a path.
     pub fn path(&self, scope: &Scope) -> Option<PathBuf> {
-        self.0.cache.path(scope)
+        self.0.registry.path(scope)
     }
 
     /// What became of every record so far.
@@ -253,14 +253,10 @@ impl EquipmentSink {
         let mut stats = Stats {
             skipped: self.0.skipped.get(),
             refused: self.0.refused.get(),
-            open: self.0.cache.open_files.len() as u64,
+            open: self.0.registry.open_files.len() as u64,
             ..Stats::default()
         };
-        for log in self.0.cache.logs() {
-            let counts: Counts = log.file.tally.counts();
-            stats.total += counts;
-            *stats.equipment.entry(log.equipment.to_string()).or_default() += counts;
-        }
+        (stats.equipment, stats.total) = self.0.registry.counts();
         stats
     }
 
@@ -282,14 +278,15 @@ impl EquipmentSink {
     ///
     /// [`Error::is_sync`]: the first failure, after all files were tried.
     pub fn sync(&self) -> Result<(), Error> {
-        self.each(|_| true, LogFile::sync)
+        self.written()?;
+        for_each_log(self.0.registry.logs(), LogFile::sync)
     }
 
     /// Lets the next record of each log open its path anew: for a handler of `SIGHUP`, after a
     /// program has moved the files.
     pub fn reopen(&self) {
         self.flush();
-        self.0.cache.logs().iter().for_each(|log| log.file.reopen());
+        self.0.registry.logs().iter().for_each(|log| log.reopen());
     }
 
     /// Closes all files of one piece of equipment: waits for the records that are being written,
@@ -299,7 +296,10 @@ impl EquipmentSink {
     ///
     /// [`Error::is_sync`]: the first failure, after all its files are closed.
     pub fn close(&self, equipment: &EquipmentId) -> Result<(), Error> {
-        self.each(|id| id == equipment, LogFile::close)
+        self.written()?;
+        let closed = for_each_log(self.0.registry.logs_of(equipment), LogFile::close);
+        self.0.registry.forget(equipment);
+        closed
     }
 
     /// Closes the files of all equipment, as [`close`](EquipmentSink::close) does for one.
@@ -308,19 +308,10 @@ impl EquipmentSink {
     ///
     /// [`Error::is_sync`]: the first failure, after all files are closed.
     pub fn close_all(&self) -> Result<(), Error> {
-        self.each(|_| true, LogFile::close)
-    }
-
-    /// Every file that is asked for, also after one has failed; the first error.
-    fn each(
-        &self,
-        wanted: impl Fn(&EquipmentId) -> bool,
-        f: impl Fn(&LogFile) -> Result<(), Error>,
-    ) -> Result<(), Error> {
         self.written()?;
-        let logs = self.0.cache.logs();
-        let results = logs.iter().filter(|log| wanted(&log.equipment)).map(|log| f(&log.file));
-        results.fold(Ok(()), Result::and)
+        let closed = for_each_log(self.0.registry.logs(), LogFile::close);
+        self.0.registry.forget_all();
+        closed
     }
 
     #[cfg_attr(
@@ -332,9 +323,21 @@ impl EquipmentSink {
     }
 }
 
+/// Calls `f` with every log, also after one has failed. Returns the first error.
+fn for_each_log(
+    logs: Vec<Arc<LogFile>>,
+    f: impl Fn(&LogFile) -> Result<(), Error>,
+) -> Result<(), Error> {
+    // Each reference is given back at once: a log can be forgotten only when no other is left.
+    logs.into_iter().map(|log| f(&log)).fold(Ok(()), Result::and)
+}
+
 impl fmt::Debug for EquipmentSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EquipmentSink").field("stats", &self.counts()).finish_non_exhaustive()
+        f.debug_struct("EquipmentSink")
+            .field("local_root", &self.0.registry.local_root())
+            .field("logs", &self.0.registry.len())
+            .finish_non_exhaustive()
     }
 }
 

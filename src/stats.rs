@@ -1,11 +1,13 @@
 //! Counters: what became of every record.
 //!
-//! Imports nothing of ours. Each file counts for itself with relaxed atomics; a [`Stats`] is the
+//! Imports `equipment_id` alone. Each file counts for itself with relaxed atomics; a [`Stats`] is the
 //! sum at one moment, and may be off by the records that are in flight.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::equipment_id::EquipmentId;
 
 /// One counter that any thread may raise.
 #[derive(Debug, Default)]
@@ -118,8 +120,9 @@ pub struct Stats {
     pub open: u64,
     /// The sum over all equipment.
     pub total: Counts,
-    /// The same for each piece of equipment that had a record.
-    pub equipment: BTreeMap<String, Counts>,
+    /// The counts of each piece of equipment whose log is known. A log that is closed and owes nothing is
+    /// forgotten: its counts stay in the total.
+    pub equipment: BTreeMap<EquipmentId, Counts>,
 }
 
 impl fmt::Display for Stats {

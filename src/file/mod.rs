@@ -115,7 +115,7 @@ impl LogFile {
     }
 
     /// The path below the root.
-    fn relative(&self) -> &Path {
+    pub(crate) fn relative(&self) -> &Path {
         self.path.strip_prefix(self.root.path()).unwrap_or(&self.path)
     }
 
@@ -241,6 +241,11 @@ impl LogFile {
             self.open_files.remove(open.ticket);
         }
         open
+    }
+
+    /// Whether nothing is left to do for this log: its file is closed, and no line about lost records is due.
+    pub(crate) fn owes_nothing(&self) -> bool {
+        self.open.load().is_none() && !self.gaps.due() && self.queued.owes_nothing()
     }
 
     /// Nobody will write any more.

@@ -39,6 +39,13 @@ impl Queued {
         dropped.due().then(|| dropped.take())?
     }
 
+    /// Whether there is nothing to report.
+    pub(crate) fn owes_nothing(&self) -> bool {
+        self.trouble.get().is_none_or(|trouble| {
+            !trouble.dropped.due() && !trouble.has_failed.load(Ordering::Acquire)
+        })
+    }
+
     /// Keeps a failure of so many records for the next log call: of records that are lost, before one
     /// of a rotation, which loses none.
     pub(crate) fn fail(&self, records: u64, err: &Error) {

@@ -13,14 +13,14 @@ const ORDER: [&str; 17] = [
     "sink",
     "queue",
     "config",
-    "cache",
+    "registry",
     "line",
     "layout",
     "context",
     "file",
-    "process",
-    "equipment_id",
     "stats",
+    "equipment_id",
+    "process",
     "clock",
     "error",
     "sync",
@@ -251,7 +251,7 @@ fn the_checks_see_what_they_look_for() {
     assert!(upwards("equipment_id.rs", "use crate::{error::Error, scope::Scope};"));
     assert!(upwards("error.rs", "fn f(scope: &crate::Scope) {}"));
     assert!(upwards("log4rs.rs", "use crate::fern::EquipmentScopedOutput;"));
-    assert!(upwards("file/root.rs", "use crate::cache::Cache;"));
+    assert!(upwards("file/root.rs", "use crate::registry::Registry;"));
     assert!(!upwards("sink.rs", "use crate::scope::Scope;\nuse crate::Error;"));
     assert!(!upwards("file/root.rs", "use crate::file::sys;"));
 }

@@ -1,0 +1,287 @@
+//! [`Registry`]: which log belongs to a context. Bounded.
+//!
+//! Imports `layout`, `context`, `line`, `equipment_id` and `file`. The invariant: one path has one
+//! [`LogFile`], and no two known paths differ by letter case only.
+//!
+//! A log is forgotten when nothing is left to know of it: its file is closed, it owes no line about lost
+//! records, and the last strong reference to it is this registry's. That is looked at under the lock, and the
+//! lock is held when a reference is given out, so that there is never a second `LogFile` of one path.
+//!
+//! Lock order: the lock of [`Logs`], then `process::SPELLINGS`. Nothing that waits for a file is called under
+//! either.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use crate::context::Scope;
+use crate::equipment_id::EquipmentId;
+use crate::error::{Error, Kind};
+use crate::file::{self, LogFile, OpenFiles, Root};
+use crate::layout::{Layout, NoPath};
+use crate::process;
+use crate::stats::Counts;
+use crate::sync::LockExt as _;
+
+/// Logs are looked through for those that can be forgotten when there are twice the number that the last look
+/// left, and at least this many: each new log then costs a constant share of a look.
+const FEWEST_LOGS_TO_SWEEP: usize = 64;
+
+#[derive(Debug)]
+pub(crate) struct Registry {
+    /// Tells this sink from every other of the process, in what a scope remembers.
+    sink: u64,
+    layout: Layout,
+    root: Arc<Root>,
+    pub(crate) open_files: Arc<OpenFiles>,
+    /// Taken when a scope logs for the first time, and by calls that are about many logs.
+    logs: Mutex<Logs>,
+}
+
+#[derive(Debug, Default)]
+struct Logs {
+    /// Of each piece of equipment, by the layout's key.
+    by_equipment: HashMap<EquipmentId, HashMap<Box<str>, Arc<LogFile>>>,
+    len: usize,
+    /// How many logs there are when the next sweep is due.
+    sweep_at: usize,
+    spellings: Spellings,
+    /// The sum of the counters of the logs that were forgotten.
+    forgotten: Counts,
+}
+
+impl Registry {
+    pub(crate) fn new(layout: Layout, root: Root, max_open_files: usize) -> Registry {
+        Registry {
+            sink: process::next_sink_number(),
+            layout,
+            root: Arc::new(root),
+            open_files: file::open_files(max_open_files),
+            logs: Mutex::default(),
+        }
+    }
+
+    /// Whether the scope remembers its log.
+    pub(crate) fn knows(&self, scope: &Scope) -> bool {
+        scope.found::<LogFile>(self.sink).is_some()
+    }
+
+    /// Calls `f` with the log of this scope.
+    #[inline(always)]
+    pub(crate) fn with<T>(
+        &self,
+        scope: &Scope,
+        f: impl FnOnce(&LogFile) -> T,
+    ) -> Result<T, NoPath> {
+        if let Some(file) = scope.found(self.sink) {
+            return Ok(f(file));
+        }
+        let file = self.find_or_add(scope)?;
+        scope.leave_found(self.sink, Arc::clone(&file) as _);
+        Ok(f(&file))
+    }
+
+    #[inline(never)]
+    fn find_or_add(&self, scope: &Scope) -> Result<Arc<LogFile>, NoPath> {
+        let mut rendered = String::new();
+        let key = self.layout.key(scope, &mut rendered).ok_or(NoPath::NotOurs)?;
+        let mut logs = self.logs.lock_any();
+        match logs.get(scope.equipment_id(), key) {
+            Some(log) => Ok(Arc::clone(log)),
+            None => self.add(&mut logs, scope, key),
+        }
+    }
+
+    fn add(&self, logs: &mut Logs, scope: &Scope, key: &str) -> Result<Arc<LogFile>, NoPath> {
+        let relative = self.layout.relative(scope)?;
+        if logs.len >= logs.sweep_at {
+            self.sweep(logs);
+        }
+        let equipment = scope.equipment_id();
+        logs.claim(&self.layout, equipment, &relative).map_err(NoPath::Refused)?;
+        let log = LogFile::new(&self.root, Path::new(&relative), &self.open_files);
+        let of_equipment = logs.by_equipment.entry(equipment.clone()).or_default();
+        of_equipment.insert(key.into(), Arc::clone(&log));
+        logs.len += 1;
+        Ok(log)
+    }
+
+    /// Where this scope's records go; `None` where it lacks a tag that the path names, or is refused.
+    pub(crate) fn path(&self, scope: &Scope) -> Option<PathBuf> {
+        Some(self.layout.root().join(self.layout.relative(scope).ok()?))
+    }
+
+    /// The known logs of one piece of equipment.
+    pub(crate) fn logs_of(&self, equipment: &EquipmentId) -> Vec<Arc<LogFile>> {
+        let logs = self.logs.lock_any();
+        let of_equipment = logs.by_equipment.get(equipment);
+        of_equipment.into_iter().flat_map(HashMap::values).cloned().collect()
+    }
+
+    /// Every known log.
+    pub(crate) fn logs(&self) -> Vec<Arc<LogFile>> {
+        let logs = self.logs.lock_any();
+        logs.by_equipment.values().flat_map(HashMap::values).cloned().collect()
+    }
+
+    /// The counters of each known log's equipment, and those of all logs that ever were.
+    pub(crate) fn counts(&self) -> (BTreeMap<EquipmentId, Counts>, Counts) {
+        let logs = self.logs.lock_any();
+        let mut total = logs.forgotten;
+        let mut by_equipment = BTreeMap::new();
+        for (equipment, of_equipment) in &logs.by_equipment {
+            let mut counts = Counts::default();
+            of_equipment.values().for_each(|log| counts += log.tally.counts());
+            total += counts;
+            by_equipment.insert(equipment.clone(), counts);
+        }
+        (by_equipment, total)
+    }
+
+    /// The folder below which every log is.
+    pub(crate) fn local_root(&self) -> &Path {
+        self.layout.root()
+    }
+
+    /// Whether any log is known.
+    pub(crate) fn has_known_logs(&self) -> bool {
+        self.len() > 0
+    }
+
+    /// How many logs are known.
+    pub(crate) fn len(&self) -> usize {
+        self.logs.lock_any().len
+    }
+
+    /// Forgets each log of one piece of equipment that can be forgotten.
+    pub(crate) fn forget(&self, equipment: &EquipmentId) {
+        self.logs.lock_any().forget(&self.layout, equipment);
+    }
+
+    /// Forgets each log that can be forgotten.
+    pub(crate) fn forget_all(&self) {
+        self.sweep(&mut self.logs.lock_any());
+    }
+
+    fn sweep(&self, logs: &mut Logs) {
+        let all: Vec<EquipmentId> = logs.by_equipment.keys().cloned().collect();
+        all.iter().for_each(|equipment| logs.forget(&self.layout, equipment));
+        logs.sweep_at = FEWEST_LOGS_TO_SWEEP.max(2 * logs.len);
+    }
+}
+
+impl Logs {
+    fn get(&self, equipment: &EquipmentId, key: &str) -> Option<&Arc<LogFile>> {
+        self.by_equipment.get(equipment)?.get(key)
+    }
+
+    /// Refuses equipment, or a path, whose spelling differs by letter case only from a known one.
+    fn claim(
+        &mut self,
+        layout: &Layout,
+        equipment: &EquipmentId,
+        relative: &str,
+    ) -> Result<(), Error> {
+        if !self.by_equipment.contains_key(equipment) {
+            equipment.claim_spelling()?;
+        }
+        let claimed = match layout.names_tags() {
+            true => self.spellings.claim(relative),
+            false => Ok(()),
+        };
+        if claimed.is_err() && !self.by_equipment.contains_key(equipment) {
+            equipment.release_spelling();
+        }
+        claimed
+    }
+
+    fn forget(&mut self, layout: &Layout, equipment: &EquipmentId) {
+        let Some(of_equipment) = self.by_equipment.get_mut(equipment) else { return };
+        of_equipment.retain(|_, log| {
+            // Others get a reference from this map alone, under its lock, or from one that they have.
+            if Arc::strong_count(log) > 1 || !log.owes_nothing() {
+                return true;
+            }
+            self.forgotten += log.tally.counts();
+            self.len -= 1;
+            if layout.names_tags() {
+                self.spellings.release(log.relative());
+            }
+            false
+        });
+        if of_equipment.is_empty() {
+            self.by_equipment.remove(equipment);
+            equipment.release_spelling();
+        }
+    }
+}
+
+/// The spelling of each known path and of each folder on its way, by its lower case, with the number of logs
+/// that use it.
+#[derive(Debug, Default)]
+struct Spellings(HashMap<Box<str>, (Box<str>, usize)>);
+
+impl Spellings {
+    fn claim(&mut self, path: &str) -> Result<(), Error> {
+        for part in parts(path) {
+            if let Some((used, _)) = self.0.get(&*part.to_ascii_lowercase()) {
+                if **used != *part {
+                    let (value, used) = (part.to_owned(), used.to_string());
+                    return Err(Error::from(Kind::Twin { value, used }));
+                }
+            }
+        }
+        for part in parts(path) {
+            let lower = part.to_ascii_lowercase().into_boxed_str();
+            self.0.entry(lower).or_insert_with(|| (part.into(), 0)).1 += 1;
+        }
+        Ok(())
+    }
+
+    fn release(&mut self, path: &Path) {
+        for part in parts(&path.to_string_lossy()) {
+            let lower = part.to_ascii_lowercase();
+            let Some((_, logs)) = self.0.get_mut(&*lower) else { continue };
+            *logs -= 1;
+            if *logs == 0 {
+                self.0.remove(&*lower);
+            }
+        }
+    }
+}
+
+/// The path and each folder on its way.
+fn parts(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices('/').map(|(at, _)| at).chain([path.len()]).map(|end| &path[..end])
+}
+
+impl Drop for Registry {
+    /// A scope may remember its log for longer than the sink lives: that must not keep a file open.
+    fn drop(&mut self) {
+        let logs = std::mem::take(&mut *self.logs.lock_any());
+        for (equipment, of_equipment) in logs.by_equipment {
+            of_equipment.values().for_each(|log| log.let_go_for_good());
+            equipment.release_spelling();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spelling_is_refused_while_the_other_is_known() {
+        let mut spellings = Spellings::default();
+        spellings.claim("EQ/Run/x.log").unwrap();
+        spellings.claim("EQ/Run/y.log").unwrap();
+        assert!(spellings.claim("EQ/run/z.log").unwrap_err().is_invalid_id());
+        spellings.release(Path::new("EQ/Run/x.log"));
+        assert!(spellings.claim("EQ/run/z.log").is_err());
+        spellings.release(Path::new("EQ/Run/y.log"));
+        spellings.claim("EQ/run/z.log").unwrap();
+        assert_eq!(spellings.0.len(), 3);
+        spellings.release(Path::new("EQ/run/z.log"));
+        assert!(spellings.0.is_empty());
+    }
+}
