@@ -245,13 +245,13 @@ fn the_checks_see_what_they_look_for() {
     assert!(seen(is_unsafe, "line.rs", "let text = unsafe { from_utf8_unchecked(bytes) };"));
 
     let shown =
-        re_exports("pub use crate::scope::{InScope,\n    Scope};\npub use crate::error::Error;");
+        re_exports("pub use crate::context::{InScope,\n    Scope};\npub use crate::error::Error;");
     let upwards = |name, code| !points_upwards(&Source::new(name, code), &shown).is_empty();
-    assert!(upwards("scope.rs", "use crate::sink::EquipmentSink;"));
-    assert!(upwards("equipment_id.rs", "use crate::{error::Error, scope::Scope};"));
+    assert!(upwards("context.rs", "use crate::sink::EquipmentSink;"));
+    assert!(upwards("equipment_id.rs", "use crate::{error::Error, context::Scope};"));
     assert!(upwards("error.rs", "fn f(scope: &crate::Scope) {}"));
     assert!(upwards("log4rs.rs", "use crate::fern::EquipmentScopedOutput;"));
     assert!(upwards("file/root.rs", "use crate::registry::Registry;"));
-    assert!(!upwards("sink.rs", "use crate::scope::Scope;\nuse crate::Error;"));
+    assert!(!upwards("sink.rs", "use crate::context::Scope;\nuse crate::Error;"));
     assert!(!upwards("file/root.rs", "use crate::file::sys;"));
 }
