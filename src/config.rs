@@ -15,7 +15,7 @@ use std::time::Duration;
 use log::LevelFilter;
 pub(crate) use queue::QueueSettings;
 pub use queue::{QueueConfig, WhenDurable, WhenFull};
-pub use rotation::RotationConfig;
+pub use rotation::{Compress, Every, Keep, RotationConfig};
 pub(crate) use setters::setters;
 
 use crate::error::Error;
@@ -145,7 +145,11 @@ impl SinkConfig {
         })?;
         let hostname = self.check_hostname()?;
         let layout = Layout::new(root, self.path.as_deref().unwrap_or(DEFAULT_PATH), &hostname)?;
-        let rotation = self.rotation.as_ref().map(RotationConfig::check).transpose()?;
+        let mut mistakes = Vec::new();
+        let rotation = self.rotation.as_ref().and_then(|rotation| rotation.check(&mut mistakes));
+        if !mistakes.is_empty() {
+            return Err(mistakes.swap_remove(0));
+        }
         if rotation.is_some() {
             layout.leaves_room_for_rotated_names()?;
         }
@@ -198,15 +202,6 @@ impl SinkConfig {
             None => this_host(),
         }
     }
-}
-
-fn required<T>(
-    key: &str,
-    text: &Option<String>,
-    read: impl FnOnce(&str) -> Result<T, String>,
-) -> Result<T, Error> {
-    let value = parse(key, text, None, |text| read(text).map(Some))?;
-    value.ok_or_else(|| Error::config(key, "it is required, and missing"))
 }
 
 /// This machine's name.

@@ -182,7 +182,9 @@ pub mod fern;
 #[cfg(feature = "log4rs")]
 pub mod log4rs;
 
-pub use crate::config::{Encoder, QueueConfig, RotationConfig, SinkConfig, WhenDurable, WhenFull};
+pub use crate::config::{
+    Compress, Encoder, Every, Keep, QueueConfig, RotationConfig, SinkConfig, WhenDurable, WhenFull,
+};
 pub use crate::context::{InScope, Scope, ScopeFutureExt, ScopeGuard};
 pub use crate::equipment_id::EquipmentId;
 pub use crate::error::Error;

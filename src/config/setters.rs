@@ -65,14 +65,10 @@ macro_rules! setters {
             self
         }
 
-        /// A log does not grow past `limit_bytes`: it is renamed to `….log.1` before, what is there
-        /// becomes `….log.2`, and so on to `….log.<keep>`. Safe where several processes write to it.
-        /// Default: it grows.
-        pub fn rotation(mut self, limit_bytes: u64, keep: u32) -> Self {
-            self.$($config).+.rotation = Some($crate::RotationConfig {
-                limit: Some(limit_bytes.to_string()),
-                keep: Some(keep.to_string()),
-            });
+        /// When a log begins a new file, and what becomes of the rotated ones. Safe where several
+        /// processes write to it. Default: the file grows.
+        pub fn rotation(mut self, rotation: $crate::RotationConfig) -> Self {
+            self.$($config).+.rotation = Some(rotation);
             self
         }
 

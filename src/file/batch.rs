@@ -8,8 +8,8 @@ use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
 use super::open::{OpenFile, Wrote};
-use super::room::Rotation;
 use super::rotate::Appended;
+use super::rotation::Rotation;
 use super::{stamp, sys, LogFile, SayGap};
 use crate::error::Error;
 

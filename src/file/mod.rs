@@ -15,6 +15,7 @@ mod queued;
 mod room;
 mod root;
 mod rotate;
+mod rotation;
 pub(crate) mod sys;
 mod write;
 
@@ -36,8 +37,9 @@ pub(crate) use idle::Watch;
 pub(crate) use open::OpenFile;
 use open_files::{Holder, Why};
 use queued::Queued;
-pub(crate) use room::Rotation;
 pub(crate) use root::{Access, Root};
+pub(crate) use rotation::{parse_size, Rotation};
+pub use rotation::{Compress, Every, Keep};
 
 use crate::error::{Doing, Error};
 use crate::stats::Tally;

@@ -12,8 +12,9 @@ use std::sync::{Mutex, OnceLock};
 
 use super::group::Group;
 use super::open_files::Ticket;
-use super::room::{Room, Rotation};
+use super::room::Room;
 use super::root::Opened;
+use super::rotation::Rotation;
 use super::sys;
 
 /// How long a file that was moved or deleted may go unnoticed, in milliseconds. Half of the second

@@ -1,4 +1,4 @@
-//! [`Rotation`], as it is configured, and [`Room`]: how much an open file may still grow before it is due.
+//! [`Room`]: how much an open file may still grow before it is due.
 //!
 //! Imports nothing of ours. The invariant: a size that was seen is never forgotten for a smaller one,
 //! unless the file itself is smaller.
@@ -7,12 +7,7 @@ use std::fs::File;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// When a log is rotated, and how many of its files are kept beside the live one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Rotation {
-    pub(crate) limit_bytes: u64,
-    pub(crate) keep: u32,
-}
+use super::rotation::Rotation;
 
 /// How much an open file may still grow.
 #[derive(Debug)]
@@ -26,7 +21,7 @@ pub(crate) struct Room {
 impl Room {
     pub(super) fn new(file: &File, rotation: Option<Rotation>) -> io::Result<Room> {
         let (size, limit) = match rotation {
-            Some(rotation) => (file.metadata()?.len(), rotation.limit_bytes),
+            Some(rotation) => (file.metadata()?.len(), rotation.limit),
             None => (0, u64::MAX),
         };
         Ok(Room { size: size.into(), limit: limit.into(), step: (limit / 8).max(1) })

@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::fresh;
-use super::room::Rotation;
+use super::rotation::Rotation;
 use super::sys::{self, How, Purpose};
 use crate::error::{Doing, Error, Kind};
 

@@ -14,8 +14,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::open::OpenFile;
-use super::room::Rotation;
 use super::root::Root;
+use super::rotation::{Keep, Rotation};
 use super::sys::{self, Purpose};
 use super::{LogFile, SayGap};
 use crate::error::{Doing, Error};
@@ -134,7 +134,7 @@ impl LogFile {
         if open.room.fits(record) {
             return Ok(());
         }
-        self.root.shift(self.relative(), rotation.keep)?;
+        self.root.shift(self.relative(), kept_by_number(rotation))?;
         self.retire(open);
         self.tally.rotated.add(1);
         Ok(())
@@ -180,8 +180,16 @@ impl Root {
 
     /// The files of a log that are kept beside it, the newest first.
     pub(super) fn kept_of<'a>(&self, relative: &'a Path) -> impl Iterator<Item = PathBuf> + 'a {
-        let keep = self.rotation().map_or(0, |rotation| rotation.keep);
+        let keep = self.rotation().map_or(0, kept_by_number);
         (1..=keep).map(|number| kept(relative, number))
+    }
+}
+
+/// Until rotated files are named by their period.
+fn kept_by_number(rotation: Rotation) -> u32 {
+    match rotation.keep {
+        Keep::Files(files) => files.min(999),
+        _ => 999,
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::support::alone;
-use equipment_log::{EquipmentScopedOutput, EquipmentSink, QueueConfig};
+use equipment_log::{EquipmentScopedOutput, EquipmentSink, Keep, QueueConfig, RotationConfig};
 use log4rs::append::{Append, AppenderConfig};
 
 /// A variable that nobody sets.
@@ -75,19 +75,20 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("local_root: ROOT\nidle_timeout: -1 s", "idle_timeout", "such as 30 minutes"),
     ("local_root: ROOT\nidle_timeout: 999999999999999999999 days", "idle_timeout", "such as"),
     // Keys below a key.
-    ("local_root: ROOT\nrotation: {keep: 5}", "rotation.limit", "required"),
-    ("local_root: ROOT\nrotation: {limit: 10 mb}", "rotation.keep", "required"),
-    ("local_root: ROOT\nrotation: {}", "rotation.limit", "required"),
+    ("local_root: ROOT\nrotation: {keep: 5}", "rotation", "required"),
+    ("local_root: ROOT\nrotation: {}", "rotation", "required"),
+    ("local_root: ROOT\nrotation: {every: week}", "rotation.every", "hour, day, month"),
+    ("local_root: ROOT\nrotation: {evry: day}", "evry", "every"),
+    ("local_root: ROOT\nrotation: {every: day, compress: zstd}", "rotation.compress", "gzip"),
     ("local_root: ROOT\nrotation: {limit: 0 kb, keep: 5}", "rotation.limit", "above zero"),
     ("local_root: ROOT\nrotation: {limit: -1, keep: 5}", "rotation.limit", "such as 10 mb"),
     ("local_root: ROOT\nrotation: {limit: big, keep: 5}", "rotation.limit", "\"big\""),
     ("local_root: ROOT\nrotation: {limit: 10 parsecs, keep: 5}", "rotation.limit", "parsecs"),
     ("local_root: ROOT\nrotation: {limit: 99 eb, keep: 5}", "rotation.limit", "such as 10 mb"),
     ("local_root: ROOT\nrotation: {limit: 8 eb, keep: 5}", "rotation.limit", "such as 10 mb"),
-    ("local_root: ROOT\nrotation: {limit: 10 mb, keep: 0}", "rotation.keep", "from 1 to 999"),
-    ("local_root: ROOT\nrotation: {limit: 10 mb, keep: 1000}", "rotation.keep", "from 1 to 999"),
-    ("local_root: ROOT\nrotation: {limit: 10 mb, keep: all}", "rotation.keep", "from 1 to 999"),
-    ("local_root: ROOT\nrotation: {limit: 10 mb, keep: 5, every: day}", "every", "limit"),
+    ("local_root: ROOT\nrotation: {limit: 10 mb, keep: 0}", "rotation.keep", "\"0\""),
+    ("local_root: ROOT\nrotation: {limit: 10 mb, keep: none}", "rotation.keep", "90 days"),
+    ("local_root: ROOT\nrotation: {every: day, keep: 5 m}", "rotation.keep", "20 gb"),
     ("local_root: ROOT\nrotation: {limit: [1], keep: 5}", "rotation.limit", "nvalid type"),
     ("local_root: ROOT\nrotation: 10 mb", "rotation", "nvalid type"),
     (
@@ -98,7 +99,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     // The queue.
     ("local_root: ROOT\nqueue: 8 mb", "queue", "nvalid type"),
     ("local_root: ROOT\nqueue: ~", "queue", "{} for the defaults"),
-    ("local_root: ROOT\nrotation: ~", "rotation", "`limit` and `keep`"),
+    ("local_root: ROOT\nrotation: ~", "rotation", "`every` or `limit`"),
     ("local_root: ROOT\nqueue: {limt: 8 mb}", "limt", "when_full"),
     ("local_root: ROOT\nqueue: {limit: [8]}", "queue.limit", "nvalid type"),
     ("local_root: ROOT\nqueue: {limit: 0}", "queue.limit", "from 1 on"),
@@ -300,8 +301,8 @@ fn a_builder_refuses_what_the_yaml_would() {
         (sink().path("{equipment_id}/../w.log"), "path"),
         (sink().max_open_files(0), "max_open_files"),
         (sink().idle_timeout(Duration::ZERO), "idle_timeout"),
-        (sink().rotation(0, 5), "rotation.limit"),
-        (sink().rotation(1024, 0), "rotation.keep"),
+        (sink().rotation(RotationConfig::new().limit(0).keep(Keep::Files(5))), "rotation.limit"),
+        (sink().rotation(RotationConfig::new().limit(1024).keep(Keep::Files(0))), "rotation.keep"),
         (sink().queue(QueueConfig::new().limit(0)), "queue.limit"),
         (sink().queue(QueueConfig::new().limit(u64::MAX)), "queue.limit"),
         (EquipmentSink::builder(""), "local_root"),
@@ -319,7 +320,7 @@ fn a_configuration_that_is_right_is_taken_and_creates_nothing_by_itself() {
         "local_root: '{}'\nhostname: labpc-04\npath: '{{equipment_id}}/{{run}}/w.log'\n\
          fsync_level: WARN\ncontrol_characters: keep\nfollow_links: true\nfile_mode: '0600'\n\
          dir_mode: 0700\nmax_open_files: 32\nidle_timeout: 30 minutes\n\
-         rotation: {{limit: 10 mb, keep: 5}}\n",
+         rotation: {{every: day, limit: 10 mb, keep: 90 days, compress: gzip}}\n",
         folder.path().join("logs").display(),
     );
     for queue in ["{}", "{limit: 8 mb}", "{limit: 64kb, when_full: drop, durable: continue}"] {

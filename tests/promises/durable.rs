@@ -11,7 +11,9 @@ use std::thread;
 
 use crate::support::trace::{self, Call};
 use crate::support::{child, lacks, log_of, sink, tell, Mount, Need, Running};
-use equipment_log::{EquipmentSink, EquipmentSinkBuilder, QueueConfig, Scope, WhenDurable};
+use equipment_log::{
+    EquipmentSink, EquipmentSinkBuilder, Keep, QueueConfig, RotationConfig, Scope, WhenDurable,
+};
 use log::{Level, LevelFilter};
 use tempfile::tempdir;
 
@@ -277,7 +279,10 @@ fn rotated_by_another(root: &Path) {
     let log = log_of(root, "EQ");
     fs::create_dir_all(log.parent().unwrap()).unwrap();
     fs::write(&log, "another's\n").unwrap();
-    let sink = sink(root).rotation(1000, 2).build().unwrap();
+    let sink = sink(root)
+        .rotation(RotationConfig::new().limit(1000).keep(Keep::Files(2)))
+        .build()
+        .unwrap();
     error(&sink, "r0-0-");
     error(&sink, "r0-1-");
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
 
-use equipment_log::{EquipmentSink, QueueConfig, Scope, WhenFull};
+use equipment_log::{EquipmentSink, Keep, QueueConfig, RotationConfig, Scope, WhenFull};
 use log::Level;
 
 fn sink(root: &Path, queue: QueueConfig) -> EquipmentSink {
@@ -335,7 +335,9 @@ fn a_newer_sink_writes_behind_what_an_older_queue_was_handed() {
 #[test]
 fn a_queued_log_is_rotated_and_keeps_every_record_in_its_place() {
     let root = tempfile::tempdir().unwrap();
-    let builder = EquipmentSink::builder(root.path()).hostname("h").rotation(1 << 10, 999);
+    let builder = EquipmentSink::builder(root.path())
+        .hostname("h")
+        .rotation(RotationConfig::new().limit(1 << 10).keep(Keep::Files(999)));
     let sink = builder.queue(QueueConfig::new()).build().unwrap();
     let scope = Scope::new("ROTATED").unwrap();
     for n in 0..2000 {

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Barrier;
 use std::thread;
 
-use equipment_log::{EquipmentSink, EquipmentSinkBuilder, QueueConfig, Scope};
+use equipment_log::{
+    EquipmentSink, EquipmentSinkBuilder, Keep, QueueConfig, RotationConfig, Scope,
+};
 use log::Level;
 
 const LIMIT: u64 = 1000;
@@ -53,7 +55,10 @@ fn numbered(number: usize) -> String {
 #[test]
 fn the_newest_files_are_kept_and_none_passes_the_limit() {
     let root = tempfile::tempdir().unwrap();
-    let sink = sink(root.path()).rotation(LIMIT, 3).build().unwrap();
+    let sink = sink(root.path())
+        .rotation(RotationConfig::new().limit(LIMIT).keep(Keep::Files(3)))
+        .build()
+        .unwrap();
     (0..1234).for_each(|n| log(&sink, Level::Info, &numbered(n)));
 
     let log = log_of(root.path());
@@ -72,7 +77,10 @@ fn the_newest_files_are_kept_and_none_passes_the_limit() {
 fn a_log_that_is_full_already_is_rotated_before_the_first_record() {
     let root = tempfile::tempdir().unwrap();
     for n in 0..3 {
-        let sink = sink(root.path()).rotation(10, 5).build().unwrap();
+        let sink = sink(root.path())
+            .rotation(RotationConfig::new().limit(10).keep(Keep::Files(5)))
+            .build()
+            .unwrap();
         log(&sink, Level::Info, &numbered(n));
     }
     assert_eq!(names(&log_of(root.path())), ["log", "log.1", "log.2"]);
@@ -82,7 +90,10 @@ fn a_log_that_is_full_already_is_rotated_before_the_first_record() {
 #[test]
 fn a_record_longer_than_the_limit_is_whole_and_alone_in_its_file() {
     let root = tempfile::tempdir().unwrap();
-    let sink = sink(root.path()).rotation(20, 5).build().unwrap();
+    let sink = sink(root.path())
+        .rotation(RotationConfig::new().limit(20).keep(Keep::Files(5)))
+        .build()
+        .unwrap();
     let long = "x".repeat(5000);
     for record in ["a", &long, "b", &long] {
         log(&sink, Level::Info, record);
@@ -94,7 +105,10 @@ fn a_record_longer_than_the_limit_is_whole_and_alone_in_its_file() {
 #[test]
 fn durable_records_are_rotated_too() {
     let root = tempfile::tempdir().unwrap();
-    let sink = sink(root.path()).rotation(100, 50).build().unwrap();
+    let sink = sink(root.path())
+        .rotation(RotationConfig::new().limit(100).keep(Keep::Files(50)))
+        .build()
+        .unwrap();
     for n in 0..200 {
         log(&sink, if n % 3 == 0 { Level::Error } else { Level::Info }, &numbered(n));
     }
@@ -110,7 +124,12 @@ fn threads_of_two_sinks_lose_and_double_nothing() {
     const THREADS: usize = 4;
     const RECORDS: usize = 2000;
     let root = tempfile::tempdir().unwrap();
-    let sinks = [(); 2].map(|()| sink(root.path()).rotation(LIMIT, 99).build().unwrap());
+    let sinks = [(); 2].map(|()| {
+        sink(root.path())
+            .rotation(RotationConfig::new().limit(LIMIT).keep(Keep::Files(99)))
+            .build()
+            .unwrap()
+    });
     let together = Barrier::new(THREADS);
     thread::scope(|threads| {
         for thread in 0..THREADS {
@@ -150,7 +169,12 @@ fn threads_of_two_sinks_lose_and_double_nothing() {
 #[cfg_attr(windows, ignore = "Wine does not drop a file that is open")]
 fn a_record_never_goes_to_a_file_that_is_not_kept_any_more() {
     let root = tempfile::tempdir().unwrap();
-    let [slow, quick] = [(); 2].map(|()| sink(root.path()).rotation(100, 2).build().unwrap());
+    let [slow, quick] = [(); 2].map(|()| {
+        sink(root.path())
+            .rotation(RotationConfig::new().limit(100).keep(Keep::Files(2)))
+            .build()
+            .unwrap()
+    });
     for round in 0..20 {
         log(&slow, Level::Info, "slow");
         (0..50).for_each(|n| log_ok(&quick, n));
@@ -166,7 +190,10 @@ fn a_record_never_goes_to_a_file_that_is_not_kept_any_more() {
 #[test]
 fn a_log_that_cannot_be_rotated_goes_on_and_says_why() {
     let root = tempfile::tempdir().unwrap();
-    let sink = sink(root.path()).rotation(LIMIT, 1).build().unwrap();
+    let sink = sink(root.path())
+        .rotation(RotationConfig::new().limit(LIMIT).keep(Keep::Files(1)))
+        .build()
+        .unwrap();
     (0..100).for_each(|n| log_ok(&sink, n));
     let log = log_of(root.path());
     let in_the_way = kept(&log, 1);
@@ -202,7 +229,10 @@ fn log_ok(sink: &EquipmentSink, n: usize) {
 #[test]
 fn a_hole_among_the_kept_files_costs_none() {
     let root = tempfile::tempdir().unwrap();
-    let sink = sink(root.path()).rotation(10, 4).build().unwrap();
+    let sink = sink(root.path())
+        .rotation(RotationConfig::new().limit(10).keep(Keep::Files(4)))
+        .build()
+        .unwrap();
     (0..4).for_each(|n| log_ok(&sink, n));
     let log = log_of(root.path());
     assert_eq!(names(&log), ["log", "log.1", "log.2", "log.3"]);
@@ -216,7 +246,10 @@ fn a_hole_among_the_kept_files_costs_none() {
 #[test]
 fn a_log_that_was_cut_meanwhile_is_not_rotated_before_it_is_full_again() {
     let root = tempfile::tempdir().unwrap();
-    let sink = sink(root.path()).rotation(100, 4).build().unwrap();
+    let sink = sink(root.path())
+        .rotation(RotationConfig::new().limit(100).keep(Keep::Files(4)))
+        .build()
+        .unwrap();
     (0..10).for_each(|n| log_ok(&sink, n));
     let log = log_of(root.path());
     fs::File::options().write(true).open(&log).unwrap().set_len(0).unwrap();
@@ -231,7 +264,11 @@ fn a_log_that_was_cut_meanwhile_is_not_rotated_before_it_is_full_again() {
 fn a_host_with_a_number_in_its_name_keeps_its_log() {
     let root = tempfile::tempdir().unwrap();
     for host in ["labpc-04", "labpc-04.1", "labpc-04.log.1"] {
-        let sink = sink(root.path()).hostname(host).rotation(10, 2).build().unwrap();
+        let sink = sink(root.path())
+            .hostname(host)
+            .rotation(RotationConfig::new().limit(10).keep(Keep::Files(2)))
+            .build()
+            .unwrap();
         (0..3).for_each(|n| log_ok(&sink, n));
         let path = sink.path(&Scope::new("EQ").unwrap()).unwrap();
         let found = lines(&path);
@@ -244,7 +281,11 @@ fn a_host_with_a_number_in_its_name_keeps_its_log() {
 fn a_path_that_may_be_a_rotated_files_is_refused() {
     let root = tempfile::tempdir().unwrap();
     let build = |path: &str, host: &str| {
-        sink(root.path()).hostname(host).path(path).rotation(1000, 2).build()
+        sink(root.path())
+            .hostname(host)
+            .path(path)
+            .rotation(RotationConfig::new().limit(1000).keep(Keep::Files(2)))
+            .build()
     };
     for (path, host) in [
         ("logs/{equipment_id}", "h"),
@@ -271,7 +312,10 @@ fn a_path_that_may_be_a_rotated_files_is_refused() {
 #[test]
 fn a_sync_covers_the_files_that_were_rotated_meanwhile() {
     let root = tempfile::tempdir().unwrap();
-    let sink = sink(root.path()).rotation(20, 5).build().unwrap();
+    let sink = sink(root.path())
+        .rotation(RotationConfig::new().limit(20).keep(Keep::Files(5)))
+        .build()
+        .unwrap();
     (0..8).for_each(|n| log_ok(&sink, n));
     // The kept one cannot be opened to be synced: a folder is in its place.
     let third = kept(&log_of(root.path()), 3);
@@ -287,7 +331,11 @@ fn a_sync_covers_the_files_that_were_rotated_meanwhile() {
 #[test]
 fn with_a_queue_the_records_of_a_rotating_log_share_syncs() {
     let root = tempfile::tempdir().unwrap();
-    let sink = sink(root.path()).rotation(10_000, 9).queue(QueueConfig::new()).build().unwrap();
+    let sink = sink(root.path())
+        .rotation(RotationConfig::new().limit(10_000).keep(Keep::Files(9)))
+        .queue(QueueConfig::new())
+        .build()
+        .unwrap();
     let scope = Scope::new("EQ").unwrap();
     thread::scope(|threads| {
         for thread in 0..16 {

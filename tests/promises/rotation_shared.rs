@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::{child, log_of, sink, tell, Running};
-use equipment_log::{Scope, Stats};
+use equipment_log::{Keep, RotationConfig, Scope, Stats};
 use log::Level;
 use tempfile::tempdir;
 
@@ -27,7 +27,10 @@ fn child_plays_its_role() {
     let Some((role, root)) = crate::support::role() else { return };
     let (process, records) = (crate::support::number("PROCESS"), crate::support::number("RECORDS"));
     let keep = crate::support::number("KEEP") as u32;
-    let sink = sink(&root).rotation(LIMIT, keep).build().unwrap();
+    let sink = sink(&root)
+        .rotation(RotationConfig::new().limit(LIMIT).keep(Keep::Files(keep)))
+        .build()
+        .unwrap();
     tell("ready");
     let _ = crate::support::told().next();
     thread::scope(|threads| {
@@ -116,7 +119,10 @@ fn what_is_kept_is_the_end_of_what_each_writer_logged() {
 #[test]
 fn a_lock_that_is_never_released_delays_a_record_by_a_second_and_loses_none() {
     let dir = tempdir().unwrap();
-    let sink = sink(dir.path()).rotation(1000, 2).build().unwrap();
+    let sink = sink(dir.path())
+        .rotation(RotationConfig::new().limit(1000).keep(Keep::Files(2)))
+        .build()
+        .unwrap();
     let (scope, record) = (Scope::new("EQ").unwrap(), [b'x'; 99]);
     (0..10).for_each(|_| sink.write(&scope, Level::Info, &record).unwrap());
 
@@ -145,7 +151,10 @@ fn a_lock_that_is_never_released_delays_a_record_by_a_second_and_loses_none() {
 #[test]
 fn a_lock_that_is_never_released_delays_many_threads_by_the_same_second() {
     let dir = tempdir().unwrap();
-    let sink = sink(dir.path()).rotation(1000, 2).build().unwrap();
+    let sink = sink(dir.path())
+        .rotation(RotationConfig::new().limit(1000).keep(Keep::Files(2)))
+        .build()
+        .unwrap();
     let (scope, record) = (Scope::new("EQ").unwrap(), [b'x'; 99]);
     (0..10).for_each(|_| sink.write(&scope, Level::Info, &record).unwrap());
     let held = fs::File::open(log_of(dir.path(), "EQ")).unwrap();

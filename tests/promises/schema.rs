@@ -55,13 +55,37 @@ enum Durable {
     Continue,
 }
 
-/// Both keys are required.
+/// `every`, `limit` or both.
 #[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[schemars(deny_unknown_fields, extend("minProperties" = 1))]
 struct Rotation {
-    limit: Size,
-    #[schemars(range(min = 1, max = 999))]
-    keep: u64,
+    every: Option<Every>,
+    limit: Option<Size>,
+    keep: Option<Keep>,
+    compress: Option<Compress>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+enum Every {
+    Hour,
+    Day,
+    Month,
+}
+
+/// `all`, `5` files, `90 days` or `20 gb`.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum Keep {
+    Text(String),
+    Files(#[schemars(range(min = 1))] u32),
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+enum Compress {
+    None,
+    Gzip,
 }
 
 /// `10 mb`, or a number of bytes.
@@ -246,7 +270,10 @@ fn they_take_and_refuse_what_the_code_does() {
         ("local_root: /data/lab\nqueue: {limit: 8 mb, when_full: drop, durable: continue}", true),
         ("local_root: /data/lab\nqueue: {when_full: discard}", false),
         ("local_root: /data/lab\nrotation: {limit: 10 mb, keep: 5}", true),
-        ("local_root: /data/lab\nrotation: {limit: 10 mb}", false),
+        ("local_root: /data/lab\nrotation: {limit: 10 mb}", true),
+        ("local_root: /data/lab\nrotation: {every: day, keep: 90 days, compress: gzip}", true),
+        ("local_root: /data/lab\nrotation: {every: week}", false),
+        ("local_root: /data/lab\nrotation: {}", false),
         ("local_root: /data/lab\nrotation: {limit: 10 mb, keep: 0}", false),
         ("local_root: /data/lab\nrotation: {limit: 10 mb, keep: 5, kep: 1}", false),
     ];

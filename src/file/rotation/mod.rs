@@ -1,0 +1,7 @@
+//! Rotation: which file a record belongs to by its time and by the file's size, what a rotated file is called,
+//! which are kept, and in what form.
+
+mod settings;
+
+pub(crate) use settings::{parse_size, Rotation};
+pub use settings::{Compress, Every, Keep};

@@ -1,0 +1,218 @@
+//! [`Every`], [`Keep`] and [`Compress`]: what `rotation` is asked to do, and [`Rotation`], all of it checked.
+//!
+//! Imports nothing of ours. Each type reads the text of its key and prints it again. The error of a text that
+//! is not right is what would have been, since the caller knows the key and the value.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// How long one log file lasts: a record of a later period begins a new file. Periods are those of UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Every {
+    /// One file for each hour. The rotated file ends in `.2026-04-17T14`.
+    Hour,
+    /// One file for each day. The rotated file ends in `.2026-04-17`.
+    Day,
+    /// One file for each month. The rotated file ends in `.2026-04`.
+    Month,
+    /// One file for each second, for tests.
+    #[doc(hidden)]
+    Second,
+}
+
+/// Which rotated files of a log are kept. The live log is never deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Keep {
+    /// All of them.
+    #[default]
+    All,
+    /// This many, the newest.
+    Files(u32),
+    /// Those whose period ended less than this ago. The period is read from the file's name.
+    Age(Duration),
+    /// The newest that have this many bytes together, as they are on disk.
+    Bytes(u64),
+}
+
+/// How rotated files are stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Compress {
+    /// As they were written.
+    #[default]
+    None,
+    /// As `….gz`. A thread of the process makes them, which no log call waits for.
+    Gzip,
+}
+
+/// The settings of a log that is rotated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rotation {
+    pub(crate) every: Option<Every>,
+    /// In bytes; `u64::MAX` where the size does not matter.
+    pub(crate) limit: u64,
+    pub(crate) keep: Keep,
+    pub(crate) compress: Compress,
+}
+
+impl FromStr for Every {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Every, &'static str> {
+        match text {
+            "hour" => Ok(Every::Hour),
+            "day" => Ok(Every::Day),
+            "month" => Ok(Every::Month),
+            "second" => Ok(Every::Second),
+            _ => Err("one of hour, day, month"),
+        }
+    }
+}
+
+impl fmt::Display for Every {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Every::Hour => "hour",
+            Every::Day => "day",
+            Every::Month => "month",
+            Every::Second => "second",
+        })
+    }
+}
+
+/// A size in powers of 1024 whatever its unit is called, as log4rs reads its own `limit`.
+pub(crate) fn parse_size(text: &str) -> Option<u64> {
+    let size = parse_size::Config::new().with_binary().parse_size(text).ok()?;
+    (1..=i64::MAX as u64).contains(&size).then_some(size)
+}
+
+impl FromStr for Keep {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Keep, &'static str> {
+        const RIGHT: &str =
+            "all, a number of files such as 5, a time such as 90 days, or a size such as 20 gb";
+        if text == "all" {
+            return Ok(Keep::All);
+        }
+        let unit = text.trim_start_matches(|c: char| c.is_ascii_digit()).trim();
+        match unit.chars().next_back() {
+            None => text.trim().parse().ok().filter(|files| *files > 0).map(Keep::Files),
+            // A minute, a month and a megabyte are all called so.
+            _ if unit.eq_ignore_ascii_case("m") => None,
+            // What is a byte's multiple ends with b; no unit of time does.
+            Some('b' | 'B') => parse_size(text).map(Keep::Bytes),
+            Some(_) => {
+                humantime::parse_duration(text).ok().filter(|age| !age.is_zero()).map(Keep::Age)
+            }
+        }
+        .ok_or(RIGHT)
+    }
+}
+
+impl fmt::Display for Keep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Keep::All => f.write_str("all"),
+            Keep::Files(files) => write!(f, "{files}"),
+            Keep::Age(age) => write!(f, "{}", humantime::format_duration(*age)),
+            Keep::Bytes(bytes) => write!(f, "{bytes} b"),
+        }
+    }
+}
+
+impl FromStr for Compress {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Compress, &'static str> {
+        match text {
+            "none" => Ok(Compress::None),
+            "gzip" => Ok(Compress::Gzip),
+            _ => Err("gzip, or none"),
+        }
+    }
+}
+
+impl fmt::Display for Compress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Compress::None => "none",
+            Compress::Gzip => "gzip",
+        })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    #[test]
+    fn what_is_kept_is_a_number_a_time_a_size_or_all() {
+        for (text, keep) in [
+            ("all", Keep::All),
+            ("5", Keep::Files(5)),
+            ("1000000", Keep::Files(1_000_000)),
+            ("90 days", Keep::Age(90 * DAY)),
+            ("90d", Keep::Age(90 * DAY)),
+            ("2 weeks", Keep::Age(14 * DAY)),
+            ("1day 12h", Keep::Age(DAY * 3 / 2)),
+            ("90 min", Keep::Age(Duration::from_secs(90 * 60))),
+            ("20 gb", Keep::Bytes(20 << 30)),
+            ("20GB", Keep::Bytes(20 << 30)),
+            ("1.5 kib", Keep::Bytes(1536)),
+            ("17 b", Keep::Bytes(17)),
+        ] {
+            assert_eq!(text.parse(), Ok(keep), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_value_is_answered_by_what_would_be_right() {
+        for text in
+            ["", "0", "-1", "5 m", "5M", "0 days", "0 gb", "5 parsecs", "9 eb", "none", "5.5"]
+        {
+            assert!(text.parse::<Keep>().unwrap_err().contains("90 days"), "{text}");
+        }
+        assert_eq!("week".parse::<Every>().unwrap_err(), "one of hour, day, month");
+        assert!("zstd".parse::<Compress>().unwrap_err().contains("gzip"));
+    }
+
+    fn keeps() -> impl Strategy<Value = Keep> {
+        prop_oneof![
+            Just(Keep::All),
+            (1..=u32::MAX).prop_map(Keep::Files),
+            (1..=u64::from(u32::MAX)).prop_map(|secs| Keep::Age(Duration::from_secs(secs))),
+            (1..=i64::MAX as u64).prop_map(Keep::Bytes),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_printed_is_read_again(keep in keeps()) {
+            prop_assert_eq!(keep.to_string().parse(), Ok(keep));
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in "\\PC{0,12}") {
+            let _ = text.parse::<Keep>();
+        }
+    }
+
+    #[test]
+    fn names_of_periods_and_of_compression_are_read_again() {
+        for every in [Every::Hour, Every::Day, Every::Month, Every::Second] {
+            assert_eq!(every.to_string().parse(), Ok(every));
+        }
+        for compress in [Compress::None, Compress::Gzip] {
+            assert_eq!(compress.to_string().parse(), Ok(compress));
+        }
+    }
+}
