@@ -34,6 +34,11 @@ impl Time {
         self.nanoseconds / 1_000_000
     }
 
+    /// Nanoseconds since 1970; the nearest that fits between the years 1677 and 2262.
+    pub(crate) fn nanos(self) -> i64 {
+        self.seconds.saturating_mul(1_000_000_000).saturating_add(i64::from(self.nanoseconds))
+    }
+
     /// Milliseconds since 1970, rounded down.
     pub(crate) fn millis(self) -> i64 {
         self.seconds.saturating_mul(1000).saturating_add(i64::from(self.subsec_millis()))

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex};
 use crate::context::Scope;
 use crate::equipment_id::EquipmentId;
 use crate::error::{Error, Kind};
-use crate::file::{self, LogFile, OpenFiles, Root};
+use crate::file::{self, LogFile, OpenFiles, RootDir};
 use crate::layout::{Layout, NoPath};
 use crate::process;
 use crate::stats::Counts;
@@ -32,7 +32,9 @@ pub(crate) struct Registry {
     /// Tells this sink from every other of the process, in what a scope remembers.
     sink: u64,
     layout: Layout,
-    root: Arc<Root>,
+    root: Arc<RootDir>,
+    /// ` [WARN ] [host:labpc-04]`: how the lines begin, behind their time, that report missing records.
+    gap_head: String,
     pub(crate) open_files: Arc<OpenFiles>,
     /// Taken when a scope logs for the first time, and by calls that are about many logs.
     logs: Mutex<Logs>,
@@ -51,11 +53,17 @@ struct Logs {
 }
 
 impl Registry {
-    pub(crate) fn new(layout: Layout, root: Root, max_open_files: usize) -> Registry {
+    pub(crate) fn new(
+        layout: Layout,
+        root: RootDir,
+        gap_head: String,
+        max_open_files: usize,
+    ) -> Registry {
         Registry {
             sink: process::next_sink_number(),
             layout,
             root: Arc::new(root),
+            gap_head,
             open_files: file::open_files(max_open_files),
             logs: Mutex::default(),
         }
@@ -99,7 +107,8 @@ impl Registry {
         }
         let equipment = scope.equipment_id();
         logs.claim(&self.layout, equipment, &relative).map_err(NoPath::Refused)?;
-        let log = LogFile::new(&self.root, Path::new(&relative), &self.open_files);
+        let gap_head = format!("{} [equip:{equipment}] ", self.gap_head);
+        let log = LogFile::new(&self.root, Path::new(&relative), &gap_head, &self.open_files);
         let of_equipment = logs.by_equipment.entry(equipment.clone()).or_default();
         of_equipment.insert(key.into(), Arc::clone(&log));
         logs.len += 1;
@@ -131,7 +140,7 @@ impl Registry {
         let mut by_equipment = BTreeMap::new();
         for (equipment, of_equipment) in &logs.by_equipment {
             let mut counts = Counts::default();
-            of_equipment.values().for_each(|log| counts += log.tally.counts());
+            of_equipment.values().for_each(|log| counts += log.counters.counts());
             total += counts;
             by_equipment.insert(equipment.clone(), counts);
         }
@@ -202,7 +211,7 @@ impl Logs {
             if Arc::strong_count(log) > 1 || !log.owes_nothing() {
                 return true;
             }
-            self.forgotten += log.tally.counts();
+            self.forgotten += log.counters.counts();
             self.len -= 1;
             if layout.names_tags() {
                 self.spellings.release(log.relative());
@@ -260,7 +269,7 @@ impl Drop for Registry {
     fn drop(&mut self) {
         let logs = std::mem::take(&mut *self.logs.lock_any());
         for (equipment, of_equipment) in logs.by_equipment {
-            of_equipment.values().for_each(|log| log.let_go_for_good());
+            of_equipment.values().for_each(|log| log.hand_on());
             equipment.release_spelling();
         }
     }

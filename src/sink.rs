@@ -10,11 +10,12 @@ use std::sync::{Arc, Weak};
 
 pub use builder::EquipmentSinkBuilder;
 
+use crate::clock::Time;
 use crate::config::{Settings, SinkConfig};
 use crate::context::{self, Scope, Whose};
 use crate::equipment_id::EquipmentId;
 use crate::error::Error;
-use crate::file::{LogFile, Root, Watch};
+use crate::file::{IdleWatch, LogFile, RootDir};
 use crate::layout::NoPath;
 use crate::line::{self, ControlCharacters, LineFormat};
 use crate::queue::{Elders, Queue};
@@ -48,7 +49,7 @@ struct Inner {
     /// None: the logging thread writes. Stands first: what waits is written before the files are let go.
     queue: Option<Queue>,
     registry: Registry,
-    _watch: Option<Watch>,
+    _watch: Option<IdleWatch>,
     fsync_level: log::LevelFilter,
     control: ControlCharacters,
     line: LineFormat,
@@ -82,19 +83,20 @@ impl EquipmentSink {
             idle_timeout,
             queue,
         } = settings;
-        let root = Root::new(layout.root().to_owned(), access);
+        let root = RootDir::new(layout.root().to_owned(), access);
         let line = LineFormat::new(&hostname).control_characters(control);
         let pattern = layout.pattern();
-        let registry = Registry::new(layout, root, max_open_files);
-        let watch =
-            idle_timeout.map(|timeout| Watch::new(&registry.open_files, timeout)).transpose()?;
+        let registry = Registry::new(layout, root, line.gap_head(), max_open_files);
+        let watch = idle_timeout
+            .map(|timeout| IdleWatch::new(&registry.open_files, timeout))
+            .transpose()?;
         Ok(EquipmentSink(Arc::new(Inner {
             registry,
             _watch: watch,
             fsync_level,
             control,
             elders: Elders::of(&pattern),
-            queue: queue.map(|settings| Queue::start(settings, &pattern, &line)).transpose()?,
+            queue: queue.map(|settings| Queue::start(settings, &pattern)).transpose()?,
             line,
             skipped: Counter::default(),
             refused: Counter::default(),
@@ -164,7 +166,7 @@ impl EquipmentSink {
         record: &[u8],
     ) -> Result<(), Error> {
         let inner = &*self.0;
-        let say_gap = |gap: &_, out: &mut _| line::gap(out, &inner.line, scope, gap);
+        let time = Time::now();
         let durable = level <= inner.fsync_level;
         if let Some(queue) = inner.queue.as_ref().filter(|_| !inner.registry.knows(scope)) {
             // A search takes locks that a thread which fork(2) left behind may hold.
@@ -176,9 +178,9 @@ impl EquipmentSink {
             }
             inner.elders.flush();
             if durable {
-                file.append_durable(record, &say_gap)
+                file.append_durable(record, time)
             } else {
-                file.append(record, &say_gap)
+                file.append(record, time)
             }
         });
         match written {

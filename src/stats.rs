@@ -29,7 +29,7 @@ macro_rules! counters {
         /// The counters of one file.
         #[derive(Debug, Default)]
         #[repr(C)]
-        pub(crate) struct Tally { $(pub(crate) $name: Counter,)* }
+        pub(crate) struct FileCounters { $(pub(crate) $name: Counter,)* }
 
         /// What became of the records of one piece of equipment, or of all.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,7 +37,7 @@ macro_rules! counters {
         #[non_exhaustive]
         pub struct Counts { $($(#[$doc])* pub $name: u64,)* }
 
-        impl Tally {
+        impl FileCounters {
             pub(crate) fn counts(&self) -> Counts {
                 Counts { $($name: self.$name.get(),)* }
             }

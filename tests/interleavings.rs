@@ -74,7 +74,7 @@ use group::Group;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::sync::{Arc, Mutex};
 use loom::thread;
-use open_files::{Holder, OpenFiles, Why};
+use open_files::{CloseReason, Evictable, OpenFiles};
 use progress::Progress;
 
 /// Tries every order in which no thread is interrupted more than twice: any more take hours, and
@@ -181,14 +181,14 @@ impl Drop for Descriptor {
     }
 }
 
-impl Holder for Log {
+impl Evictable for Log {
     type Held = Arc<Descriptor>;
 
-    fn last_used(&self) -> u64 {
+    fn last_used(&self) -> i64 {
         0
     }
 
-    fn let_go(&self, _: Why) -> Option<Arc<Descriptor>> {
+    fn release(&self, _: CloseReason) -> Option<Arc<Descriptor>> {
         self.open.lock().unwrap().take()
     }
 }
@@ -208,7 +208,7 @@ impl Log {
         if let Some(open) = open {
             return open;
         }
-        let ticket = self.open_files.admit(&self.me);
+        let ticket = self.open_files.register(&self.me);
         self.descriptors.fetch_add(1, Ordering::SeqCst);
         let open = Arc::new(Descriptor(Arc::clone(&self.descriptors)));
         *self.open.lock().unwrap() = Some(Arc::clone(&open));

@@ -1,29 +1,50 @@
 //! [`Batch`]: many records for one [`LogFile`], and how they are appended with few writes.
 //!
-//! Imports `error`. The invariant: every record of a batch is counted once, as written where it is
-//! whole in the file and as lost where it is not, and a record that is torn is not gone on with.
+//! Imports `error` and `clock`. The invariant: every record of a batch is counted once, as written where it
+//! is whole in the file and as lost where it is not, and nothing is appended to a record that is torn. What is
+//! to be durable is known to be on disk, or is in [`BatchOutcome::failed`].
 
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
 use super::open::{OpenFile, Wrote};
-use super::rotate::Appended;
-use super::rotation::Rotation;
-use super::{stamp, sys, LogFile, SayGap};
+use super::rotate::FileFor;
+use super::{LogFile, Look};
+use crate::clock::Time;
 use crate::error::Error;
 
 /// Records in order, each with its line end, one behind the other.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     bytes: Vec<u8>,
-    ends: Vec<usize>,
+    records: Vec<Record>,
+    has_durable: bool,
+}
+
+#[derive(Debug)]
+struct Record {
+    /// Where it ends in the batch's bytes.
+    end: usize,
+    time: Time,
+    durable: bool,
+}
+
+/// What became of a batch: what is not listed is in the file, and on disk where it is durable.
+#[derive(Debug, Default)]
+pub(crate) struct BatchOutcome {
+    /// The records that are not, by their places in the batch, and why. A place is listed once.
+    pub(crate) failed: Vec<(usize, Error)>,
+    /// Why a file could not be rotated: the records are in the file that is over its limit.
+    pub(crate) rotation_error: Option<Error>,
 }
 
 impl Batch {
-    pub(crate) fn push(&mut self, record: &[u8]) {
+    /// Adds a record, which ends with `\n`.
+    pub(crate) fn push(&mut self, record: &[u8], time: Time, durable: bool) {
         self.bytes.extend_from_slice(record);
-        self.ends.push(self.bytes.len());
+        self.records.push(Record { end: self.bytes.len(), time, durable });
+        self.has_durable |= durable;
     }
 
     pub(crate) fn clear(&mut self) {
@@ -31,227 +52,212 @@ impl Batch {
         const KEPT: usize = 1 << 20;
         self.bytes.clear();
         self.bytes.shrink_to(KEPT);
-        self.ends.clear();
+        self.records.clear();
+        self.has_durable = false;
     }
 
     /// How many records there are.
     pub(crate) fn len(&self) -> usize {
-        self.ends.len()
+        self.records.len()
     }
 
+    /// How many bytes all records have together.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes.len()
     }
 
     fn start_of(&self, record: usize) -> usize {
-        record.checked_sub(1).map_or(0, |before| self.ends[before])
+        record.checked_sub(1).map_or(0, |before| self.records[before].end)
     }
 
-    /// The place behind the records from `first` on that are not more than so many bytes together.
-    fn fitting(&self, first: usize, bytes: u64) -> usize {
+    /// The place behind the records from `first` on that have no more than this many bytes together.
+    pub(super) fn fitting(&self, first: usize, bytes: u64) -> usize {
         let most = (self.start_of(first) as u64).saturating_add(bytes);
-        first + self.ends[first..].partition_point(|end| *end as u64 <= most)
+        first + self.records[first..].partition_point(|record| record.end as u64 <= most)
     }
 
     fn record(&self, record: usize) -> &[u8] {
-        &self.bytes[self.start_of(record)..self.ends[record]]
+        &self.bytes[self.start_of(record)..self.records[record].end]
+    }
+
+    fn time(&self, record: usize) -> Time {
+        self.records[record].time
     }
 }
 
+/// Durable records of a batch that are in one file, and not synced yet.
+struct Unsynced {
+    open: Arc<OpenFile>,
+    records: Vec<usize>,
+}
+
+/// A batch on its way.
+struct Append<'a> {
+    log: &'a LogFile,
+    batch: &'a Batch,
+    outcome: BatchOutcome,
+    /// At most one file: where the next record goes into another, this one is synced first.
+    unsynced: Option<Unsynced>,
+}
+
 impl LogFile {
-    /// Appends the records, as many in one write as the file takes, and calls `lost` with each that
-    /// is not in the file then. Returns what they were written through, to be synced.
-    ///
-    /// `durable`: some of them are, so that the path must lead to the file at this moment.
-    pub(crate) fn append_batch(
-        &self,
-        batch: &Batch,
-        durable: bool,
-        say_gap: SayGap<'_>,
-        lost: &mut dyn FnMut(usize, &Error),
-    ) -> Option<Arc<OpenFile>> {
-        let now_ms = sys::coarse_millis();
-        self.last_used.store(stamp(now_ms), Ordering::Relaxed);
-        let open = match self.open.load_full() {
-            Some(open) if !durable && !open.check_is_due(now_ms) => Ok(open),
-            Some(open) if self.still_there(&open) => Ok(open),
-            _ => self.open_again(now_ms),
-        };
-        let open = match open {
-            Ok(open) => open,
-            Err(err) => {
-                self.lose(batch.len() as u64, &err);
-                (0..batch.len()).for_each(|record| lost(record, &err));
-                return None;
-            }
-        };
+    /// Appends the records, as many in one write as the file takes, and syncs every file that took a
+    /// durable one.
+    pub(crate) fn append_batch(&self, batch: &Batch) -> BatchOutcome {
+        let outcome = BatchOutcome::default();
+        let mut append = Append { log: self, batch, outcome, unsynced: None };
         let mut next = 0;
         while next < batch.len() {
-            next = if open.end_unsure.load(Ordering::Acquire) || self.gaps.due() {
-                self.append_one(&open, batch, next, say_gap, lost)
-            } else {
-                self.append_many(&open, batch, next..batch.len(), say_gap, lost)
+            next = append.stretch(next);
+        }
+        append.sync();
+        append.outcome
+    }
+}
+
+impl Append<'_> {
+    /// Appends the records from `first` on that go into one file. The place of the next.
+    fn stretch(&mut self, first: usize) -> usize {
+        let (log, batch) = (self.log, self.batch);
+        let look = if batch.has_durable { Look::Now } else { Look::IfDue };
+        let (record, time) = (batch.record(first), batch.time(first));
+        log.last_used.store(time.nanos(), Ordering::Relaxed);
+        let open = match log.file_for(record, time, look) {
+            Ok(FileFor { open, rotation_error }) => {
+                self.rotation_failed(rotation_error);
+                open
+            }
+            Err(err) => {
+                (first..batch.len()).for_each(|record| self.lose(record, &err));
+                return batch.len();
+            }
+        };
+        let end = open.stretch_end(batch, first);
+        let failed_before = self.outcome.failed.len();
+        let mut next = first;
+        while next < end {
+            next = match log.needs_repair(&open) {
+                true => self.one(&open, next),
+                false => self.many(&open, next..end),
             };
         }
-        Some(open)
-    }
-
-    /// Whether any record may be to be the first of a new file: then [`append_rotating_batch`] appends
-    /// them, as many at once as there is room for.
-    ///
-    /// [`append_rotating_batch`]: LogFile::append_rotating_batch
-    pub(crate) fn rotation(&self) -> Option<Rotation> {
-        self.root.rotation()
-    }
-
-    /// Appends the record at `next`, to a new file where it must be, and with a second write those
-    /// behind it that have room. Calls `lost` with each that is not in the file then. Returns what they
-    /// were written through, to be synced, and the place of the next.
-    pub(crate) fn append_rotating_batch(
-        &self,
-        rotation: Rotation,
-        batch: &Batch,
-        next: usize,
-        durable: bool,
-        say_gap: SayGap<'_>,
-        lost: &mut dyn FnMut(usize, &Error),
-    ) -> (Option<Arc<OpenFile>>, usize) {
-        let now_ms = sys::coarse_millis();
-        self.last_used.store(stamp(now_ms), Ordering::Relaxed);
-        let first = if durable {
-            self.append_rotating_durably(rotation, now_ms, batch.record(next), say_gap)
+        let failed = self.outcome.failed[failed_before..].iter().map(|(record, _)| *record);
+        let failed: Vec<usize> = failed.collect();
+        let written = (first..end).filter(|record| failed.binary_search(record).is_err());
+        if log.is_kept(&open) {
+            log.counters.written.add((end - first - failed.len()) as u64);
+            written.for_each(|record| self.took(&open, record));
         } else {
-            self.append_rotating(rotation, now_ms, batch.record(next), say_gap)
-        };
-        self.count(&first);
-        let Appended { open, trouble } = match first {
-            Ok(appended) => appended,
+            // Others have filled so many files meanwhile that this one is gone.
+            written.for_each(|record| self.once_more(record, look));
+        }
+        end
+    }
+
+    /// Appends a record again that is in a file which is gone.
+    fn once_more(&mut self, record: usize, look: Look) {
+        let (bytes, time) = (self.batch.record(record), self.batch.time(record));
+        match self.log.append_to_current(bytes, time, look) {
+            Ok(FileFor { open, rotation_error }) => {
+                self.log.counters.written.add(1);
+                self.rotation_failed(rotation_error);
+                self.took(&open, record);
+            }
+            Err(err) => self.lose(record, &err),
+        }
+    }
+
+    /// Appends one record. The place of the next.
+    fn one(&mut self, open: &OpenFile, record: usize) -> usize {
+        let result = self.log.write(open, self.batch.record(record), self.batch.time(record));
+        if let Err(err) = result {
+            self.lose(record, &err);
+        }
+        record + 1
+    }
+
+    /// Appends several in one write. The first that did not fit is tried once more, by itself. The place
+    /// of the next.
+    fn many(&mut self, open: &OpenFile, records: Range<usize>) -> usize {
+        let (log, batch) = (self.log, self.batch);
+        let (start, all) = (batch.start_of(records.start), batch.start_of(records.end));
+        let end = match open.write(&batch.bytes[start..all]) {
+            Ok(Wrote::Whole) => return records.end,
+            Ok(Wrote::Part(written)) => start + written,
             Err(err) => {
-                lost(next, &err);
-                return (None, next + 1);
+                open.tail_unverified.store(true, Ordering::Release);
+                let err = log.failed(err);
+                self.lose(records.start, &err);
+                return records.start + 1;
             }
         };
-        if let Err(err) = trouble {
-            self.queued.fail(1, &err);
+        let whole = batch.records[records.clone()].partition_point(|record| record.end <= end);
+        let torn = records.start + whole;
+        log.counters.write_failures.add(1);
+        log.terminate_fragment(open, &batch.bytes[batch.start_of(torn)..end]);
+        if let Err(err) = log.write_again(open, batch.record(torn), batch.time(torn)) {
+            self.lose(torn, &err);
         }
-        let first = next + 1;
-        let until = batch.fitting(first, open.room.left());
-        if until == first || open.end_unsure.load(Ordering::Acquire) || self.gaps.due() {
-            return (Some(open), first);
-        }
-        let next = self.append_many(&open, batch, first..until, say_gap, lost);
-        if !self.is_kept(&open) {
-            // Others have filled so many files meanwhile that this one is gone. Counted they are.
-            for record in first..next {
-                let again = self.append_rotating(rotation, now_ms, batch.record(record), say_gap);
-                if let Err(err) = again {
-                    self.lose(1, &err);
-                    lost(record, &err);
-                }
-            }
-        }
-        (Some(open), next)
+        torn + 1
     }
 
-    /// Appends one of the batch; the place of the next.
-    fn append_one(
-        &self,
-        open: &OpenFile,
-        batch: &Batch,
-        next: usize,
-        say_gap: SayGap<'_>,
-        lost: &mut dyn FnMut(usize, &Error),
-    ) -> usize {
-        let record = batch.record(next);
-        let result = self.write(open, record, say_gap);
-        self.count(&result);
-        if let Err(err) = result {
-            lost(next, &err);
+    /// A record is in a file. Where it is durable, that file is to be synced.
+    fn took(&mut self, open: &Arc<OpenFile>, record: usize) {
+        if !self.batch.records[record].durable {
+            return;
         }
-        next + 1
+        if self.unsynced.as_ref().is_some_and(|other| !Arc::ptr_eq(&other.open, open)) {
+            self.sync();
+        }
+        let new = || Unsynced { open: Arc::clone(open), records: Vec::new() };
+        self.unsynced.get_or_insert_with(new).records.push(record);
     }
 
-    /// Appends several in one write, and what did not fit of them not at all: the first that is not
-    /// whole is tried once more, by itself. The place of the next.
-    fn append_many(
-        &self,
-        open: &OpenFile,
-        batch: &Batch,
-        Range { start: next, end: until }: Range<usize>,
-        say_gap: SayGap<'_>,
-        lost: &mut dyn FnMut(usize, &Error),
-    ) -> usize {
-        let (start, all) = (batch.start_of(next), batch.start_of(until));
-        let (end, fault) = match open.write(&batch.bytes[start..all]) {
-            Ok(Wrote::Whole) => (all, None),
-            Ok(Wrote::Part(written)) => (start + written, None),
-            Err(err) => (start, Some(err)),
-        };
-        let whole = next + batch.ends[next..until].partition_point(|record_end| *record_end <= end);
-        let whole_end = batch.start_of(whole);
-        self.tally.written.add((whole - next) as u64);
-        if whole == until {
-            return whole;
+    /// Syncs the file that took durable records. After a failed sync they are written once more, through
+    /// a new descriptor, as one record is.
+    fn sync(&mut self) {
+        let Some(Unsynced { open, records }) = self.unsynced.take() else { return };
+        match self.log.sync_open(&open) {
+            Ok(()) => {}
+            Err(err) if err.may_be_synced_elsewhere() => self.sync_elsewhere(&records, &err),
+            Err(err) => self.unsynced(&records, &err),
         }
-        if let Some(err) = fault {
-            open.end_unsure.store(true, Ordering::Release);
-            let err = self.failed(err);
-            self.lose(1, &err);
-            lost(next, &err);
-            return next + 1;
-        }
-        self.tally.write_failures.add(1);
-        self.seal(open, &batch.bytes[whole_end..end]);
-        let record = batch.record(whole);
-        let result = self.write_again(open, record, say_gap);
-        self.count(&result);
-        if let Err(err) = result {
-            lost(whole, &err);
-        }
-        whole + 1
     }
 
-    /// Syncs what `append_batch` wrote, those of its records that must be durable, and calls `told`
-    /// with what came of each. After a failed sync they are written once more, as one record is.
-    pub(crate) fn sync_batch(
-        &self,
-        open: &Arc<OpenFile>,
-        batch: &Batch,
-        durable: &[usize],
-        say_gap: SayGap<'_>,
-        told: &mut dyn FnMut(usize, Result<(), &Error>),
-    ) {
-        let synced = match self.sync_open(open) {
-            Err(err) if err.may_be_synced_elsewhere() => {
-                return self.append_and_sync_again(batch, durable, say_gap, told);
-            }
-            result => result,
-        };
-        durable.iter().for_each(|record| told(*record, synced.as_ref().copied()));
-    }
-
-    fn append_and_sync_again(
-        &self,
-        batch: &Batch,
-        durable: &[usize],
-        say_gap: SayGap<'_>,
-        told: &mut dyn FnMut(usize, Result<(), &Error>),
-    ) {
-        let now_ms = sys::coarse_millis();
-        let open = match self.open.load_full() {
-            Some(open) if self.still_there(&open) => Ok(open),
-            _ => self.open_again(now_ms),
-        };
-        let open = match open {
-            Ok(open) => open,
-            Err(err) => return durable.iter().for_each(|record| told(*record, Err(&err))),
-        };
+    fn sync_elsewhere(&mut self, records: &[usize], first_err: &Error) {
         // Not counted again: they are the same records.
-        let written: Vec<_> =
-            durable.iter().map(|at| (*at, self.write(&open, batch.record(*at), say_gap))).collect();
-        let synced = self.sync_open(&open);
-        for (record, result) in written {
-            told(record, result.as_ref().and(synced.as_ref()).copied());
+        let mut files: Vec<Unsynced> = Vec::new();
+        for record in records {
+            let (bytes, time) = (self.batch.record(*record), self.batch.time(*record));
+            match self.log.append_to_current(bytes, time, Look::Now) {
+                Ok(FileFor { open, .. }) => match files.last_mut() {
+                    Some(file) if Arc::ptr_eq(&file.open, &open) => file.records.push(*record),
+                    _ => files.push(Unsynced { open, records: vec![*record] }),
+                },
+                Err(_) => self.unsynced(&[*record], first_err),
+            }
+        }
+        for Unsynced { open, records } in files {
+            if let Err(err) = self.log.sync_open(&open) {
+                self.unsynced(&records, &err);
+            }
+        }
+    }
+
+    /// Counts and lists a record that is not whole in a file.
+    fn lose(&mut self, record: usize, err: &Error) {
+        self.log.record_loss(1, err, self.batch.time(record));
+        self.outcome.failed.push((record, err.clone()));
+    }
+
+    /// Lists records that are in a file, and not known to be on disk.
+    fn unsynced(&mut self, records: &[usize], err: &Error) {
+        self.outcome.failed.extend(records.iter().map(|record| (*record, err.clone())));
+    }
+
+    fn rotation_failed(&mut self, result: Result<(), Error>) {
+        if let Err(err) = result {
+            self.outcome.rotation_error.get_or_insert(err);
         }
     }
 }

@@ -9,8 +9,9 @@ use std::sync::atomic::Ordering;
 use std::sync::{mpsc, Arc};
 
 use super::open::{Descriptor, OpenFile};
-use super::rotate::Appended;
-use super::{stamp, sys, LogFile, SayGap};
+use super::rotate::FileFor;
+use super::{LogFile, Look};
+use crate::clock::Time;
 use crate::error::{Doing, Error};
 
 impl LogFile {
@@ -18,56 +19,43 @@ impl LogFile {
     ///
     /// After a failed sync the record is written once more, through a new descriptor, and that is
     /// synced once: the old one would say OK the next time though the data is gone.
-    pub(crate) fn append_durable(&self, record: &[u8], say_gap: SayGap<'_>) -> Result<(), Error> {
-        let written = self.append_to_sync(record, say_gap);
-        self.count(&written);
-        let Appended { open, trouble } = written?;
+    pub(crate) fn append_durable(&self, record: &[u8], time: Time) -> Result<(), Error> {
+        self.last_used.store(time.nanos(), Ordering::Relaxed);
+        let written = self.append_to_current(record, time, Look::Now);
+        self.count(&written, time);
+        let FileFor { open, rotation_error } = written?;
         match self.sync_open(&open) {
-            // Not counted again: it is the same record.
+            // Not counted again: it is the same record. It is in the file, so that a failure of this
+            // second attempt is the first sync's.
             Err(err) if err.may_be_synced_elsewhere() => {
-                self.append_to_sync(record, say_gap).and_then(|again| self.sync_open(&again.open))
+                match self.append_to_current(record, time, Look::Now) {
+                    Ok(again) => self.sync_open(&again.open),
+                    Err(_) => Err(err),
+                }
             }
             result => result,
         }
-        .and(trouble)
-    }
-
-    fn append_to_sync(&self, record: &[u8], say_gap: SayGap<'_>) -> Result<Appended, Error> {
-        let now_ms = sys::coarse_millis();
-        self.last_used.store(stamp(now_ms), Ordering::Relaxed);
-        if let Some(rotation) = self.root.rotation() {
-            return self.append_rotating_durably(rotation, now_ms, record, say_gap);
-        }
-        let open = match self.open.load_full() {
-            Some(open) if self.still_there(&open) => open,
-            _ => self.open_again(now_ms)?,
-        };
-        self.write(&open, record, say_gap)?;
-        Ok(Appended { open, trouble: Ok(()) })
+        .and(rotation_error)
     }
 
     pub(super) fn sync_open(&self, open: &Arc<OpenFile>) -> Result<(), Error> {
         match open.descriptor().and_then(Descriptor::sync) {
-            Ok(first) => self.tally.syncs.add(u64::from(first)),
+            Ok(first) => self.counters.syncs.add(u64::from(first)),
             Err(err) => {
                 self.retire(open);
                 return Err(self.unsynced_by(err));
             }
         }
-        self.sync_entries(open)
+        self.sync_new_entries()
     }
 
-    fn sync_entries(&self, open: &OpenFile) -> Result<(), Error> {
-        if !open.entries_synced.load(Ordering::Acquire) {
-            self.sync_new_entries()?;
-            open.entries_synced.store(true, Ordering::Release);
-        }
-        Ok(())
-    }
-
+    /// Makes the entries of the folders on the way to the file durable, once for each making of any.
     fn sync_new_entries(&self) -> Result<(), Error> {
+        let Some(made) = self.entries.unsynced() else { return Ok(()) };
         self.making_room(|| self.root.sync_entries_of(self.relative()))
-            .inspect_err(|_| self.tally.sync_failures.add(1))
+            .inspect_err(|_| self.counters.sync_failures.add(1))?;
+        self.entries.synced(made);
+        Ok(())
     }
 
     /// Makes durable what was appended so far, at the path.
@@ -80,7 +68,7 @@ impl LogFile {
 
     /// Runs a sync of everything that was written before.
     fn covering_all(&self, sync: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
-        let written = self.tally.written.get();
+        let written = self.counters.written.get();
         if self.synced.load(Ordering::Acquire) < written {
             sync()?;
             self.sync_kept()?;
@@ -97,7 +85,7 @@ impl LogFile {
             Err(err) if err.is_not_found() => return Ok(()),
             Err(err) => return Err(err),
         }
-        self.tally.syncs.add(1);
+        self.counters.syncs.add(1);
         self.sync_new_entries()
     }
 
@@ -115,22 +103,22 @@ impl LogFile {
     }
 
     fn unsynced_by(&self, err: io::Error) -> Error {
-        self.tally.sync_failures.add(1);
+        self.counters.sync_failures.add(1);
         Error::io(Doing::Sync, &self.path, err)
     }
 
     /// Closes the file: waits for the records that are being written, then syncs.
     pub(crate) fn close(&self) -> Result<(), Error> {
         let Some(open) = self.take() else { return self.covering_all(|| self.sync_closed()) };
-        let (closer, last_user) = mpsc::channel();
-        if open.closer.set(closer).is_err() {
+        let (on_last_drop, last_user) = mpsc::channel();
+        if open.on_last_drop.set(on_last_drop).is_err() {
             return Ok(());
         }
         drop(open);
         let Ok(descriptor) = last_user.recv() else { return Ok(()) };
         self.covering_all(|| {
             let first = descriptor.sync().map_err(|err| self.unsynced_by(err))?;
-            self.tally.syncs.add(u64::from(first));
+            self.counters.syncs.add(u64::from(first));
             self.sync_new_entries()
         })
     }

@@ -1,93 +1,149 @@
-//! [`Gaps`]: the records that one log lacks, until a line in it has said so.
+//! [`Gaps`]: the records that one log lacks, until a line in it reports them.
 //!
-//! Imports nothing of ours. The invariant: a record counted here is said in exactly one line, or is
+//! Imports `clock` and `sync`. The invariant: a record counted here is reported in exactly one line, or is
 //! still counted.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
+use std::sync::Mutex;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::clock::Time;
+use crate::sync::LockExt as _;
 
 /// Records that are missing at one place of a log.
 #[derive(Clone, Debug)]
 pub(crate) struct Gap {
     pub(crate) records: u64,
     /// When the first of them was lost.
-    pub(crate) since: SystemTime,
-    /// The OS's words for the first.
+    pub(crate) since: Time,
+    /// The operating system's words for the first.
     pub(crate) reason: String,
 }
 
-/// What a sink that is gone could not say, for the next one of this process that writes there: a reload
-/// replaces a sink while its disk is full.
+/// What a sink that is gone could not report, for the next one of this process that writes there: a
+/// reload replaces a sink while its disk is full.
 static LEFT: Mutex<BTreeMap<PathBuf, Gap>> = Mutex::new(BTreeMap::new());
 
 #[derive(Debug, Default)]
 #[repr(C)]
 pub(crate) struct Gaps {
     /// Whether there is one: read at every record, without the lock.
-    due: AtomicBool,
+    pending: AtomicBool,
     /// Apart from what every record reads.
     gap: Mutex<Option<Box<Gap>>>,
 }
 
 impl Gaps {
-    pub(crate) fn due(&self) -> bool {
-        self.due.load(Ordering::Acquire)
+    /// Whether records are missing that no line reports yet.
+    #[inline]
+    pub(crate) fn pending(&self) -> bool {
+        self.pending.load(Ordering::Acquire)
     }
 
-    /// Counts lost records.
-    pub(crate) fn add(&self, records: u64, reason: impl FnOnce() -> String) {
-        let mut gap = self.gap.lock().unwrap_or_else(PoisonError::into_inner);
-        match gap.as_mut() {
-            Some(gap) => gap.records += records,
-            None => {
-                let since = SystemTime::now();
-                *gap = Some(Box::new(Gap { records, since, reason: reason() }));
-            }
-        }
-        self.due.store(true, Ordering::Release);
-    }
-
-    /// Takes the gap, to say it.
+    /// Takes the gap, to report it.
     pub(crate) fn take(&self) -> Option<Gap> {
-        let mut gap = self.gap.lock().unwrap_or_else(PoisonError::into_inner);
-        self.due.store(false, Ordering::Release);
+        let mut gap = self.gap.lock_any();
+        self.pending.store(false, Ordering::Release);
         gap.take().map(|gap| *gap)
     }
 
-    /// Puts back what could not be said: it was lost before what was added meanwhile.
+    /// Puts back what could not be reported: it was lost before what was added meanwhile.
     pub(crate) fn put_back(&self, earlier: Gap) {
-        let mut gap = self.gap.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut gap = self.gap.lock_any();
         let records = earlier.records + gap.take().map_or(0, |later| later.records);
         *gap = Some(Box::new(Gap { records, ..earlier }));
-        self.due.store(true, Ordering::Release);
+        self.pending.store(true, Ordering::Release);
     }
 
-    /// Nobody will write through this any more.
-    pub(crate) fn leave_to_next(&self, path: &Path) {
+    /// Adds records that were lost later than those that are counted here.
+    pub(crate) fn add(&self, later: Gap) {
+        let mut gap = self.gap.lock_any();
+        match gap.as_mut() {
+            Some(gap) => gap.records += later.records,
+            None => *gap = Some(Box::new(later)),
+        }
+        self.pending.store(true, Ordering::Release);
+    }
+
+    /// Leaves the gap to the next log of this process at that path: nothing more is written through this one.
+    pub(crate) fn hand_on(&self, path: &Path) {
         let Some(gap) = self.take() else { return };
-        let mut left = LEFT.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut left = LEFT.lock_any();
         match left.get_mut(path) {
             Some(earlier) => earlier.records += gap.records,
             None => drop(left.insert(path.to_owned(), gap)),
         }
     }
 
-    /// Takes over what others left.
-    pub(crate) fn take_over(&self, path: &Path) {
-        let left = LEFT.lock().unwrap_or_else(PoisonError::into_inner).remove(path);
+    /// Takes over what earlier logs at that path left.
+    pub(crate) fn adopt(&self, path: &Path) {
+        let left = LEFT.lock_any().remove(path);
         left.into_iter().for_each(|gap| self.put_back(gap));
     }
+}
 
-    /// Adds records that were lost elsewhere, later than those that are counted here.
-    pub(crate) fn put_later(&self, later: Gap) {
-        let mut gap = self.gap.lock().unwrap_or_else(PoisonError::into_inner);
-        match gap.as_mut() {
-            Some(gap) => gap.records += later.records,
-            None => *gap = Some(Box::new(later)),
+/// Appends the line that reports a gap, its line end included. It ends with a full stop: a line that lacks
+/// it was torn itself, and its number is reported again. `head` is what the log was made with.
+pub(super) fn write_gap_line(out: &mut Vec<u8>, head: &str, gap: &Gap, time: Time) {
+    let records = if gap.records == 1 { "record is" } else { "records are" };
+    let (now, since) = (rfc3339(time), rfc3339(gap.since));
+    // Writing to a vector does not fail.
+    let _ = write!(out, "{now}{head}{} {records} missing here since {since}: ", gap.records);
+    for c in gap.reason.chars() {
+        match c {
+            '\\' => out.extend_from_slice(b"\\\\"),
+            c if c.is_control() => out.push(b' '),
+            c => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
         }
-        self.due.store(true, Ordering::Release);
+    }
+    out.extend_from_slice(b".\n");
+}
+
+/// The second in UTC. RFC 3339 has four digits for a year: what is before 1970 or after 9999 is the nearest
+/// moment that humantime can print.
+fn rfc3339(time: Time) -> humantime::Rfc3339Timestamp {
+    const LAST: Duration = Duration::from_secs(253_402_300_799);
+    let time = SystemTime::from(time).clamp(UNIX_EPOCH, UNIX_EPOCH + LAST);
+    humantime::format_rfc3339_seconds(time)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+mod tests {
+    use super::*;
+
+    fn line(gap: &Gap, time: SystemTime) -> String {
+        let mut out = Vec::new();
+        write_gap_line(&mut out, " [WARN ] [host:h] [equip:EQ] ", gap, Time::from(time));
+        String::from_utf8(out).unwrap()
+    }
+
+    fn gap(records: u64, since: SystemTime, reason: &str) -> Gap {
+        Gap { records, since: Time::from(since), reason: reason.to_owned() }
+    }
+
+    #[test]
+    fn a_gap_is_one_line_that_parse_line_reads() {
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        let text = line(&gap(3, at(1_776_436_315), "a\\b\nc"), at(1_776_436_316));
+        assert_eq!(
+            text,
+            "2026-04-17T14:31:56Z [WARN ] [host:h] [equip:EQ] \
+             3 records are missing here since 2026-04-17T14:31:55Z: a\\\\b c.\n"
+        );
+        let line = crate::line::parse_line(text.trim_end()).unwrap();
+        assert_eq!(line.equipment.unwrap().as_str(), "EQ");
+    }
+
+    /// A laboratory computer whose battery is empty starts in 1970 or before.
+    #[test]
+    fn a_clock_before_1970_or_after_9999_is_no_panic() {
+        let before = UNIX_EPOCH - Duration::from_secs(1);
+        let text = line(&gap(1, before, "full"), UNIX_EPOCH + Duration::from_secs(1 << 40));
+        assert!(text.starts_with("9999-12-31T23:59:59Z [WARN ]"), "{text}");
+        assert!(text.ends_with("1 record is missing here since 1970-01-01T00:00:00Z: full.\n"));
     }
 }

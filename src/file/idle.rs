@@ -1,4 +1,4 @@
-//! [`Watch`]: the files of a sink are closed when they had no record for a while, also when nothing at
+//! [`IdleWatch`]: the files of a sink are closed when they had no record for a while, also when nothing at
 //! all is logged.
 //!
 //! Imports `error`. One thread for the process looks after the sinks that ask for it, and ends with the
@@ -7,7 +7,8 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use super::{first_stamp_of, sys, OpenFiles};
+use super::OpenFiles;
+use crate::clock::Time;
 use crate::error::Error;
 use crate::process::threads;
 
@@ -17,7 +18,7 @@ const LOOKS: u32 = 4;
 /// The shortest and the longest time between two looks.
 const BETWEEN: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(3600));
 
-struct Keeper {
+struct IdleReaper {
     sinks: Vec<Watched>,
     /// The process that has the thread: a child by fork(2) has the list and not the thread.
     running_in: Option<u32>,
@@ -29,45 +30,45 @@ struct Watched {
     next_look: Instant,
 }
 
-static KEEPER: Mutex<Keeper> = Mutex::new(Keeper { sinks: Vec::new(), running_in: None });
+static REAPER: Mutex<IdleReaper> = Mutex::new(IdleReaper { sinks: Vec::new(), running_in: None });
 
 /// Wakes the thread when the list has changed.
 static CHANGED: Condvar = Condvar::new();
 
-fn keeper() -> MutexGuard<'static, Keeper> {
-    KEEPER.lock().unwrap_or_else(PoisonError::into_inner)
+fn reaper() -> MutexGuard<'static, IdleReaper> {
+    REAPER.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The files of a sink are looked after until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Watch(Weak<OpenFiles>);
+pub(crate) struct IdleWatch(Weak<OpenFiles>);
 
-impl Watch {
+impl IdleWatch {
     /// # Errors
     ///
     /// The thread cannot be started.
-    pub(crate) fn new(files: &Arc<OpenFiles>, timeout: Duration) -> Result<Watch, Error> {
-        let mut keeper = keeper();
+    pub(crate) fn new(files: &Arc<OpenFiles>, timeout: Duration) -> Result<IdleWatch, Error> {
+        let mut reaper = reaper();
         let this_process = std::process::id();
-        if keeper.running_in != Some(this_process) {
-            threads::spawn(keep).map_err(|err| {
+        if reaper.running_in != Some(this_process) {
+            threads::spawn(reap).map_err(|err| {
                 let why = format!("the thread that closes idle files cannot be started: {err}");
                 Error::config("idle_timeout", why)
             })?;
-            keeper.running_in = Some(this_process);
+            reaper.running_in = Some(this_process);
         }
         let files = Arc::downgrade(files);
         let next_look = Instant::now() + between_looks(timeout);
-        keeper.sinks.push(Watched { files: Weak::clone(&files), timeout, next_look });
-        drop(keeper);
+        reaper.sinks.push(Watched { files: Weak::clone(&files), timeout, next_look });
+        drop(reaper);
         CHANGED.notify_all();
-        Ok(Watch(files))
+        Ok(IdleWatch(files))
     }
 }
 
-impl Drop for Watch {
+impl Drop for IdleWatch {
     fn drop(&mut self) {
-        keeper().sinks.retain(|sink| !Weak::ptr_eq(&sink.files, &self.0));
+        reaper().sinks.retain(|sink| !Weak::ptr_eq(&sink.files, &self.0));
         CHANGED.notify_all();
     }
 }
@@ -77,8 +78,8 @@ fn between_looks(timeout: Duration) -> Duration {
 }
 
 /// The thread.
-fn keep() {
-    let mut state = keeper();
+fn reap() {
+    let mut state = reaper();
     loop {
         let now = Instant::now();
         let due = state.sinks.iter_mut().find(|sink| sink.next_look <= now);
@@ -89,7 +90,7 @@ fn keep() {
             if let Some(files) = files {
                 close_idle(&files, timeout);
             }
-            state = keeper();
+            state = reaper();
             continue;
         }
         let Some(next) = state.sinks.iter().map(|sink| sink.next_look).min() else {
@@ -104,6 +105,6 @@ fn keep() {
 }
 
 fn close_idle(files: &OpenFiles, timeout: Duration) {
-    let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-    files.close_idle(first_stamp_of(sys::coarse_millis().saturating_sub(timeout_ms)));
+    let timeout = i64::try_from(timeout.as_nanos()).unwrap_or(i64::MAX);
+    files.close_idle(Time::now().nanos().saturating_sub(timeout));
 }

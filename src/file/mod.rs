@@ -5,17 +5,17 @@
 
 mod batch;
 mod durable;
-mod fresh;
+mod entries;
 mod gap;
 mod group;
 mod idle;
 mod open;
 mod open_files;
 mod queued;
-mod room;
 mod root;
 mod rotate;
 mod rotation;
+mod size_budget;
 pub(crate) mod sys;
 mod write;
 
@@ -25,24 +25,27 @@ mod sync {
 }
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 
 use arc_swap::ArcSwapOption;
 
 pub(crate) use batch::Batch;
+use entries::Entries;
 pub(crate) use gap::Gap;
 use gap::Gaps;
-pub(crate) use idle::Watch;
-pub(crate) use open::OpenFile;
-use open_files::{Holder, Why};
+pub(crate) use idle::IdleWatch;
+use open::OpenFile;
+use open_files::{CloseReason, Evictable};
 use queued::Queued;
-pub(crate) use root::{Access, Root};
+pub(crate) use root::{Access, RootDir};
 pub(crate) use rotation::{parse_size, Rotation};
 pub use rotation::{Compress, Every, Keep};
 
+use crate::clock::Time;
 use crate::error::{Doing, Error};
-use crate::stats::Tally;
+use crate::stats::FileCounters;
+use crate::sync::LockExt as _;
 
 /// The open files of one sink.
 pub(crate) type OpenFiles = open_files::OpenFiles<LogFile>;
@@ -53,7 +56,7 @@ static OF_ALL_SINKS: Mutex<Vec<Weak<OpenFiles>>> = Mutex::new(Vec::new());
 /// The open files of a new sink.
 pub(crate) fn open_files(limit: usize) -> Arc<OpenFiles> {
     let open_files = Arc::new(OpenFiles::new(limit));
-    let mut all = OF_ALL_SINKS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut all = OF_ALL_SINKS.lock_any();
     all.retain(|sink| sink.strong_count() > 0);
     all.push(Arc::downgrade(&open_files));
     open_files
@@ -61,51 +64,70 @@ pub(crate) fn open_files(limit: usize) -> Arc<OpenFiles> {
 
 /// Lets a file of any sink go. `false` where none is open.
 fn evict_of_any_sink() -> bool {
-    let all = OF_ALL_SINKS.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let all = OF_ALL_SINKS.lock_any().clone();
     all.iter().filter_map(Weak::upgrade).any(|sink| sink.evict_one())
 }
 
-/// Puts the line that says a gap into a buffer.
-pub(crate) type SayGap<'a> = &'a dyn Fn(&Gap, &mut Vec<u8>);
-
-/// In this order, on the processor's own boundary: what every record reads or writes stands first, and
-/// so in one line of its cache. With thousands of logs each line costs a record a tenth of a microsecond.
+/// Field order matters: what every record uses comes first and shares one cache line. With thousands of
+/// logs each further line costs a record about 100 ns.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct LogFile {
     open: ArcSwapOption<OpenFile>,
-    /// When it was last used: milliseconds, and below them the count of a thread's records.
-    last_used: AtomicU64,
+    /// The time of its last record, in nanoseconds since 1970.
+    last_used: AtomicI64,
     gaps: Gaps,
-    pub(crate) tally: Tally,
+    pub(crate) counters: FileCounters,
     pub(crate) queued: Queued,
+    /// A number that the queue keeps here, so that it finds its own state of this log; 0 at first.
+    pub(crate) queue_slot: AtomicU64,
     /// How many of the records written are covered by a sync of the whole. Outlives the descriptor.
     synced: AtomicU64,
-    /// Held by whoever opens the file.
+    /// How often an entry on the way to the file was made, and how many of those are known to be on disk.
+    entries: Entries,
+    /// Held by the thread that opens or rotates the file.
     opening: Mutex<()>,
-    root: Arc<Root>,
+    root: Arc<RootDir>,
     path: Box<Path>,
+    /// What stands between the time and the message of the line that reports a gap.
+    gap_head: Box<str>,
     open_files: Arc<OpenFiles>,
     me: Weak<LogFile>,
 }
 
+/// When [`LogFile::current`] looks whether the path still leads to the open file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    /// Twice a second at most.
+    IfDue,
+    /// Now: a durable record must be in the file that the path leads to.
+    Now,
+}
+
 impl LogFile {
     /// A log at `relative` below the root. Nothing is opened or created yet.
+    ///
+    /// `gap_head` stands between the time and the message of the line that reports missing records, such as
+    /// ` [WARN ] [host:h] [equip:EQ] `.
     pub(crate) fn new(
-        root: &Arc<Root>,
+        root: &Arc<RootDir>,
         relative: &Path,
+        gap_head: &str,
         open_files: &Arc<OpenFiles>,
     ) -> Arc<LogFile> {
         Arc::new_cyclic(|me| LogFile {
             open: ArcSwapOption::empty(),
-            last_used: AtomicU64::new(0),
-            tally: Tally::default(),
+            last_used: AtomicI64::new(0),
+            counters: FileCounters::default(),
             gaps: Gaps::default(),
             queued: Queued::default(),
+            queue_slot: AtomicU64::new(0),
             synced: AtomicU64::new(0),
+            entries: Entries::default(),
             opening: Mutex::new(()),
             root: Arc::clone(root),
             path: root.path().join(relative).into(),
+            gap_head: gap_head.into(),
             open_files: Arc::clone(open_files),
             me: me.clone(),
         })
@@ -121,90 +143,94 @@ impl LogFile {
         self.path.strip_prefix(self.root.path()).unwrap_or(&self.path)
     }
 
-    /// Appends one record, which ends with `\n`. When this returns it is in the kernel.
-    #[inline(always)]
-    pub(crate) fn append(&self, record: &[u8], say_gap: SayGap<'_>) -> Result<(), Error> {
-        let now_ms = sys::coarse_millis();
-        self.last_used.store(stamp(now_ms), Ordering::Relaxed);
+    /// Appends one record, which ends with `\n`. When this returns `Ok` it is in the kernel.
+    ///
+    /// # Errors
+    ///
+    /// A rotation error where the record is written, into a file that could not be rotated. Any other
+    /// where it is lost; it is counted then.
+    #[inline]
+    pub(crate) fn append(&self, record: &[u8], time: Time) -> Result<(), Error> {
+        self.last_used.store(time.nanos(), Ordering::Relaxed);
         let open = self.open.load();
         let result = match &*open {
-            Some(open)
-                if !open.rotates && (!open.check_is_due(now_ms) || self.still_there(open)) =>
-            {
-                self.write(open, record, say_gap)
-            }
+            Some(open) if open.takes_any_record(time) => self.write(open, record, time),
             _ => {
                 drop(open);
-                self.append_after_a_look(now_ms, record, say_gap)
+                self.append_slow(record, time)
             }
         };
-        self.count(&result);
+        self.count(&result, time);
         result
     }
 
-    /// The same where the file is to be opened first, or may be to be rotated.
+    /// Slow path of `append`: the file must be opened or looked at, or may have to be rotated.
     #[inline(never)]
-    fn append_after_a_look(
-        &self,
-        now_ms: u64,
-        record: &[u8],
-        say_gap: SayGap<'_>,
-    ) -> Result<(), Error> {
-        match self.root.rotation() {
-            Some(rotation) => self.append_rotating(rotation, now_ms, record, say_gap)?.trouble,
-            None => self.open_again(now_ms).and_then(|open| self.write(&open, record, say_gap)),
-        }
+    fn append_slow(&self, record: &[u8], time: Time) -> Result<(), Error> {
+        self.append_to_current(record, time, Look::IfDue)?.rotation_error
     }
 
     #[inline]
-    fn count<T>(&self, written: &Result<T, Error>) {
+    fn count<T>(&self, written: &Result<T, Error>, time: Time) {
         match written {
-            Err(err) if !err.is_rotation() => self.lose(1, err),
-            _ => self.tally.written.add(1),
+            Err(err) if !err.is_rotation() => self.record_loss(1, err, time),
+            _ => self.counters.written.add(1),
         }
     }
 
-    /// Counts records that are not whole in the file, for the line that will say so.
+    /// Counts records that are not whole in the file, for the line that will report them.
     #[cold]
-    pub(crate) fn lose(&self, records: u64, err: &Error) {
-        self.tally.lost.add(records);
-        self.gaps.add(records, || err.reason());
+    pub(crate) fn record_loss(&self, records: u64, err: &Error, time: Time) {
+        self.counters.lost.add(records);
+        self.gaps.add(Gap { records, since: time, reason: err.reason() });
     }
 
-    /// Says, before the next record, that others are missing here; they are counted already.
-    pub(crate) fn say_missing(&self, gap: Gap) {
-        self.gaps.put_later(gap);
+    /// Reports, before the next record, that others are missing here; they are counted already.
+    pub(crate) fn adopt_gap(&self, gap: Gap) {
+        self.gaps.add(gap);
     }
 
-    /// The open file, opened now if it is not.
-    fn open_again(&self, now_ms: u64) -> Result<Arc<OpenFile>, Error> {
-        let _opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The open file that the path leads to, as far as `look` asks; opened now where none is.
+    fn current(&self, time: Time, look: Look) -> Result<Arc<OpenFile>, Error> {
+        match self.open.load_full() {
+            Some(open) if look == Look::IfDue && !open.claims_check(time) => Ok(open),
+            Some(open) if self.still_linked(&open) => Ok(open),
+            _ => self.open_again(time),
+        }
+    }
+
+    fn open_again(&self, time: Time) -> Result<Arc<OpenFile>, Error> {
+        let _opening = self.opening.lock_any();
         if let Some(open) = self.open.load_full() {
             return Ok(open);
         }
-        let ticket = self.open_files.admit(&self.me);
+        let ticket = self.open_files.register(&self.me);
         let opened = self.making_room(|| self.root.open(self.relative())).and_then(|opened| {
-            OpenFile::new(opened, ticket, now_ms, self.root.rotation())
+            // Another process that rotates may have made it a moment ago.
+            if opened.created || self.root.rotation().is_some() {
+                self.entries.made();
+            }
+            OpenFile::new(opened, ticket, time, self.root.rotation())
                 .map_err(|err| Error::io(Doing::Inspect, &self.path, err))
         });
         match opened {
             Ok(open) => {
                 let open = Arc::new(open);
-                self.gaps.take_over(&self.path);
-                self.tally.opened.add(1);
+                self.gaps.adopt(&self.path);
+                self.counters.opened.add(1);
                 self.open.store(Some(Arc::clone(&open)));
                 self.open_files.opened(ticket);
                 Ok(open)
             }
             Err(err) => {
                 self.open_files.remove(ticket);
-                self.tally.open_failures.add(1);
+                self.counters.open_failures.add(1);
                 Err(err)
             }
         }
     }
 
-    /// Tries again for as long as there is no descriptor left and a file can be let go.
+    /// Tries again for as long as there is no descriptor left and a file can be released.
     fn making_room<T>(&self, attempt: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
         loop {
             match attempt() {
@@ -216,14 +242,15 @@ impl LogFile {
         }
     }
 
-    /// Whether the path still leads to the open file. If not, the next record opens it anew.
+    /// Whether the path still leads to the open file. If not, the next record opens the path again.
     #[inline(never)]
-    fn still_there(&self, open: &Arc<OpenFile>) -> bool {
-        let there = open.is_at(&self.path);
-        if !there && self.retire(open) {
-            self.tally.reopened.add(1);
+    fn still_linked(&self, open: &Arc<OpenFile>) -> bool {
+        let linked = open.is_at(&self.path);
+        if !linked && self.retire(open) {
+            self.entries.made();
+            self.counters.reopened.add(1);
         }
-        there
+        linked
     }
 
     /// Takes this descriptor from use: it is closed when the last that is writing through it has
@@ -247,61 +274,45 @@ impl LogFile {
 
     /// Whether nothing is left to do for this log: its file is closed, and no line about lost records is due.
     pub(crate) fn owes_nothing(&self) -> bool {
-        self.open.load().is_none() && !self.gaps.due() && self.queued.owes_nothing()
+        !self.is_open() && !self.gaps.pending() && self.queued.owes_nothing()
+    }
+
+    /// Whether the file is open.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open.load().is_some()
     }
 
     /// Nobody will write any more.
-    pub(crate) fn let_go_for_good(&self) {
+    pub(crate) fn hand_on(&self) {
         drop(self.take());
-        self.queued.take_dropped().into_iter().for_each(|gap| self.say_missing(gap));
-        self.gaps.leave_to_next(&self.path);
+        self.queued.take_dropped().into_iter().for_each(|gap| self.adopt_gap(gap));
+        self.gaps.hand_on(&self.path);
     }
 
     /// Lets the next record open the path anew.
     pub(crate) fn reopen(&self) {
         if self.take().is_some() {
-            self.tally.reopened.add(1);
+            self.entries.made();
+            self.counters.reopened.add(1);
         }
     }
 }
 
-impl Holder for LogFile {
-    fn last_used(&self) -> u64 {
+impl Evictable for LogFile {
+    fn last_used(&self) -> i64 {
         self.last_used.load(Ordering::Relaxed)
     }
 
     type Held = Arc<OpenFile>;
 
-    fn let_go(&self, why: Why) -> Option<Arc<OpenFile>> {
+    fn release(&self, why: CloseReason) -> Option<Arc<OpenFile>> {
         let open = self.open.swap(None)?;
         match why {
-            Why::Evicted => self.tally.evicted.add(1),
-            Why::Idle => self.tally.idle_closed.add(1),
+            CloseReason::Evicted => self.counters.evicted.add(1),
+            CloseReason::Idle => self.counters.idle_closed.add(1),
         }
         Some(open)
     }
-}
-
-/// Room below the milliseconds of a stamp to tell apart a million records of one moment.
-const STAMP_COUNT_BITS: u32 = 20;
-
-/// A number that grows with each use: the coarse clock's milliseconds, and below them the thread's
-/// own count within the same one, since the clock stands still for thousands of records.
-fn stamp(now_ms: u64) -> u64 {
-    thread_local! {
-        static LAST: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
-    }
-    let now = first_stamp_of(now_ms);
-    LAST.try_with(|last| {
-        let stamp = now.max(last.get() + 1);
-        last.set(stamp);
-        stamp
-    })
-    .unwrap_or(now)
-}
-
-fn first_stamp_of(now_ms: u64) -> u64 {
-    now_ms << STAMP_COUNT_BITS
 }
 
 /// The text of a configuration file.

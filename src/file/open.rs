@@ -6,43 +6,47 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Mutex, OnceLock};
 
 use super::group::Group;
 use super::open_files::Ticket;
-use super::room::Room;
 use super::root::Opened;
 use super::rotation::Rotation;
+use super::size_budget::SizeBudget;
 use super::sys;
+use crate::clock::Time;
 
-/// How long a file that was moved or deleted may go unnoticed, in milliseconds. Half of the second
-/// that is promised, since the coarse clock and the record itself take some of it.
-const CHECK_EVERY_MS: u64 = 500;
+/// How long a file that was moved or deleted may go unnoticed, in milliseconds. Half of the second that is
+/// promised, since the record itself takes some of it.
+const CHECK_EVERY_MS: i64 = 500;
 
-/// In this order, and aligned, as [`LogFile`](super::LogFile) is: what every record reads stands first.
+/// Records of several threads, and queued ones, may come with times that go back by this much, in
+/// milliseconds. A clock that was set back by more makes the check due at once.
+const OUT_OF_ORDER_MS: i64 = 1000;
+
+/// In this order, and aligned, as [`LogFile`](super::LogFile) is: what every record reads comes first.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct OpenFile {
-    next_check_ms: AtomicU64,
+    /// When the path was last looked at, in milliseconds since 1970.
+    last_check_ms: AtomicI64,
     /// The file's last byte may be something other than a line end.
-    pub(crate) end_unsure: AtomicBool,
+    pub(crate) tail_unverified: AtomicBool,
     /// Whether there is a limit to its size.
     pub(crate) rotates: bool,
     /// None only while this is dropped.
     descriptor: Option<Descriptor>,
     pub(crate) identity: sys::Identity,
     pub(crate) ticket: Ticket,
-    /// What we made on the way to the file is known to be on disk.
-    pub(crate) entries_synced: AtomicBool,
     /// Held by a writer that looks at the end first.
-    pub(crate) mending: Mutex<()>,
-    pub(crate) room: Room,
-    turn: sys::Turn,
+    pub(crate) repairing: Mutex<()>,
+    pub(crate) budget: SizeBudget,
+    write_lock: sys::WriteLock,
     readable: bool,
-    /// Set by whoever closes the file: the last user hands the descriptor over to be synced.
-    pub(crate) closer: OnceLock<Sender<Descriptor>>,
+    /// Set by the thread that closes the file: the last user hands the descriptor over to be synced.
+    pub(crate) on_last_drop: OnceLock<Sender<Descriptor>>,
 }
 
 #[derive(Debug)]
@@ -52,7 +56,7 @@ pub(crate) struct Descriptor {
     group: Group<Code>,
 }
 
-/// Why a sync failed, to be told to everyone who waited for it.
+/// CloseReason a sync failed, to be told to everyone who waited for it.
 pub(crate) type Code = (Option<i32>, io::ErrorKind);
 
 impl Descriptor {
@@ -78,27 +82,26 @@ impl OpenFile {
     pub(crate) fn new(
         opened: Opened,
         ticket: Ticket,
-        now_ms: u64,
+        time: Time,
         rotation: Option<Rotation>,
     ) -> io::Result<OpenFile> {
         let Opened { file, created, readable } = opened;
         let open = OpenFile {
             identity: sys::identity(&file)?,
             rotates: rotation.is_some(),
-            room: Room::new(&file, rotation)?,
+            budget: SizeBudget::new(&file, rotation)?,
             ticket,
             descriptor: Some(Descriptor { file, group: Group::new() }),
-            entries_synced: AtomicBool::new(false),
-            end_unsure: AtomicBool::new(!created),
-            mending: Mutex::new(()),
-            turn: sys::Turn::new(),
+            tail_unverified: AtomicBool::new(!created),
+            repairing: Mutex::new(()),
+            write_lock: sys::WriteLock::new(),
             readable,
-            next_check_ms: AtomicU64::new(now_ms + CHECK_EVERY_MS),
-            closer: OnceLock::new(),
+            last_check_ms: AtomicI64::new(time.millis()),
+            on_last_drop: OnceLock::new(),
         };
         // The usual end is seen here once, so that the first records need no care.
         if !created && !open.is_torn() {
-            open.end_unsure.store(false, Ordering::Release);
+            open.tail_unverified.store(false, Ordering::Release);
         }
         Ok(open)
     }
@@ -113,15 +116,24 @@ impl OpenFile {
         self.descriptor.as_ref().ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
-    /// Whether it is time to see if the path still leads here; true for one caller each time.
+    /// Whether the next record may go into the file without any look at it.
     #[inline]
-    pub(crate) fn check_is_due(&self, now_ms: u64) -> bool {
-        let at = self.next_check_ms.load(Ordering::Relaxed);
-        now_ms >= at
-            && self
-                .next_check_ms
-                .compare_exchange(at, now_ms + CHECK_EVERY_MS, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok()
+    pub(crate) fn takes_any_record(&self, time: Time) -> bool {
+        !self.rotates && !self.check_is_due(self.last_check_ms.load(Ordering::Relaxed), time)
+    }
+
+    /// Whether it is time to see if the path still leads here; true for one caller each time.
+    pub(crate) fn claims_check(&self, time: Time) -> bool {
+        let last = self.last_check_ms.load(Ordering::Relaxed);
+        let (order, now) = (Ordering::Relaxed, time.millis());
+        self.check_is_due(last, time)
+            && self.last_check_ms.compare_exchange(last, now, order, order).is_ok()
+    }
+
+    #[inline]
+    fn check_is_due(&self, last_ms: i64, time: Time) -> bool {
+        let since = time.millis().wrapping_sub(last_ms);
+        !(-OUT_OF_ORDER_MS..CHECK_EVERY_MS).contains(&since)
     }
 
     pub(crate) fn is_at(&self, path: &Path) -> bool {
@@ -138,7 +150,7 @@ impl OpenFile {
     #[inline(always)]
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<Wrote> {
         let file = self.file()?;
-        let _turn = self.turn.take();
+        let _turn = self.write_lock.take();
         loop {
             match sys::append(file, bytes) {
                 Ok(written) if written == bytes.len() => return Ok(Wrote::Whole),
@@ -168,7 +180,7 @@ impl OpenFile {
             return false;
         }
         // A long record that another process is just writing shows in part.
-        sys::settle(file);
+        sys::wait_for_inflight_writes(file);
         !ends_whole().unwrap_or(false)
     }
 
@@ -177,7 +189,11 @@ impl OpenFile {
     ///
     /// `reopen` opens the same path without appending: `pwrite` on a descriptor that appends would
     /// append (pwrite(2), BUGS).
-    pub(crate) fn seal(&self, fragment: &[u8], reopen: impl FnOnce() -> io::Result<File>) -> bool {
+    pub(crate) fn terminate_fragment(
+        &self,
+        fragment: &[u8],
+        reopen: impl FnOnce() -> io::Result<File>,
+    ) -> bool {
         if matches!(fragment.last(), None | Some(b'\n')) {
             return true;
         }
@@ -196,9 +212,11 @@ impl OpenFile {
 
 impl Drop for OpenFile {
     fn drop(&mut self) {
-        if let (Some(closer), Some(descriptor)) = (self.closer.get(), self.descriptor.take()) {
+        if let (Some(on_last_drop), Some(descriptor)) =
+            (self.on_last_drop.get(), self.descriptor.take())
+        {
             // Who no longer waits does not sync: the descriptor is closed.
-            let _ = closer.send(descriptor);
+            let _ = on_last_drop.send(descriptor);
         }
     }
 }

@@ -10,21 +10,21 @@ use std::sync::Weak;
 use super::sync::{Mutex, PoisonError};
 
 /// Something that holds a descriptor and can be asked to let it go.
-pub(crate) trait Holder {
+pub(crate) trait Evictable {
     /// Grows with each use.
-    fn last_used(&self) -> u64;
+    fn last_used(&self) -> i64;
 
     /// What closes the descriptor when it is dropped, now or when the last that is writing through
     /// it has done so.
     type Held;
 
     /// Takes the descriptor out of use. Called under the list's lock: it must not block.
-    fn let_go(&self, why: Why) -> Option<Self::Held>;
+    fn release(&self, why: CloseReason) -> Option<Self::Held>;
 }
 
-/// Why a descriptor is given up.
+/// CloseReason a descriptor is given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Why {
+pub(crate) enum CloseReason {
     /// Another file needs it.
     Evicted,
     /// Its file was not used for a while.
@@ -49,7 +49,7 @@ struct Listed<T> {
     open: bool,
 }
 
-impl<T: Holder> OpenFiles<T> {
+impl<T: Evictable> OpenFiles<T> {
     pub(crate) fn new(limit: usize) -> OpenFiles<T> {
         OpenFiles { limit, listed: Mutex::new(Vec::new()) }
     }
@@ -59,7 +59,7 @@ impl<T: Holder> OpenFiles<T> {
     }
 
     /// Makes room, and lists `holder` as being opened.
-    pub(crate) fn admit(&self, holder: &Weak<T>) -> Ticket {
+    pub(crate) fn register(&self, holder: &Weak<T>) -> Ticket {
         static TICKETS: AtomicU64 = AtomicU64::new(0);
         let ticket = Ticket(TICKETS.fetch_add(1, Ordering::Relaxed));
         let mut listed = self.listed();
@@ -107,7 +107,7 @@ impl<T: Holder> OpenFiles<T> {
     }
 
     /// Lets every file go that was last used before `stamp`.
-    pub(crate) fn close_idle(&self, stamp: u64) {
+    pub(crate) fn close_idle(&self, stamp: i64) {
         let mut idle = Vec::new();
         let mut listed = self.listed();
         listed.retain(|entry| {
@@ -115,7 +115,7 @@ impl<T: Holder> OpenFiles<T> {
             let Some(holder) = holder.filter(|it| entry.open && it.last_used() < stamp) else {
                 return true;
             };
-            idle.extend(holder.let_go(Why::Idle));
+            idle.extend(holder.release(CloseReason::Idle));
             false
         });
         drop(listed);
@@ -129,11 +129,11 @@ impl<T: Holder> OpenFiles<T> {
 
 /// Takes the `count` least recently used from the list. One pass serves a whole batch, so that a
 /// large limit does not make each eviction cost as much as the limit.
-fn evict<T: Holder>(listed: &mut Vec<Listed<T>>, count: usize) -> Vec<T::Held> {
+fn evict<T: Evictable>(listed: &mut Vec<Listed<T>>, count: usize) -> Vec<T::Held> {
     if count == 0 {
         return Vec::new();
     }
-    let mut by_use: Vec<(u64, usize)> = listed
+    let mut by_use: Vec<(i64, usize)> = listed
         .iter()
         .enumerate()
         .filter(|(_, entry)| entry.open)
@@ -150,6 +150,6 @@ fn evict<T: Holder>(listed: &mut Vec<Listed<T>>, count: usize) -> Vec<T::Held> {
     places
         .into_iter()
         .filter_map(|at| listed.swap_remove(at).holder.upgrade())
-        .filter_map(|holder| holder.let_go(Why::Evicted))
+        .filter_map(|holder| holder.release(CloseReason::Evicted))
         .collect()
 }

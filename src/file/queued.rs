@@ -8,6 +8,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::gap::{Gap, Gaps};
 use super::LogFile;
+use crate::clock::Time;
 use crate::error::Error;
 
 #[derive(Debug, Default)]
@@ -36,13 +37,13 @@ impl Queued {
     /// What was dropped, to be said before the record that is queued now.
     pub(crate) fn take_dropped(&self) -> Option<Gap> {
         let dropped = &self.trouble.get()?.dropped;
-        dropped.due().then(|| dropped.take())?
+        dropped.pending().then(|| dropped.take())?
     }
 
     /// Whether there is nothing to report.
     pub(crate) fn owes_nothing(&self) -> bool {
         self.trouble.get().is_none_or(|trouble| {
-            !trouble.dropped.due() && !trouble.has_failed.load(Ordering::Acquire)
+            !trouble.dropped.pending() && !trouble.has_failed.load(Ordering::Acquire)
         })
     }
 
@@ -78,7 +79,8 @@ impl LogFile {
     /// Counts a record for which the queue had no room. The line that says so stands where it would
     /// have stood itself: behind all that is queued already.
     pub(crate) fn drop_record(&self) {
-        self.tally.lost.add(1);
-        self.queued.trouble().dropped.add(1, || "the queue was full".to_owned());
+        self.counters.lost.add(1);
+        let reason = "the queue was full".to_owned();
+        self.queued.trouble().dropped.add(Gap { records: 1, since: Time::now(), reason });
     }
 }

@@ -1,4 +1,4 @@
-//! [`Root`]: the folder below which every log stands, and the only way to open one there.
+//! [`RootDir`]: the folder below which every log stands, and the only way to open one there.
 //!
 //! Imports `error` and `sys`. The invariant: unless links are followed on request, nothing outside
 //! the root is opened, made or synced, whatever stands or is put on the way meanwhile.
@@ -7,10 +7,10 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::fresh;
 use super::rotation::Rotation;
 use super::sys::{self, How, Purpose};
 use crate::error::{Doing, Error, Kind};
+use crate::process::made_folders;
 
 /// How files and folders are opened, made and rotated.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +22,7 @@ pub(crate) struct Access {
 }
 
 #[derive(Debug)]
-pub(crate) struct Root {
+pub(crate) struct RootDir {
     path: PathBuf,
     access: Access,
 }
@@ -38,9 +38,9 @@ pub(crate) struct Opened {
 /// How often an open is tried where others make, rename and remove the same path meanwhile.
 const TRIES: usize = 32;
 
-impl Root {
-    pub(crate) fn new(path: PathBuf, access: Access) -> Root {
-        Root { path, access }
+impl RootDir {
+    pub(crate) fn new(path: PathBuf, access: Access) -> RootDir {
+        RootDir { path, access }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -61,12 +61,6 @@ impl Root {
             .map_err(|err| Error::io(Doing::Inspect, &path, err))?
             .file_type();
         if kind.is_file() {
-            // Another process that rotates may have made it a moment ago: its entry is for whoever
-            // writes the first durable record.
-            if self.access.rotation.is_some() && !opened.created {
-                let made = fresh::make(&path, || Ok(()));
-                made.map_err(|err| Error::io(Doing::Inspect, &path, err))?;
-            }
             Ok(opened)
         } else {
             Err(Error::from(Kind::NotRegular { path, found: sys::kind_of(&kind) }))
@@ -96,8 +90,7 @@ impl Root {
                 Err(err) if err.is_not_found() => continue,
                 created => created?,
             }
-            let path = self.path.join(relative);
-            match fresh::make(&path, || below.open(relative, Purpose::Create)) {
+            match below.open(relative, Purpose::Create) {
                 Ok((file, readable)) => return Ok(Opened { file, created: true, readable }),
                 // Another process was faster, or removed the folder: from the beginning.
                 Err(err)
@@ -141,7 +134,8 @@ impl Root {
         let missing: Vec<&Path> =
             self.path.ancestors().take_while(|folder| !folder.exists()).collect();
         for folder in missing.into_iter().rev() {
-            match fresh::make(folder, || sys::create_folder(folder, self.access.dir_mode)) {
+            made_folders::about_to_make(folder);
+            match sys::create_folder(folder, self.access.dir_mode) {
                 Ok(()) => {}
                 Err(err) if err.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(err) => return Err(Error::io(Doing::CreateFolder, folder, err)),
@@ -152,7 +146,7 @@ impl Root {
 
     fn create_folders(&self, below: &Below<'_>, relative: &Path) -> Result<(), Error> {
         for folder in folders_of(relative) {
-            match fresh::make(&self.path.join(folder), || below.create_folder(folder)) {
+            match below.create_folder(folder) {
                 Ok(()) => {}
                 Err(err) if err.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(err) => return Err(self.explain(Doing::CreateFolder, folder, err)),
@@ -171,14 +165,18 @@ impl Root {
         fs::symlink_metadata(self.path.join(relative)).is_ok()
     }
 
-    /// Makes the entries durable that this process made on the way to the file, its own included.
+    /// Makes the entries durable on the way to the file: its own, those of the folders below the root, and of
+    /// those that this process made above it.
     pub(crate) fn sync_entries_of(&self, relative: &Path) -> Result<(), Error> {
+        let sync = |folder: &Path| {
+            self.sync_folder(folder).map_err(|err| Error::io(Doing::SyncFolder, folder, err))
+        };
         let path = self.path.join(relative);
-        for (entry, folder) in path.ancestors().zip(path.ancestors().skip(1)) {
-            let Some(fresh) = fresh::find(entry) else { continue };
-            self.sync_folder(folder).map_err(|err| Error::io(Doing::SyncFolder, folder, err))?;
-            // Only now: whoever needs it meanwhile syncs it too.
-            fresh::forget(entry, fresh);
+        let below = path.ancestors().skip(1);
+        below.take_while(|folder| folder.starts_with(&self.path)).try_for_each(sync)?;
+        for (folder, serial) in made_folders::unsynced(&self.path) {
+            folder.parent().map_or(Ok(()), sync)?;
+            made_folders::synced(&folder, serial);
         }
         Ok(())
     }
@@ -215,7 +213,7 @@ fn folders_of(relative: &Path) -> impl Iterator<Item = &Path> {
 
 /// The root at one moment: a folder that is not left, or where links are followed, a plain path.
 pub(super) struct Below<'a> {
-    root: &'a Root,
+    root: &'a RootDir,
     dir: Option<sys::Dir>,
 }
 

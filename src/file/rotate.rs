@@ -9,16 +9,18 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::open::OpenFile;
-use super::root::Root;
+use super::root::RootDir;
 use super::rotation::{Keep, Rotation};
 use super::sys::{self, Purpose};
-use super::{LogFile, SayGap};
+use super::{Batch, LogFile, Look};
+use crate::clock::Time;
 use crate::error::{Doing, Error};
+use crate::sync::LockExt as _;
 
 /// How long a record waits for another process that is renaming the same log. It takes microseconds,
 /// unless that process was stopped in the midst of it.
@@ -27,94 +29,92 @@ const WAIT: Duration = Duration::from_secs(1);
 /// How often a record is taken to the next file, where others fill or remove it at once.
 const TRIES: usize = 8;
 
-/// A record that is in a file.
-pub(super) struct Appended {
+/// The file for a record.
+pub(super) struct FileFor {
     pub(super) open: Arc<OpenFile>,
-    /// Whether the file had been to be rotated, and could not be.
-    pub(super) trouble: Result<(), Error>,
+    /// Whether another one had to be begun, and could not be.
+    pub(super) rotation_error: Result<(), Error>,
+}
+
+impl OpenFile {
+    /// Whether a record must be the first of a new file.
+    #[inline]
+    pub(super) fn begins_new_file(&self, record: &[u8], _time: Time) -> bool {
+        !self.budget.has_room_for(record)
+    }
+
+    /// The place behind the records of a batch that may go into this file with the one at `first`, which
+    /// may in any case.
+    pub(super) fn stretch_end(&self, batch: &Batch, first: usize) -> usize {
+        match self.rotates {
+            true => batch.fitting(first, self.budget.left()).max(first + 1),
+            false => batch.len(),
+        }
+    }
 }
 
 impl LogFile {
-    /// Appends one record to a file that has room for it.
-    pub(super) fn append_rotating(
-        &self,
-        rotation: Rotation,
-        now_ms: u64,
-        record: &[u8],
-        say_gap: SayGap<'_>,
-    ) -> Result<Appended, Error> {
-        let is_known = |open: &Arc<OpenFile>| !open.check_is_due(now_ms) || self.still_there(open);
-        self.append_where_there_is_room(rotation, &is_known, now_ms, record, say_gap)
+    /// The open file that a record goes into: the present one, or a new one where the record must begin it.
+    pub(super) fn file_for(&self, record: &[u8], time: Time, look: Look) -> Result<FileFor, Error> {
+        let mut rotation_error = Ok(());
+        for _ in 0..TRIES {
+            let open = self.current(time, look)?;
+            if rotation_error.is_err() || !open.begins_new_file(record, time) {
+                return Ok(FileFor { open, rotation_error });
+            }
+            rotation_error = self.rotate(&open, record, time);
+        }
+        Ok(FileFor { open: self.current(time, look)?, rotation_error })
     }
 
-    /// The same, to the file that the path leads to at this moment.
-    pub(super) fn append_rotating_durably(
+    /// Appends one record to the file that it goes into.
+    pub(super) fn append_to_current(
         &self,
-        rotation: Rotation,
-        now_ms: u64,
         record: &[u8],
-        say_gap: SayGap<'_>,
-    ) -> Result<Appended, Error> {
-        let is_known = |open: &Arc<OpenFile>| self.still_there(open);
-        self.append_where_there_is_room(rotation, &is_known, now_ms, record, say_gap)
-    }
-
-    fn append_where_there_is_room(
-        &self,
-        rotation: Rotation,
-        is_known: &dyn Fn(&Arc<OpenFile>) -> bool,
-        now_ms: u64,
-        record: &[u8],
-        say_gap: SayGap<'_>,
-    ) -> Result<Appended, Error> {
-        let mut trouble = Ok(());
+        time: Time,
+        look: Look,
+    ) -> Result<FileFor, Error> {
         let mut tries = TRIES;
         loop {
             tries -= 1;
-            let open = match self.open.load_full() {
-                Some(open) if is_known(&open) => open,
-                _ => self.open_again(now_ms)?,
-            };
-            if tries > 0 && !open.room.fits(record) {
-                match self.rotate(rotation, &open, record) {
-                    Ok(()) => continue,
-                    Err(err) => trouble = Err(err),
-                }
+            let file = self.file_for(record, time, look)?;
+            self.write(&file.open, record, time)?;
+            if tries == 0 || self.is_kept(&file.open) {
+                return Ok(file);
             }
-            self.write(&open, record, say_gap)?;
-            if tries > 0 && !self.is_kept(&open) {
-                continue;
-            }
-            return Ok(Appended { open, trouble });
         }
     }
 
     /// Whether what was just written is in a file that has a name. Others may have filled so many
     /// files since we looked that ours is not kept any more.
     pub(super) fn is_kept(&self, open: &Arc<OpenFile>) -> bool {
+        if !open.rotates {
+            return true;
+        }
         let Ok((size, has_name)) = open.file().and_then(sys::size_and_name) else { return true };
-        open.room.saw(size);
-        has_name || self.still_there(open)
+        open.budget.observe(size);
+        has_name || self.still_linked(open)
     }
 
-    /// Puts a new file in the place of `open`, which has no room for the record, unless another thread
-    /// or process has done so. No writer waits for this but those that find no room either.
-    fn rotate(&self, rotation: Rotation, open: &Arc<OpenFile>, record: &[u8]) -> Result<(), Error> {
-        let _opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Begins a new file in the place of `open`, unless another thread or process has done so. No writer
+    /// waits for this but those whose records begin a new file too.
+    fn rotate(&self, open: &Arc<OpenFile>, record: &[u8], time: Time) -> Result<(), Error> {
+        let Some(rotation) = self.root.rotation() else { return Ok(()) };
+        let _opening = self.opening.lock_any();
         if !self.open.load().as_ref().is_some_and(|now| Arc::ptr_eq(now, open)) {
             return Ok(());
         }
-        // Somebody has tried while this waited.
-        if open.room.fits(record) {
+        // Another thread has tried while this one waited.
+        if !open.begins_new_file(record, time) {
             return Ok(());
         }
-        match self.rotate_alone(rotation, open, record) {
+        match self.rotate_alone(rotation, open, record, time) {
             Ok(()) => Ok(()),
-            // Somebody else moved or removed the log: it is opened anew.
+            // Others moved or removed the log: the path is opened again.
             Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(err) => {
-                open.room.grow(record);
-                self.tally.rotation_failures.add(1);
+                open.budget.extend(record);
+                self.counters.rotation_failures.add(1);
                 Err(Error::io(Doing::Rotate, &self.path, err))
             }
         }
@@ -125,23 +125,25 @@ impl LogFile {
         rotation: Rotation,
         open: &Arc<OpenFile>,
         record: &[u8],
+        time: Time,
     ) -> io::Result<()> {
         let _lock = self.root.lock(open.file()?, self.relative())?;
-        if !self.still_there(open) {
+        if !self.still_linked(open) {
             return Ok(());
         }
-        open.room.look_again(open.file()?)?;
-        if open.room.fits(record) {
+        open.budget.look_again(open.file()?)?;
+        if !open.begins_new_file(record, time) {
             return Ok(());
         }
         self.root.shift(self.relative(), kept_by_number(rotation))?;
+        self.entries.made();
         self.retire(open);
-        self.tally.rotated.add(1);
+        self.counters.rotated.add(1);
         Ok(())
     }
 }
 
-impl Root {
+impl RootDir {
     /// The lock under which the files of a log are renamed.
     fn lock<'a>(&self, log: &'a File, relative: &Path) -> io::Result<sys::Locked<'a>> {
         let beside = with_suffix(relative, "lock");

@@ -1,30 +1,27 @@
-//! How a record gets into an open file whole: one write, and what stands before it and after it where
+//! How a record gets into an open file whole: one write, and what comes before it and after it where
 //! an earlier one did not.
 //!
-//! Imports `error`. The invariant: nothing is appended to a fragment but a line end, and what is missing
-//! is said in the write that comes next.
+//! Imports `error`, `clock` and `sync`. The invariant: nothing is appended to a fragment but a line end,
+//! and what is missing is reported in the write that comes next.
 
 use std::io;
 use std::sync::atomic::Ordering;
-use std::sync::PoisonError;
 
+use super::gap::write_gap_line;
 use super::open::{OpenFile, Wrote};
-use super::{LogFile, SayGap};
+use super::LogFile;
+use crate::clock::Time;
 use crate::error::{Doing, Error, Kind};
+use crate::sync::LockExt as _;
 
 impl LogFile {
     /// One write, and after a short one a second of the whole record, on a line of its own: either
-    /// it fits by now, or the OS says why it does not.
-    #[inline(always)]
-    pub(super) fn write(
-        &self,
-        open: &OpenFile,
-        record: &[u8],
-        say_gap: SayGap<'_>,
-    ) -> Result<(), Error> {
-        match self.write_once(open, record, say_gap) {
+    /// it fits by now, or the operating system says why it does not.
+    #[inline]
+    pub(super) fn write(&self, open: &OpenFile, record: &[u8], time: Time) -> Result<(), Error> {
+        match self.write_once(open, record, time) {
             Ok(Wrote::Whole) => Ok(()),
-            first => self.write_second(open, record, say_gap, first),
+            first => self.write_second(open, record, time, first),
         }
     }
 
@@ -33,41 +30,38 @@ impl LogFile {
         &self,
         open: &OpenFile,
         record: &[u8],
-        say_gap: SayGap<'_>,
+        time: Time,
         first: io::Result<Wrote>,
     ) -> Result<(), Error> {
         match first {
             Ok(_) => {
-                self.tally.write_failures.add(1);
-                self.write_last(open, record, say_gap)
+                self.counters.write_failures.add(1);
+                self.write_last(open, record, time)
             }
             Err(err) => Err(self.failed(err)),
         }
         .inspect_err(|_| {
             // The reason may be another's fragment's too.
-            open.end_unsure.store(true, Ordering::Release);
+            open.tail_unverified.store(true, Ordering::Release);
         })
     }
 
-    /// The same for a record of which a first write left a part.
+    /// Writes a record again of which a first write left a part.
     pub(super) fn write_again(
         &self,
         open: &OpenFile,
         record: &[u8],
-        say_gap: SayGap<'_>,
+        time: Time,
     ) -> Result<(), Error> {
-        self.write_last(open, record, say_gap).inspect_err(|_| {
-            open.end_unsure.store(true, Ordering::Release);
+        self.write_last(open, record, time).inspect_err(|_| {
+            open.tail_unverified.store(true, Ordering::Release);
         })
     }
 
     /// The second write of a record.
-    fn write_last(&self, open: &OpenFile, record: &[u8], say_gap: SayGap<'_>) -> Result<(), Error> {
-        let Wrote::Part(written) =
-            self.write_once(open, record, say_gap).map_err(|err| self.failed(err))?
-        else {
-            return Ok(());
-        };
+    fn write_last(&self, open: &OpenFile, record: &[u8], time: Time) -> Result<(), Error> {
+        let wrote = self.write_once(open, record, time).map_err(|err| self.failed(err))?;
+        let Wrote::Part(written) = wrote else { return Ok(()) };
         Err(Error::from(Kind::Short {
             path: self.path.to_path_buf(),
             written,
@@ -76,42 +70,43 @@ impl LogFile {
     }
 
     pub(super) fn failed(&self, err: io::Error) -> Error {
-        self.tally.write_failures.add(1);
+        self.counters.write_failures.add(1);
         Error::io(Doing::Write, &self.path, err)
     }
 
-    #[inline(always)]
-    fn write_once(&self, open: &OpenFile, record: &[u8], say_gap: SayGap<'_>) -> io::Result<Wrote> {
-        if open.end_unsure.load(Ordering::Acquire) || self.gaps.due() {
-            return self.write_after_trouble(open, record, say_gap);
+    /// Whether something must come before the next record: a line end, or the line that reports a gap.
+    #[inline]
+    pub(super) fn needs_repair(&self, open: &OpenFile) -> bool {
+        open.tail_unverified.load(Ordering::Acquire) || self.gaps.pending()
+    }
+
+    #[inline]
+    fn write_once(&self, open: &OpenFile, record: &[u8], time: Time) -> io::Result<Wrote> {
+        if self.needs_repair(open) {
+            return self.write_with_repair(open, record, time);
         }
         let wrote = open.write(record)?;
         if let Wrote::Part(written) = wrote {
-            self.seal(open, &record[..written]);
+            self.terminate_fragment(open, &record[..written]);
         }
         Ok(wrote)
     }
 
-    /// Writes what must stand before the record, and the record, in one write: a line end where the
-    /// file ends in a fragment, and the line that says what is missing.
+    /// Writes what must come before the record, and the record, in one write: a line end where the
+    /// file ends in a fragment, and the line that reports what is missing.
     #[cold]
-    fn write_after_trouble(
-        &self,
-        open: &OpenFile,
-        record: &[u8],
-        say_gap: SayGap<'_>,
-    ) -> io::Result<Wrote> {
-        let _mending = open.mending.lock().unwrap_or_else(PoisonError::into_inner);
+    fn write_with_repair(&self, open: &OpenFile, record: &[u8], time: Time) -> io::Result<Wrote> {
+        let _repairing = open.repairing.lock_any();
         let mut bytes = Vec::new();
-        if open.end_unsure.load(Ordering::Acquire) && open.is_torn() {
+        if open.tail_unverified.load(Ordering::Acquire) && open.is_torn() {
             bytes.push(b'\n');
         }
-        self.gaps.take_over(&self.path);
+        self.gaps.adopt(&self.path);
         let gap = self.gaps.take();
         if let Some(gap) = &gap {
-            say_gap(gap, &mut bytes);
+            write_gap_line(&mut bytes, &self.gap_head, gap, time);
         }
-        let said_at = bytes.len();
+        let reported_at = bytes.len();
         bytes.extend_from_slice(record);
 
         let wrote = open.write(&bytes);
@@ -121,21 +116,21 @@ impl LogFile {
             Err(_) => 0,
         };
         if written > 0 {
-            open.end_unsure.store(false, Ordering::Release);
+            open.tail_unverified.store(false, Ordering::Release);
         }
-        if written < said_at {
+        if written < reported_at {
             gap.into_iter().for_each(|gap| self.gaps.put_back(gap));
         }
         if let Ok(Wrote::Part(written)) = wrote {
-            self.seal(open, &bytes[..written]);
+            self.terminate_fragment(open, &bytes[..written]);
         }
         wrote
     }
 
     #[cold]
-    pub(super) fn seal(&self, open: &OpenFile, fragment: &[u8]) {
-        if !open.seal(fragment, || self.root.open_to_overwrite(self.relative())) {
-            open.end_unsure.store(true, Ordering::Release);
+    pub(super) fn terminate_fragment(&self, open: &OpenFile, fragment: &[u8]) {
+        if !open.terminate_fragment(fragment, || self.root.open_to_overwrite(self.relative())) {
+            open.tail_unverified.store(true, Ordering::Release);
         }
     }
 }

@@ -26,7 +26,7 @@ use escape::{is_control, may_need_escapes, push_escape};
 pub use parse::{parse_line, Line};
 
 use crate::context::Scope;
-use crate::file::{sys, Gap};
+use crate::file::sys;
 
 /// The tags that stand before all others, in this order.
 const FIRST_TAGS: [&str; 3] = ["proj", "kind", "run"];
@@ -73,6 +73,13 @@ impl LineFormat {
     pub(crate) fn control_characters(mut self, control: ControlCharacters) -> LineFormat {
         self.control = control;
         self
+    }
+
+    /// What stands between the time and the equipment in the line that reports missing records:
+    /// ` [WARN ] [host:labpc-04]`.
+    pub(crate) fn gap_head(&self) -> String {
+        let head = &self.heads[log::Level::Warn as usize - log::Level::Error as usize];
+        head.trim_start_matches('Z').to_owned()
     }
 
     /// The time since 1970, as precisely as the line tells it.
@@ -160,19 +167,6 @@ fn push_escaped_tag(line: &mut String, text: &str, is_key: bool) {
             c => line.push(c),
         }
     }
-}
-
-/// The line that stands where records are missing. It ends with a full stop: one that lacks it was
-/// torn itself, and its number is said again.
-pub(crate) fn gap(out: &mut Vec<u8>, host: &LineFormat, scope: &Scope, gap: &Gap) {
-    let since = humantime::format_rfc3339_seconds(gap.since);
-    let records = if gap.records == 1 { "record is" } else { "records are" };
-    let message =
-        format_args!("{} {records} missing here since {since}: {}.", gap.records, gap.reason);
-    host.with_line(Some(scope), log::Level::Warn, message, |line| {
-        out.extend_from_slice(line.as_bytes());
-        out.push(b'\n');
-    });
 }
 
 /// `2026-04-17T14:31:55`, without what follows the second; of the last second that was asked for.

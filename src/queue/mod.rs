@@ -28,11 +28,11 @@ pub(crate) use elders::Elders;
 use shared::Shared;
 use writer::Writer;
 
+use crate::clock::Time;
 use crate::config::QueueSettings;
 use crate::context::Scope;
 use crate::error::{Error, Kind};
 use crate::file::LogFile;
-use crate::line::LineFormat;
 
 /// One thread for all queues that are made, and it is easily found in a list of threads.
 const THREAD_NAME: &str = "equipment-log";
@@ -46,23 +46,18 @@ pub(crate) struct Queue {
 
 impl Queue {
     /// Starts the writer of a queue for the files that `pattern` stands for.
-    pub(crate) fn start(
-        settings: QueueSettings,
-        pattern: &Path,
-        line: &LineFormat,
-    ) -> Result<Queue, Error> {
-        Queue::start_with(settings, pattern, line, Writer::run)
+    pub(crate) fn start(settings: QueueSettings, pattern: &Path) -> Result<Queue, Error> {
+        Queue::start_with(settings, pattern, Writer::run)
     }
 
     fn start_with(
         settings: QueueSettings,
         pattern: &Path,
-        line: &LineFormat,
         run: impl FnOnce(Writer) + Send + 'static,
     ) -> Result<Queue, Error> {
         let shared = Arc::new(Shared::new(settings));
         let elders = Elders::of(pattern);
-        let writer = Writer::new(Arc::clone(&shared), elders, line.clone());
+        let writer = Writer::new(Arc::clone(&shared), elders);
         let thread = std::thread::Builder::new().name(THREAD_NAME.to_owned());
         let thread = thread
             .spawn(move || {
@@ -111,7 +106,7 @@ impl Queue {
             Ok(Some(awaited)) => awaited.wait(),
             Ok(None) => Ok(()),
             Err(err) => {
-                file.lose(1, &err);
+                file.record_loss(1, &err, Time::now());
                 Err(err)
             }
         }
@@ -151,13 +146,13 @@ mod tests {
 
     use super::*;
     use crate::config::{WhenDurable, WhenFull};
-    use crate::file::{self, Access, Root};
+    use crate::file::{self, Access, RootDir};
 
     fn log(root: &Path) -> Arc<LogFile> {
         let access =
             Access { follow_links: false, file_mode: 0o644, dir_mode: 0o755, rotation: None };
-        let root = Arc::new(Root::new(root.to_owned(), access));
-        LogFile::new(&root, Path::new("w.log"), &file::open_files(4))
+        let root = Arc::new(RootDir::new(root.to_owned(), access));
+        LogFile::new(&root, Path::new("w.log"), " [WARN ] ", &file::open_files(4))
     }
 
     fn settings(limit: u64) -> QueueSettings {
@@ -171,13 +166,12 @@ mod tests {
         let (file, scope) = (log(root.path()), Scope::new("DIES").unwrap());
         let (die, dies) = mpsc::channel::<()>();
         // Full with the first record.
-        let queue =
-            Queue::start_with(settings(1), root.path(), &LineFormat::new("h"), move |writer| {
-                let _writer = writer;
-                let _ = dies.recv();
-                std::panic::resume_unwind(Box::new("as if by a mistake of ours"));
-            })
-            .unwrap();
+        let queue = Queue::start_with(settings(1), root.path(), move |writer| {
+            let _writer = writer;
+            let _ = dies.recv();
+            std::panic::resume_unwind(Box::new("as if by a mistake of ours"));
+        })
+        .unwrap();
         let shared = Arc::clone(&queue.shared);
         let (tell, told) = mpsc::channel();
         let append = |durable| queue.append(&scope, &file, b"record\n", durable);
@@ -201,7 +195,7 @@ mod tests {
         // What is left is counted by the time the thread has ended.
         drop(queue);
         // What waited, the two that waited for room, and the two after.
-        assert_eq!((file.tally.written.get(), file.tally.lost.get()), (0, 5));
+        assert_eq!((file.counters.written.get(), file.counters.lost.get()), (0, 5));
     }
 
     /// As in a panic hook that logs.
@@ -211,9 +205,8 @@ mod tests {
         let (file, scope) = (log(root.path()), Scope::new("LOGS").unwrap());
         let (hear, heard) = mpsc::channel::<Arc<Queue>>();
         let (tell, told) = mpsc::channel();
-        let line = LineFormat::new("h");
         let theirs = (Arc::clone(&file), scope.clone());
-        let queue = Queue::start_with(settings(100), root.path(), &line, move |writer| {
+        let queue = Queue::start_with(settings(100), root.path(), move |writer| {
             let queue = heard.recv().unwrap();
             let (file, scope) = theirs;
             tell.send(queue.append(&scope, &file, b"info\n", false)).unwrap();
@@ -231,6 +224,6 @@ mod tests {
         assert!(next().unwrap_err().is_queue());
         assert!(next().is_ok());
         drop(queue);
-        assert_eq!((file.tally.written.get(), file.tally.lost.get()), (1, 1));
+        assert_eq!((file.counters.written.get(), file.counters.lost.get()), (1, 1));
     }
 }

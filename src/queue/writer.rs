@@ -3,7 +3,6 @@
 //! Imports `line` and `file`. The invariant: everything before a ticket is in the kernel, or counted
 //! as lost, when the progress says so; every reply is given.
 
-use std::ops::Range;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,10 +11,9 @@ use super::elders::Elders;
 use super::piles::{clear, Durable, Pile, PILES};
 use super::reply::{self, Reply};
 use super::shared::{no_writer, Shared};
-use crate::context::Scope;
+use crate::clock::Time;
 use crate::error::Error;
-use crate::file::{Batch, LogFile, OpenFile, SayGap};
-use crate::line::{self, LineFormat};
+use crate::file::{Batch, LogFile};
 
 /// How long records may wait at most though nobody asks for them: at least, and at most.
 const REST: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(10));
@@ -28,7 +26,6 @@ const LARGEST_WRITE: usize = 256 << 10;
 pub(super) struct Writer {
     shared: Arc<Shared>,
     elders: Elders,
-    line: LineFormat,
     /// Up to where everything is written.
     written: u64,
     /// What was taken from each pile.
@@ -64,17 +61,15 @@ struct Piece {
 #[derive(Debug)]
 struct Log {
     file: Arc<LogFile>,
-    scope: Scope,
     /// The first and the last of its records.
     pieces: Option<(usize, usize)>,
 }
 
 impl Writer {
-    pub(super) fn new(shared: Arc<Shared>, elders: Elders, line: LineFormat) -> Writer {
+    pub(super) fn new(shared: Arc<Shared>, elders: Elders) -> Writer {
         Writer {
             shared,
             elders,
-            line,
             written: 0,
             taken: std::array::from_fn(|_| Pile::new()),
             order: Vec::new(),
@@ -190,11 +185,7 @@ impl Writer {
     fn learn_logs(&mut self) {
         let logs = self.shared.logs.lock().unwrap_or_else(PoisonError::into_inner);
         let new = logs[self.logs.len()..].iter();
-        self.logs.extend(new.map(|(file, scope)| Log {
-            file: Arc::clone(file),
-            scope: scope.clone(),
-            pieces: None,
-        }));
+        self.logs.extend(new.map(|(file, _)| Log { file: Arc::clone(file), pieces: None }));
     }
 
     fn write_log(&mut self, log: usize) {
@@ -203,11 +194,12 @@ impl Writer {
             next = after;
             if let Some(gap) = self.taken[pile].entries[entry].gap.take() {
                 self.send(log);
-                self.logs[log].file.say_missing(*gap);
+                self.logs[log].file.adopt_gap(*gap);
             }
             let Pile { bytes, entries } = &mut self.taken[pile];
             let entry = &mut entries[entry];
-            self.batch.push(&bytes[start..start + entry.bytes]);
+            let is_durable = !matches!(entry.durable, Durable::No);
+            self.batch.push(&bytes[start..start + entry.bytes], Time::now(), is_durable);
             match std::mem::take(&mut entry.durable) {
                 Durable::No => {}
                 Durable::Sync => self.durable.push((self.batch.len() - 1, Asks::Nobody)),
@@ -222,58 +214,22 @@ impl Writer {
         self.send(log);
     }
 
-    /// Appends the batch, syncs it where it must be, and gives the replies.
+    /// Appends the batch, and tells what became of it.
     fn send(&mut self, log: usize) {
-        let Writer { batch, durable, logs, line, .. } = self;
+        let Writer { batch, durable, logs, .. } = self;
         if batch.len() == 0 {
             return;
         }
-        let Log { file, scope, .. } = &logs[log];
-        let say_gap = |gap: &_, out: &mut _| line::gap(out, line, scope, gap);
-        if let Some(rotation) = file.rotation() {
-            let mut next = 0;
-            while next < batch.len() {
-                let first = next;
-                let (open, behind) = file.append_rotating_batch(
-                    rotation,
-                    batch,
-                    next,
-                    !durable.is_empty(),
-                    &say_gap,
-                    &mut |record, err| tell(durable, file, record, Err(err)),
-                );
-                next = behind;
-                sync(durable, file, open, batch, first..next, &say_gap);
-            }
-            batch.clear();
-            durable.clear();
-            return;
+        let Log { file, .. } = &logs[log];
+        let outcome = file.append_batch(batch);
+        outcome.failed.iter().for_each(|(record, err)| tell(durable, file, *record, Err(err)));
+        if let Some(err) = &outcome.rotation_error {
+            file.queued.fail(1, err);
         }
-        let open = file.append_batch(batch, !durable.is_empty(), &say_gap, &mut |record, err| {
-            tell(durable, file, record, Err(err));
-        });
-        sync(durable, file, open, batch, 0..batch.len(), &say_gap);
+        let durables: Vec<usize> = durable.iter().map(|(record, _)| *record).collect();
+        durables.into_iter().for_each(|record| tell(durable, file, record, Ok(())));
         batch.clear();
         durable.clear();
-    }
-}
-
-/// Syncs what was written of some records, where any of them must be, and tells what came of it.
-fn sync(
-    durable: &mut [(usize, Asks)],
-    file: &LogFile,
-    open: Option<Arc<OpenFile>>,
-    batch: &Batch,
-    records: Range<usize>,
-    say_gap: SayGap<'_>,
-) {
-    let written = durable.iter().filter(|(_, asks)| !matches!(asks, Asks::Told));
-    let written: Vec<_> =
-        written.map(|(record, _)| *record).filter(|record| records.contains(record)).collect();
-    if let Some(open) = open.filter(|_| !written.is_empty()) {
-        file.sync_batch(&open, batch, &written, say_gap, &mut |record, result| {
-            tell(durable, file, record, result);
-        });
     }
 }
 
@@ -304,7 +260,7 @@ impl Drop for Writer {
             left.take_from(&mut self.shared.piles.lock(number), u64::MAX);
             for entry in &left.entries {
                 if let Some((file, _)) = logs.get(entry.log as usize) {
-                    file.lose(1, &err);
+                    file.record_loss(1, &err, Time::now());
                 }
             }
         }

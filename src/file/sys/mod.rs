@@ -13,13 +13,13 @@
 //!   `open_folder(relative)` and `rename(relative, relative)`: the same below a folder, and MUST NOT leave it, whatever links stand or
 //!   are put on the way. `is_escape(&io::Error)` tells the refusal to do so.
 //! - `append(&File, bytes)`: MUST be one write.
-//! - `Turn`, with `take(&self)`: what `take` returns is held over a write. Nothing, where the kernel
+//! - `WriteLock`, with `take(&self)`: what `take` returns is held over a write. Nothing, where the kernel
 //!   keeps the writes through one descriptor apart.
 //! - `read_at(&File, …)`: MUST NOT depend on the file's position.
 //! - `kind_of(&FileType)`: what stands at a path, in words for a person.
 //! - `sync_folder(open)`: makes the entries of the folder that `open` opens durable, or does nothing
 //!   where the platform cannot.
-//! - `settle(&File)`: returns when the writes that were under way have ended, where the platform
+//! - `wait_for_inflight_writes(&File)`: returns when the writes that were under way have ended, where the platform
 //!   can tell; it MUST NOT change the file.
 //! - `end_of_own_write(&File)`: where the last write through this descriptor ended, if known.
 //! - `try_lock(log, open_beside)`: keeps other processes, and other openings in this one, from renaming
@@ -33,8 +33,6 @@
 //! - `descriptor_limit()`: how many descriptors this process may have, the soft limit.
 //! - `coarse_seconds()`: whole seconds since 1970, late by 10 ms at most, as cheap as the platform has
 //!   it; a clock before 1970 is 0.
-//! - `coarse_millis()`: milliseconds of a clock that never goes back, to about 10 ms, as cheap as
-//!   the platform has it.
 
 /// How a file is opened.
 #[derive(Clone, Copy, Debug)]

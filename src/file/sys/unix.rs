@@ -107,14 +107,14 @@ pub(crate) fn is_escape(err: &io::Error) -> bool {
 
 /// The kernel keeps writes apart: there is nothing to take.
 #[derive(Debug)]
-pub(crate) struct Turn;
+pub(crate) struct WriteLock;
 
-/// What [`Turn::take`] returns, as the other platforms' guard.
+/// What [`WriteLock::take`] returns, as the other platforms' guard.
 pub(crate) struct Taken;
 
-impl Turn {
-    pub(crate) fn new() -> Turn {
-        Turn
+impl WriteLock {
+    pub(crate) fn new() -> WriteLock {
+        WriteLock
     }
 
     pub(crate) fn take(&self) -> Taken {
@@ -154,14 +154,14 @@ pub(crate) fn sync_folder(open: impl FnOnce() -> io::Result<File>) -> io::Result
 /// Reserving a range takes the same lock of the inode as a write does, so that it waits for one
 /// that is under way; the range is the first byte, which is there already.
 #[cfg(target_os = "linux")]
-pub(crate) fn settle(file: &File) {
+pub(crate) fn wait_for_inflight_writes(file: &File) {
     use rustix::fs::FallocateFlags;
     // A file system that cannot reserve has no such barrier: the caller then looks a moment early.
     let _ = rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, 0, 1);
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn settle(_: &File) {}
+pub(crate) fn wait_for_inflight_writes(_: &File) {}
 
 /// The lock of a log, until this is dropped.
 pub(crate) struct Locked<'a>(&'a File);
@@ -237,17 +237,4 @@ pub(crate) fn coarse_seconds() -> u64 {
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn coarse_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
-/// `CLOCK_MONOTONIC_COARSE` costs a third of the exact clock: no counter is read.
-#[cfg(target_os = "linux")]
-pub(crate) fn coarse_millis() -> u64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
-    (now.tv_sec as u64) * 1000 + (now.tv_nsec as u64) / 1_000_000
-}
-
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn coarse_millis() -> u64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    (now.tv_sec as u64) * 1000 + (now.tv_nsec as u64) / 1_000_000
 }

@@ -13,8 +13,8 @@ use std::io::{self, Write as _};
 use std::marker::PhantomData;
 use std::os::windows::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{How, Purpose};
 
@@ -158,11 +158,11 @@ pub(crate) fn is_escape(err: &io::Error) -> bool {
 /// Windows keeps the writes through one handle apart itself, so that the lock costs nothing there;
 /// Wine looks for the end and writes in two steps.
 #[derive(Debug, Default)]
-pub(crate) struct Turn(Mutex<()>);
+pub(crate) struct WriteLock(Mutex<()>);
 
-impl Turn {
-    pub(crate) fn new() -> Turn {
-        Turn::default()
+impl WriteLock {
+    pub(crate) fn new() -> WriteLock {
+        WriteLock::default()
     }
 
     pub(crate) fn take(&self) -> MutexGuard<'_, ()> {
@@ -194,7 +194,7 @@ pub(crate) fn sync_folder(_open: impl FnOnce() -> io::Result<File>) -> io::Resul
     Ok(())
 }
 
-pub(crate) fn settle(_: &File) {}
+pub(crate) fn wait_for_inflight_writes(_: &File) {}
 
 /// The lock of a log, until this is dropped.
 pub(crate) struct Locked<'a> {
@@ -245,9 +245,4 @@ pub(crate) fn descriptor_limit() -> usize {
 
 pub(crate) fn coarse_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
-pub(crate) fn coarse_millis() -> u64 {
-    static START: OnceLock<Instant> = OnceLock::new();
-    START.get_or_init(Instant::now).elapsed().as_millis() as u64
 }

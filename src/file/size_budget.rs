@@ -1,4 +1,4 @@
-//! [`Room`]: how much an open file may still grow before it is due.
+//! [`SizeBudget`]: how much an open file may still grow before it is due.
 //!
 //! Imports nothing of ours. The invariant: a size that was seen is never forgotten for a smaller one,
 //! unless the file itself is smaller.
@@ -11,24 +11,24 @@ use super::rotation::Rotation;
 
 /// How much an open file may still grow.
 #[derive(Debug)]
-pub(crate) struct Room {
+pub(crate) struct SizeBudget {
     /// The size as it was last seen.
     size: AtomicU64,
     limit: AtomicU64,
     step: u64,
 }
 
-impl Room {
-    pub(super) fn new(file: &File, rotation: Option<Rotation>) -> io::Result<Room> {
+impl SizeBudget {
+    pub(super) fn new(file: &File, rotation: Option<Rotation>) -> io::Result<SizeBudget> {
         let (size, limit) = match rotation {
             Some(rotation) => (file.metadata()?.len(), rotation.limit),
             None => (0, u64::MAX),
         };
-        Ok(Room { size: size.into(), limit: limit.into(), step: (limit / 8).max(1) })
+        Ok(SizeBudget { size: size.into(), limit: limit.into(), step: (limit / 8).max(1) })
     }
 
     /// Whether a record fits. One that is longer than the limit has a file to itself.
-    pub(super) fn fits(&self, record: &[u8]) -> bool {
+    pub(super) fn has_room_for(&self, record: &[u8]) -> bool {
         let size = self.size.load(Ordering::Relaxed);
         size == 0 || size.saturating_add(record.len() as u64) <= self.limit.load(Ordering::Relaxed)
     }
@@ -42,7 +42,7 @@ impl Room {
 
     /// Others may have written too. What was seen last by one thread may be told after what another
     /// saw later.
-    pub(super) fn saw(&self, size: u64) {
+    pub(super) fn observe(&self, size: u64) {
         self.size.fetch_max(size, Ordering::Relaxed);
     }
 
@@ -54,7 +54,7 @@ impl Room {
 
     /// Lets the file grow somewhat further, before the next attempt to rotate it: by several records,
     /// so that those who waited meanwhile need not try each by itself.
-    pub(super) fn grow(&self, record: &[u8]) {
+    pub(super) fn extend(&self, record: &[u8]) {
         let size = self.size.load(Ordering::Relaxed);
         let step = self.step.max(8 * record.len() as u64);
         self.limit.store(size.saturating_add(step), Ordering::Relaxed);
