@@ -15,7 +15,7 @@ use equipment_log::{EquipmentSink, Scope};
 use log::Level;
 
 /// A file is closed within so much more than its timeout; more than a busy machine needs.
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(90);
 
 fn sink(root: &Path, timeout: Duration) -> EquipmentSink {
     EquipmentSink::builder(root).hostname("h").idle_timeout(timeout).build().unwrap()

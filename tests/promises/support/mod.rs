@@ -16,6 +16,7 @@ mod stop;
 pub(crate) mod trace;
 
 use std::env;
+use std::io::Write as _;
 use std::process::Command;
 use std::sync::mpsc;
 use std::thread;
@@ -76,7 +77,9 @@ pub(crate) fn lacks(needs: &[Need<'_>]) -> bool {
     }
     let lacking = lacking.join(", ");
     assert!(env::var("CI").as_deref() != Ok("true"), "this machine lacks: {lacking}");
-    eprintln!("left out: this machine lacks: {lacking}");
+    // Past the capture of a test's output: a test that was left out must be seen.
+    let test = std::thread::current().name().unwrap_or_default().to_owned();
+    let _ = writeln!(std::io::stderr(), "LEFT OUT: {test}: this machine lacks {lacking}");
     true
 }
 

@@ -47,7 +47,7 @@ impl Mount {
                 return std::mem::forget(self);
             }
             let why = String::from_utf8_lossy(&out.stderr);
-            let again = why.contains("busy") && begun.elapsed() < Duration::from_secs(10);
+            let again = why.contains("busy") && begun.elapsed() < Duration::from_secs(60);
             assert!(again, "{why}");
             thread::sleep(Duration::from_millis(10));
         }
