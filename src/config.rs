@@ -1,290 +1,197 @@
-//! [`SinkConfig`]: the keys of the YAML as they are written, and what they mean.
+//! [`SinkConfig`]: the keys of the YAML, typed, and the [`Settings`] that they mean.
 //!
-//! Imports `error`, `layout` and the settings' own types. Values stay text until
-//! [`SinkConfig::check`], so that every mistake can name its key.
+//! Imports `error`, `layout`, `line`, `process` and the settings' own types. Reading ([`SinkConfig::read`])
+//! turns text into typed values; checking ([`SinkConfig::check`]) turns values into settings. Both go on
+//! after a mistake: an error names all of them.
 
+mod choice;
 mod queue;
+mod read;
 mod rotation;
 mod setters;
 #[cfg(feature = "serde")]
-mod value;
+pub(crate) mod suggest;
+mod text;
+#[cfg(feature = "serde")]
+pub(crate) mod value;
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use log::LevelFilter;
 pub(crate) use queue::QueueSettings;
 pub use queue::{QueueConfig, WhenDurable, WhenFull};
+#[cfg(feature = "serde")]
+pub(crate) use read::{binary_size, time_above_zero};
 pub use rotation::{Compress, Every, Keep, RotationConfig};
 pub(crate) use setters::setters;
 
-use crate::error::Error;
+use crate::equipment_id::EquipmentId;
+use crate::error::{Error, Mistakes};
 use crate::file::{sys, Access};
 use crate::layout::{Layout, DEFAULT_PATH};
-use crate::line::ControlCharacters;
-#[cfg(feature = "serde")]
-use value::{quoted, scalar, section};
+use crate::line::{ControlCharacters, Precision};
+use crate::process::machine;
+use crate::sink::EquipmentSinkBuilder;
 
-/// The keys that both adapters share, one field for each, as they are written in YAML.
+/// The keys that both adapters share: a setter for each, named as in YAML.
 ///
-/// `None` stands for the default. Nothing is checked until a builder's `build`.
+/// A key that is not set has its default. The values are checked by a builder's `build`. With the feature
+/// `serde` it is read from YAML or another format; the error then names all mistakes.
 ///
 /// # Examples
 ///
 /// ```
 /// # #[cfg(feature = "yaml")] {
-/// let config: equipment_log::SinkConfig = serde_yaml::from_str("
+/// use equipment_log::SinkConfig;
+///
+/// let config: SinkConfig = serde_yaml::from_str("
 /// local_root: /data
 /// fsync_level: warn
 /// ")?;
-/// assert_eq!(config.fsync_level.as_deref(), Some("warn"));
+/// assert_eq!(config, SinkConfig::new("/data").fsync_level(log::LevelFilter::Warn));
 /// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(deny_unknown_fields, default))]
-#[non_exhaustive]
+#[must_use = "it says how a sink is, and makes none"]
 pub struct SinkConfig {
-    /// The folder that holds the equipment folders. Required; `$ENV{NAME}` expands.
-    #[cfg_attr(feature = "serde", serde(deserialize_with = "scalar"))]
-    pub local_root: Option<String>,
-    /// The host's part of the file's name; `$ENV{NAME}` expands. Default: this machine's.
-    #[cfg_attr(feature = "serde", serde(deserialize_with = "scalar"))]
-    pub hostname: Option<String>,
-    /// Where below `local_root`. Default: `{equipment_id}/.exlab-wizard/wizard.{hostname}.log`.
-    #[cfg_attr(feature = "serde", serde(deserialize_with = "scalar"))]
-    pub path: Option<String>,
-    /// log4rs only: any registered encoder. Default: `kind: equipment_line`.
-    pub encoder: Option<Encoder>,
-    /// Records at this level or worse are on disk when the log call returns; `off`. Default: `error`.
-    #[cfg_attr(feature = "serde", serde(deserialize_with = "scalar"))]
-    pub fsync_level: Option<String>,
-    /// `escape` or `keep`. Default: `escape`.
-    #[cfg_attr(feature = "serde", serde(deserialize_with = "scalar"))]
-    pub control_characters: Option<String>,
-    /// Whether an equipment folder may be a link out of `local_root`. Default: `false`.
-    #[cfg_attr(feature = "serde", serde(deserialize_with = "scalar"))]
-    pub follow_links: Option<String>,
-    /// Unix: the mode of a new file, octal, less the umask. Default: `"0644"`.
-    #[cfg_attr(feature = "serde", serde(deserialize_with = "quoted"))]
-    pub file_mode: Option<String>,
-    /// Unix: the mode of a new folder, octal, less the umask. Default: `"0755"`.
-    #[cfg_attr(feature = "serde", serde(deserialize_with = "quoted"))]
-    pub dir_mode: Option<String>,
-    /// The least recently used files of this appender are closed beyond this number. Default: half of
-    /// the soft limit of descriptors; several appenders share a process's limit.
-    #[cfg_attr(feature = "serde", serde(deserialize_with = "scalar"))]
-    pub max_open_files: Option<String>,
-    /// A file without a record for so long is closed, such as `30 minutes`. Default: none is.
-    #[cfg_attr(feature = "serde", serde(deserialize_with = "scalar"))]
-    pub idle_timeout: Option<String>,
-    /// When a log is rotated. Default: never.
-    #[cfg_attr(feature = "serde", serde(deserialize_with = "section"))]
-    pub rotation: Option<RotationConfig>,
-    /// A thread that writes, and what waits for it. Default: none, the logging thread writes.
-    #[cfg_attr(feature = "serde", serde(deserialize_with = "section"))]
-    pub queue: Option<QueueConfig>,
+    pub(crate) local_root: Option<PathBuf>,
+    pub(crate) hostname: Option<String>,
+    pub(crate) path: Option<String>,
+    pub(crate) targets: BTreeMap<String, EquipmentId>,
+    pub(crate) unscoped: Option<EquipmentId>,
+    pub(crate) level: Option<LevelFilter>,
+    pub(crate) levels: BTreeMap<EquipmentId, LevelFilter>,
+    pub(crate) precision: Option<Precision>,
+    pub(crate) control_characters: Option<ControlCharacters>,
+    pub(crate) fsync_level: Option<LevelFilter>,
+    pub(crate) follow_links: Option<bool>,
+    pub(crate) file_mode: Option<u32>,
+    pub(crate) dir_mode: Option<u32>,
+    pub(crate) max_open_files: Option<usize>,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) rotation: Option<RotationConfig>,
+    pub(crate) queue: Option<QueueConfig>,
 }
 
-/// An encoder's configuration, kept as it is for the framework that has encoders.
-///
-/// # Examples
-///
-/// ```
-/// # #[cfg(feature = "yaml")] {
-/// let encoder: equipment_log::Encoder = serde_yaml::from_str("kind: json")?;
-/// assert_eq!(encoder, serde_yaml::from_str("{ kind: json }")?);
-/// # }
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(transparent))]
-pub struct Encoder(
-    #[cfg(feature = "serde")] pub(crate) serde_value::Value,
-    #[cfg(not(feature = "serde"))] (),
-);
-
-/// What the keys mean.
+/// What the keys mean: checked, and with the defaults in place.
 #[derive(Debug)]
+#[allow(dead_code, reason = "the rooms take it up one by one")]
 pub(crate) struct Settings {
     pub(crate) layout: Layout,
     pub(crate) hostname: String,
-    pub(crate) fsync_level: LevelFilter,
+    /// The equipment of a log target and those below it.
+    pub(crate) targets: BTreeMap<String, EquipmentId>,
+    pub(crate) unscoped: Option<EquipmentId>,
+    pub(crate) level: LevelFilter,
+    /// They replace `level`.
+    pub(crate) levels: BTreeMap<EquipmentId, LevelFilter>,
+    pub(crate) precision: Precision,
     pub(crate) control: ControlCharacters,
+    pub(crate) fsync_level: LevelFilter,
     pub(crate) access: Access,
-    pub(crate) max_open_files: usize,
+    /// None: a part of what all sinks of the process share.
+    pub(crate) max_open_files: Option<usize>,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) queue: Option<QueueSettings>,
 }
 
 impl SinkConfig {
     /// The configuration with a root and nothing else.
-    pub fn new(local_root: impl Into<String>) -> SinkConfig {
-        SinkConfig { local_root: Some(local_root.into()), ..SinkConfig::default() }
+    pub fn new(local_root: impl AsRef<Path>) -> SinkConfig {
+        SinkConfig::default().local_root(local_root)
     }
 
+    /// The folder that holds the equipment folders. Required. `$ENV{NAME}` and `$ENV{NAME:-default}` in it
+    /// expand. A relative one is below the working directory that the process had at its first build.
+    pub fn local_root(mut self, local_root: impl AsRef<Path>) -> SinkConfig {
+        self.local_root = Some(local_root.as_ref().to_owned());
+        self
+    }
+
+    setters!();
+
+    /// A builder with these keys.
+    pub fn into_builder(self) -> EquipmentSinkBuilder {
+        EquipmentSinkBuilder::from(self)
+    }
+
+    /// What the keys mean, or all that is wrong with them.
     pub(crate) fn check(&self) -> Result<Settings, Error> {
-        if self.encoder.is_some() {
-            return Err(Error::config("encoder", "only log4rs has encoders"));
-        }
-        let Some(root) = &self.local_root else {
-            return Err(Error::config("local_root", "it is required, and missing"));
+        let mut mistakes = Mistakes::default();
+        let settings = self.check_into(&mut mistakes);
+        let none_without_a_mistake = || Error::config("local_root", "it is required, and missing");
+        mistakes.end(settings)?.ok_or_else(none_without_a_mistake)
+    }
+
+    /// What the keys mean; none where something is wrong.
+    pub(crate) fn check_into(&self, mistakes: &mut Mistakes) -> Option<Settings> {
+        let root = match &self.local_root {
+            Some(root) => mistakes.note(text::local_root(root)),
+            None => {
+                mistakes.missing("local_root");
+                None
+            }
         };
-        let root = expand_env("local_root", root)?;
-        if root.is_empty() {
-            return Err(Error::config("local_root", "it is empty"));
+        let hostname = match &self.hostname {
+            Some(name) => mistakes.note(text::hostname(name)),
+            None => Some(machine::host().to_owned()),
+        };
+        let path = self.path.as_deref().unwrap_or(DEFAULT_PATH);
+        // Where root or host is wrong, the path's own mistakes are still found.
+        let layout = mistakes.note(text::check_path(path)).and_then(|()| {
+            let root = root.clone().unwrap_or_default();
+            mistakes.note(Layout::new(root, path, hostname.as_deref().unwrap_or("localhost")))
+        });
+        let rotation = self.rotation.as_ref().map(|rotation| rotation.check(mistakes));
+        if let Some(layout) = layout.as_ref().filter(|_| rotation.is_some()) {
+            mistakes.note(layout.leaves_room_for_rotated_names());
         }
-        if root.starts_with('~') {
-            return Err(Error::config(
-                "local_root",
-                format!("{root:?} begins with ~, which only a shell expands; $ENV{{HOME}} is the home folder here"),
-            ));
+        for target in self.targets.keys().filter(|target| target.is_empty()) {
+            mistakes.add(
+                "targets",
+                format!("{target:?} is no log target; `unscoped` takes what belongs to none"),
+            );
         }
-        let root = std::path::absolute(&root).map_err(|err| {
-            Error::config("local_root", format!("cannot make {root:?} absolute: {err}"))
-        })?;
-        let hostname = self.check_hostname()?;
-        let layout = Layout::new(root, self.path.as_deref().unwrap_or(DEFAULT_PATH), &hostname)?;
-        let mut mistakes = Vec::new();
-        let rotation = self.rotation.as_ref().and_then(|rotation| rotation.check(&mut mistakes));
-        if !mistakes.is_empty() {
-            return Err(mistakes.swap_remove(0));
+        for (key, mode) in [("file_mode", self.file_mode), ("dir_mode", self.dir_mode)] {
+            if let Some(mode) = mode.filter(|mode| *mode > 0o7777) {
+                mistakes.add(key, format!("{mode:o} is not an octal mode such as \"0644\""));
+            }
         }
-        if rotation.is_some() {
-            layout.leaves_room_for_rotated_names()?;
+        if self.max_open_files == Some(0) {
+            mistakes.add("max_open_files", "0 is not a whole number from 1 on");
         }
-        Ok(Settings {
-            layout,
-            hostname,
-            fsync_level: parse("fsync_level", &self.fsync_level, LevelFilter::Error, |text| {
-                text.parse().map_err(|_| "one of off, error, warn, info, debug, trace".to_owned())
-            })?,
-            control: parse(
-                "control_characters",
-                &self.control_characters,
-                ControlCharacters::Escape,
-                |text| match text {
-                    "escape" => Ok(ControlCharacters::Escape),
-                    "keep" => Ok(ControlCharacters::Keep),
-                    _ => Err("escape or keep".to_owned()),
-                },
-            )?,
+        if self.idle_timeout.is_some_and(|timeout| timeout.is_zero()) {
+            mistakes.add("idle_timeout", "0s is not a time above zero, such as 30 minutes");
+        }
+        let queue = self.queue.as_ref().map(|queue| queue.check(mistakes));
+        root?;
+        Some(Settings {
+            layout: layout?,
+            hostname: hostname?,
+            targets: self.targets.clone(),
+            unscoped: self.unscoped.clone(),
+            level: self.level.unwrap_or(LevelFilter::Trace),
+            levels: self.levels.clone(),
+            precision: self.precision.unwrap_or_default(),
+            control: self.control_characters.unwrap_or_default(),
+            fsync_level: self.fsync_level.unwrap_or(LevelFilter::Error),
             access: Access {
-                follow_links: parse("follow_links", &self.follow_links, false, |text| {
-                    text.parse().map_err(|_| "true or false".to_owned())
-                })?,
-                file_mode: parse("file_mode", &self.file_mode, 0o644, parse_mode)?,
-                dir_mode: parse("dir_mode", &self.dir_mode, 0o755, parse_mode)?,
+                follow_links: self.follow_links.unwrap_or(false),
+                file_mode: self.file_mode.unwrap_or(0o644),
+                dir_mode: self.dir_mode.unwrap_or(0o755),
                 rotation,
             },
-            max_open_files: parse(
-                "max_open_files",
-                &self.max_open_files,
-                default_open_files(),
-                |text| match text.parse() {
-                    Ok(0) | Err(_) => Err("a whole number from 1 on".to_owned()),
-                    Ok(limit) => Ok(limit),
-                },
-            )?,
-            idle_timeout: parse("idle_timeout", &self.idle_timeout, None, |text| {
-                match humantime::parse_duration(text) {
-                    Ok(timeout) if !timeout.is_zero() => Ok(Some(timeout)),
-                    _ => Err("a time above zero, such as 30 minutes".to_owned()),
-                }
-            })?,
-            queue: self.queue.as_ref().map(QueueConfig::check).transpose()?,
+            max_open_files: self.max_open_files,
+            idle_timeout: self.idle_timeout,
+            queue,
         })
     }
-
-    fn check_hostname(&self) -> Result<String, Error> {
-        match &self.hostname {
-            Some(name) => expand_env("hostname", name),
-            None => this_host(),
-        }
-    }
-}
-
-/// This machine's name.
-pub(crate) fn this_host() -> Result<String, Error> {
-    let name = hostname::get().map_err(|err| {
-        Error::config("hostname", format!("this machine's name cannot be read: {err}"))
-    })?;
-    name.into_string().map_err(|name| {
-        Error::config("hostname", format!("this machine's name {name:?} is not Unicode"))
-    })
 }
 
 /// Half of what the process may have: the other half is the application's.
-fn default_open_files() -> usize {
+pub(crate) fn default_open_files() -> usize {
     (sys::descriptor_limit() / 2).max(1)
-}
-
-/// The value of a key, or its default; `read` says what would have been right.
-fn parse<T>(
-    key: &str,
-    text: &Option<String>,
-    default: T,
-    read: impl FnOnce(&str) -> Result<T, String>,
-) -> Result<T, Error> {
-    match text {
-        None => Ok(default),
-        Some(text) => {
-            read(text).map_err(|expected| Error::config(key, format!("{text:?} is not {expected}")))
-        }
-    }
-}
-
-fn parse_mode(text: &str) -> Result<u32, String> {
-    let octal = !text.is_empty() && text.bytes().all(|b| matches!(b, b'0'..=b'7'));
-    match u32::from_str_radix(text, 8) {
-        Ok(mode) if octal && mode <= 0o7777 => Ok(mode),
-        _ => Err("an octal mode such as \"0644\", in quotes".to_owned()),
-    }
-}
-
-/// Replaces each `$ENV{NAME}` by the variable's value.
-fn expand_env(key: &str, text: &str) -> Result<String, Error> {
-    const OPEN: &str = "$ENV{";
-    let mut expanded = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find(OPEN) {
-        expanded.push_str(&rest[..at]);
-        let name = &rest[at + OPEN.len()..];
-        let Some(end) = name.find('}') else {
-            return Err(Error::config(
-                key,
-                format!("{text:?} has a $ENV{{ without its closing brace"),
-            ));
-        };
-        let (name, after) = (&name[..end], &name[end + 1..]);
-        if name.is_empty() {
-            return Err(Error::config(
-                key,
-                format!("{text:?} has a $ENV{{}} that names no variable"),
-            ));
-        }
-        match std::env::var(name) {
-            Ok(value) if !value.is_empty() => expanded.push_str(&value),
-            Ok(_) => {
-                return Err(Error::config(key, format!("the environment variable {name} is empty")))
-            }
-            Err(err) => {
-                let why = match err {
-                    std::env::VarError::NotPresent => "is not set",
-                    std::env::VarError::NotUnicode(_) => "is not Unicode",
-                };
-                return Err(Error::config(key, format!("the environment variable {name} {why}")));
-            }
-        }
-        rest = after;
-    }
-    expanded.push_str(rest);
-    Ok(expanded)
-}
-
-/// The configuration's root, from a path; a path that is not Unicode cannot be said in YAML either.
-pub(crate) fn root_text(root: PathBuf) -> Result<String, Error> {
-    root.into_os_string()
-        .into_string()
-        .map_err(|root| Error::config("local_root", format!("{root:?} is not Unicode")))
 }

@@ -29,8 +29,8 @@ pub(crate) enum Kind {
     Name { what: &'static str, value: String, why: &'static str },
     /// A name or path that differs from one in use by letter case only.
     Twin { value: String, used: String },
-    /// A configuration key with a value that cannot serve.
-    Config { key: String, why: String },
+    /// Configuration keys with values that are invalid.
+    Config(Vec<Mistake>),
     /// The operating system refused an operation on a path.
     Io { doing: Doing, path: PathBuf, source: Arc<io::Error> },
     /// A record of which only a part fitted.
@@ -73,13 +73,64 @@ impl Doing {
     }
 }
 
+/// A configuration key that is invalid, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mistake {
+    pub(crate) key: String,
+    pub(crate) why: String,
+}
+
+/// All mistakes of a configuration, in the order in which they were found.
+#[derive(Debug, Default)]
+pub(crate) struct Mistakes(Vec<Mistake>);
+
+impl Mistakes {
+    pub(crate) fn add(&mut self, key: impl Into<String>, why: impl Into<String>) {
+        self.0.push(Mistake { key: key.into(), why: why.into() });
+    }
+
+    /// A required key is missing. It is not where its value was invalid.
+    pub(crate) fn missing(&mut self, key: &str) {
+        if !self.is_at(key) {
+            self.add(key, "it is required, and missing");
+        }
+    }
+
+    /// Whether one is at this key.
+    pub(crate) fn is_at(&self, key: &str) -> bool {
+        self.0.iter().any(|mistake| mistake.key == key)
+    }
+
+    /// Takes the error out of a result.
+    pub(crate) fn note<T>(&mut self, result: Result<T, Error>) -> Option<T> {
+        match result.map_err(|err| *err.0) {
+            Ok(value) => return Some(value),
+            Err(Kind::Config(mistakes)) => self.0.extend(mistakes),
+            Err(kind) => self.add("configuration", Error::from(kind).to_string()),
+        }
+        None
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The value where nothing is wrong, and one error otherwise.
+    pub(crate) fn end<T>(self, value: T) -> Result<T, Error> {
+        match self.is_empty() {
+            true => Ok(value),
+            false => Err(Error::from(Kind::Config(self.0))),
+        }
+    }
+}
+
 impl Error {
     pub(crate) fn name(what: &'static str, value: &str, why: &'static str) -> Error {
         Error::from(Kind::Name { what, value: value.to_owned(), why })
     }
 
     pub(crate) fn config(key: impl Into<String>, why: impl Into<String>) -> Error {
-        Error::from(Kind::Config { key: key.into(), why: why.into() })
+        Error::from(Kind::Config(vec![Mistake { key: key.into(), why: why.into() }]))
     }
 
     pub(crate) fn io(doing: Doing, path: &Path, source: io::Error) -> Error {
@@ -94,7 +145,7 @@ impl Error {
 
     /// A configuration key that is unknown, missing, or has a value that cannot serve.
     pub fn is_config(&self) -> bool {
-        matches!(*self.0, Kind::Config { .. } | Kind::Io { doing: Doing::ReadConfig, .. })
+        matches!(*self.0, Kind::Config(_) | Kind::Io { doing: Doing::ReadConfig, .. })
     }
 
     /// What stands at the path must not be written: not a regular file, or a link out of `local_root`.
@@ -190,7 +241,13 @@ impl fmt::Display for Error {
                 "{value:?} is refused: {used:?} is in use already and differs by letter case only, \
                  which some file systems cannot tell apart"
             ),
-            Kind::Config { key, why } => write!(f, "{key}: {why}"),
+            Kind::Config(mistakes) => {
+                for (i, Mistake { key, why }) in mistakes.iter().enumerate() {
+                    let gap = if i > 0 { "; " } else { "" };
+                    write!(f, "{gap}{key}: {why}")?;
+                }
+                Ok(())
+            }
             Kind::Io { doing, path, source } => {
                 write!(f, "cannot {} {}: {source}", doing.words(), path.display())
             }

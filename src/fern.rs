@@ -31,9 +31,14 @@ use std::path::PathBuf;
 use ::fern::FormatCallback;
 
 use crate::config;
+#[cfg(feature = "yaml")]
+use crate::config::SinkConfig;
 use crate::context;
 use crate::error::Error;
+#[cfg(feature = "yaml")]
+use crate::error::Mistakes;
 use crate::line::{self, LineFormat};
+use crate::process::machine;
 use crate::sink::{EquipmentSink, EquipmentSinkBuilder};
 
 /// Writes each record to the log of the equipment it belongs to, at the end of a fern dispatch.
@@ -84,14 +89,16 @@ impl EquipmentScopedOutput {
     /// ```
     #[cfg(feature = "yaml")]
     pub fn from_yaml_str(yaml: &str) -> Result<EquipmentScopedOutput, Error> {
-        let config: crate::SinkConfig =
+        let mut keys: config::value::Keys =
             serde_yaml::from_str(yaml).map_err(|err| Error::config("YAML", err.to_string()))?;
-        if config.encoder.is_some() {
+        let mut mistakes = Mistakes::default();
+        if keys.take("encoder").is_some() {
             let why =
                 "it is for log4rs; under fern the dispatch formats, with `.format(line_format())`";
-            return Err(Error::config("encoder", why));
+            mistakes.add("encoder", why);
         }
-        Ok(EquipmentScopedOutput { sink: EquipmentSink::from_config(config).build()? })
+        let config = SinkConfig::read_and_check(keys, &[], &mut mistakes);
+        Ok(EquipmentScopedOutput { sink: mistakes.end(config)?.into_builder().build()? })
     }
 
     /// The same from a file.
@@ -154,7 +161,7 @@ pub struct EquipmentScopedOutputBuilder {
 }
 
 impl EquipmentScopedOutputBuilder {
-    config::setters!(sink.config);
+    config::setters!(sink config);
 
     /// Checks everything and builds the output. No file or folder is made before the first record.
     ///
@@ -181,9 +188,7 @@ impl EquipmentScopedOutputBuilder {
 /// ```
 pub fn line_format(
 ) -> impl Fn(FormatCallback<'_>, &fmt::Arguments<'_>, &log::Record<'_>) + Send + Sync + 'static {
-    // A machine without a usable name is named as one that nobody knows; the output's own
-    // configuration fails for it.
-    line_format_for(config::this_host().unwrap_or_else(|_| "unknown".to_owned()))
+    line_format_for(machine::host())
 }
 
 /// The structured line for another host's name than this machine's: the one that the output's

@@ -183,7 +183,7 @@ pub mod fern;
 pub mod log4rs;
 
 pub use crate::config::{
-    Compress, Encoder, Every, Keep, QueueConfig, RotationConfig, SinkConfig, WhenDurable, WhenFull,
+    Compress, Every, Keep, QueueConfig, RotationConfig, SinkConfig, WhenDurable, WhenFull,
 };
 pub use crate::context::{InScope, Scope, ScopeFutureExt, ScopeGuard};
 pub use crate::equipment_id::EquipmentId;

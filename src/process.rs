@@ -6,6 +6,7 @@
 //!
 //! Lock order: none of these locks is held while another is taken, unless its own comment says so.
 
+pub(crate) mod machine;
 pub(crate) mod made_folders;
 #[allow(dead_code, reason = "the rooms take it up one by one")]
 pub(crate) mod threads;

@@ -11,7 +11,7 @@ use std::sync::{Arc, Weak};
 pub use builder::EquipmentSinkBuilder;
 
 use crate::clock::Time;
-use crate::config::{Settings, SinkConfig};
+use crate::config::{self, Settings, SinkConfig};
 use crate::context::{self, Scope, Whose};
 use crate::equipment_id::EquipmentId;
 use crate::error::Error;
@@ -61,15 +61,7 @@ struct Inner {
 impl EquipmentSink {
     /// A builder for a sink below `local_root`; `$ENV{NAME}` in it expands, as in YAML.
     pub fn builder(local_root: impl AsRef<Path>) -> EquipmentSinkBuilder {
-        EquipmentSinkBuilder {
-            root: Some(local_root.as_ref().to_owned()),
-            config: SinkConfig::default(),
-        }
-    }
-
-    /// A builder with the keys of a configuration.
-    pub fn from_config(config: SinkConfig) -> EquipmentSinkBuilder {
-        EquipmentSinkBuilder { root: None, config }
+        SinkConfig::new(local_root).into_builder()
     }
 
     fn from_settings(settings: Settings) -> Result<EquipmentSink, Error> {
@@ -77,14 +69,18 @@ impl EquipmentSink {
             layout,
             hostname,
             fsync_level,
+            precision,
             control,
             access,
             max_open_files,
             idle_timeout,
             queue,
+            ..
         } = settings;
+        let max_open_files = max_open_files.unwrap_or_else(config::default_open_files);
         let root = RootDir::new(layout.root().to_owned(), access);
-        let line = LineFormat::new(&hostname).control_characters(control);
+        let mut line = LineFormat::new(&hostname).control_characters(control);
+        line.precision = precision;
         let pattern = layout.pattern();
         let registry = Registry::new(layout, root, line.gap_head(), max_open_files);
         let watch = idle_timeout

@@ -2,15 +2,25 @@
 //!
 //! Imports `error`.
 
-use super::parse;
-use crate::error::Error;
+use std::time::Duration;
+
+#[cfg(feature = "serde")]
+use super::choice::Choice;
+#[cfg(feature = "serde")]
+use super::value::{Keys, Section};
+#[cfg(feature = "serde")]
+use super::{binary_size, time_above_zero};
+use crate::error::Mistakes;
 
 /// The most bytes that wait where `limit` says nothing.
 const DEFAULT_LIMIT: u64 = 8 << 20;
 
-/// The keys below `queue`, one field for each, as they are written in YAML.
+/// How long the end of a sink waits for what is queued, where `drain_timeout` says nothing.
+pub(crate) const DEFAULT_DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The keys below `queue`: a setter for each, named as in YAML. A key that is not set has its default.
 ///
-/// `None` stands for the default. Nothing is checked until a builder's `build`.
+/// The values are checked by a builder's `build`.
 ///
 /// # Examples
 ///
@@ -23,23 +33,13 @@ const DEFAULT_LIMIT: u64 = 8 << 20;
 /// # drop(sink);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Deserialize),
-    serde(deny_unknown_fields, default, expecting = "the keys of a queue, or {} for the defaults")
-)]
-#[non_exhaustive]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use = "it says how a queue is, and makes none"]
 pub struct QueueConfig {
-    /// How many bytes may wait, over all equipment: `8 mb`, in units of 1024. Default: `8 mb`.
-    #[cfg_attr(feature = "serde", serde(deserialize_with = "super::scalar"))]
-    pub limit: Option<String>,
-    /// `block` or `drop`. Default: `block`.
-    #[cfg_attr(feature = "serde", serde(deserialize_with = "super::scalar"))]
-    pub when_full: Option<String>,
-    /// `wait` or `continue`. Default: `wait`.
-    #[cfg_attr(feature = "serde", serde(deserialize_with = "super::scalar"))]
-    pub durable: Option<String>,
+    limit_bytes: Option<u64>,
+    when_full: Option<WhenFull>,
+    durable: Option<WhenDurable>,
+    drain_timeout: Option<Duration>,
 }
 
 /// What a log call does while the queue is full.
@@ -66,12 +66,14 @@ pub enum WhenDurable {
 }
 
 /// What the keys mean.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct QueueSettings {
     /// In bytes.
     pub(crate) limit: u64,
     pub(crate) when_full: WhenFull,
     pub(crate) durable: WhenDurable,
+    /// How long a drop waits for what is queued.
+    pub(crate) drain_timeout: Duration,
 }
 
 impl QueueConfig {
@@ -80,64 +82,84 @@ impl QueueConfig {
         QueueConfig::default()
     }
 
-    /// How many bytes may wait, over all equipment.
-    #[must_use]
+    /// How many bytes may wait, over all equipment. Default: 8 MiB.
     pub fn limit(mut self, bytes: u64) -> QueueConfig {
-        self.limit = Some(bytes.to_string());
+        self.limit_bytes = Some(bytes);
         self
     }
 
-    /// What a log call does while as many wait.
-    #[must_use]
+    /// What a log call does while the queue is full. Default: it waits.
     pub fn when_full(mut self, when_full: WhenFull) -> QueueConfig {
-        let key = match when_full {
-            WhenFull::Block => "block",
-            WhenFull::Drop => "drop",
-        };
-        self.when_full = Some(key.to_owned());
+        self.when_full = Some(when_full);
         self
     }
 
-    /// What the log call of a durable record does.
-    #[must_use]
+    /// What the log call of a durable record does. Default: it waits.
     pub fn durable(mut self, durable: WhenDurable) -> QueueConfig {
-        let key = match durable {
-            WhenDurable::Wait => "wait",
-            WhenDurable::Continue => "continue",
-        };
-        self.durable = Some(key.to_owned());
+        self.durable = Some(durable);
         self
     }
 
-    pub(super) fn check(&self) -> Result<QueueSettings, Error> {
-        Ok(QueueSettings {
-            limit: parse("queue.limit", &self.limit, DEFAULT_LIMIT, |text| {
-                match parse_size::Config::new().with_binary().parse_size(text) {
-                    Ok(0) => Err("a size from 1 on, such as 8 mb".to_owned()),
-                    Ok(limit) if usize::try_from(limit).is_ok_and(|l| l <= isize::MAX as usize) => {
-                        Ok(limit)
-                    }
-                    Ok(_) | Err(parse_size::Error::PosOverflow) => {
-                        Err("a size that memory can have, such as 8 mb".to_owned())
-                    }
-                    Err(_) => Err("a size such as 8 mb".to_owned()),
+    /// How long the end of a sink waits for what is queued. Default: 10 seconds.
+    pub fn drain_timeout(mut self, timeout: Duration) -> QueueConfig {
+        self.drain_timeout = Some(timeout);
+        self
+    }
+
+    /// The keys below `queue`, as they are written.
+    #[cfg(feature = "serde")]
+    pub(super) fn read(keys: Keys, mistakes: &mut Mistakes) -> QueueConfig {
+        let mut section = Section::new("queue.", keys, mistakes);
+        let config = QueueConfig {
+            limit_bytes: section.read("limit", |text| match binary_size(text) {
+                Ok(bytes) => check_limit(bytes).map_err(|right| format!("{text:?} is not {right}")),
+                Err(parse_size::Error::PosOverflow) => {
+                    Err(format!("{text:?} is not {FITS_MEMORY}"))
                 }
-            })?,
-            when_full: parse(
-                "queue.when_full",
-                &self.when_full,
-                WhenFull::Block,
-                |text| match text {
-                    "block" => Ok(WhenFull::Block),
-                    "drop" => Ok(WhenFull::Drop),
-                    _ => Err("block or drop".to_owned()),
-                },
-            )?,
-            durable: parse("queue.durable", &self.durable, WhenDurable::Wait, |text| match text {
-                "wait" => Ok(WhenDurable::Wait),
-                "continue" => Ok(WhenDurable::Continue),
-                _ => Err("wait or continue".to_owned()),
-            })?,
-        })
+                Err(_) => Err(format!("{text:?} is not a size such as 8 mb")),
+            }),
+            when_full: section.read("when_full", WhenFull::from_word),
+            durable: section.read("durable", WhenDurable::from_word),
+            drain_timeout: section
+                .read("drain_timeout", |text| time_above_zero(text, "10 seconds")),
+        };
+        section.finish(&[]);
+        config
+    }
+
+    pub(super) fn check(&self, mistakes: &mut Mistakes) -> QueueSettings {
+        let limit = self.limit_bytes.unwrap_or(DEFAULT_LIMIT);
+        if let Err(right) = check_limit(limit) {
+            mistakes.add("queue.limit", format!("{limit} is not {right}"));
+        }
+        let drain_timeout = self.drain_timeout.unwrap_or(DEFAULT_DRAIN_TIMEOUT);
+        if drain_timeout.is_zero() {
+            mistakes.add("queue.drain_timeout", "0s is not a time above zero, such as 10 seconds");
+        }
+        QueueSettings {
+            limit,
+            when_full: self.when_full.unwrap_or_default(),
+            durable: self.durable.unwrap_or_default(),
+            drain_timeout,
+        }
+    }
+}
+
+const FITS_MEMORY: &str = "a size that memory can have, such as 8 mb";
+
+fn check_limit(bytes: u64) -> Result<u64, &'static str> {
+    match bytes {
+        0 => Err("a size from 1 on, such as 8 mb"),
+        bytes if isize::try_from(bytes).is_err() => Err(FITS_MEMORY),
+        bytes => Ok(bytes),
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for QueueConfig {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut mistakes = Mistakes::default();
+        let config = QueueConfig::read(Keys::deserialize(deserializer)?, &mut mistakes);
+        mistakes.end(config).map_err(serde::de::Error::custom)
     }
 }

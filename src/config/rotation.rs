@@ -1,13 +1,10 @@
 //! [`RotationConfig`]: the keys below `rotation`.
 //!
-//! Imports `error` and the setting's own types. Values stay text until they are checked, as in
-//! [`SinkConfig`](super::SinkConfig), so that all mistakes of a file can be reported at once.
-
-use std::str::FromStr;
+//! Imports `error` and the setting's own types.
 
 #[cfg(feature = "serde")]
-use super::scalar;
-use crate::error::Error;
+use super::value::{Keys, Section};
+use crate::error::Mistakes;
 use crate::file::{parse_size, Rotation};
 pub use crate::file::{Compress, Every, Keep};
 
@@ -33,26 +30,17 @@ pub use crate::file::{Compress, Every, Keep};
 /// # #[cfg(feature = "yaml")]
 /// assert_eq!(
 ///     rotation,
-///     serde_yaml::from_str("{ every: day, limit: 10485760, keep: 90days, compress: gzip }")?,
+///     serde_yaml::from_str("{ every: day, limit: 10 mb, keep: 90 days, compress: gzip }")?,
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Deserialize),
-    serde(deny_unknown_fields, default, expecting = "a mapping with `every` or `limit`")
-)]
-#[non_exhaustive]
+#[must_use = "it says when a log is rotated, and rotates none"]
 pub struct RotationConfig {
-    #[cfg_attr(feature = "serde", serde(deserialize_with = "scalar"))]
-    every: Option<String>,
-    #[cfg_attr(feature = "serde", serde(deserialize_with = "scalar"))]
-    limit: Option<String>,
-    #[cfg_attr(feature = "serde", serde(deserialize_with = "scalar"))]
-    keep: Option<String>,
-    #[cfg_attr(feature = "serde", serde(deserialize_with = "scalar"))]
-    compress: Option<String>,
+    every: Option<Every>,
+    limit_bytes: Option<u64>,
+    keep: Option<Keep>,
+    compress: Option<Compress>,
 }
 
 impl RotationConfig {
@@ -62,86 +50,97 @@ impl RotationConfig {
     }
 
     /// A record of a later period begins a new file. Default: the time does not matter.
-    #[must_use]
     pub fn every(mut self, every: Every) -> RotationConfig {
-        self.every = Some(every.to_string());
+        self.every = Some(every);
         self
     }
 
     /// A record that would take the file past this many bytes begins a new file. Default: the size does not
     /// matter.
-    #[must_use]
     pub fn limit(mut self, bytes: u64) -> RotationConfig {
-        self.limit = Some(bytes.to_string());
+        self.limit_bytes = Some(bytes);
         self
     }
 
     /// Which rotated files are kept. Default: all.
-    #[must_use]
     pub fn keep(mut self, keep: Keep) -> RotationConfig {
-        self.keep = Some(keep.to_string());
+        self.keep = Some(keep);
         self
     }
 
     /// How rotated files are stored. Default: as they were written.
-    #[must_use]
     pub fn compress(mut self, compress: Compress) -> RotationConfig {
-        self.compress = Some(compress.to_string());
+        self.compress = Some(compress);
         self
     }
 
-    /// What the keys mean, or every mistake in them, added to `mistakes`.
-    pub(super) fn check(&self, mistakes: &mut Vec<Error>) -> Option<Rotation> {
-        let every = read("rotation.every", &self.every, FromStr::from_str, mistakes);
-        let limit = |text: &str| parse_size(text).ok_or("a size above zero, such as 10 mb");
-        let limit = read("rotation.limit", &self.limit, limit, mistakes);
-        let keep = read("rotation.keep", &self.keep, FromStr::from_str, mistakes);
-        let compress = read("rotation.compress", &self.compress, FromStr::from_str, mistakes);
-        if self.every.is_none() && self.limit.is_none() {
+    /// The keys below `rotation`, as they are written.
+    #[cfg(feature = "serde")]
+    pub(super) fn read(keys: Keys, mistakes: &mut Mistakes) -> RotationConfig {
+        let mut section = Section::new("rotation.", keys, mistakes);
+        let config = RotationConfig {
+            every: section.read("every", parsed),
+            limit_bytes: section.read("limit", |text| {
+                parse_size(text).ok_or_else(|| format!("{text:?} is not {LIMIT}"))
+            }),
+            keep: section.read("keep", parsed),
+            compress: section.read("compress", parsed),
+        };
+        section.finish(&[]);
+        config
+    }
+
+    /// What the keys mean. What is invalid is added to `mistakes`.
+    pub(super) fn check(&self, mistakes: &mut Mistakes) -> Rotation {
+        if let Some(limit) =
+            self.limit_bytes.filter(|limit| parse_size(&limit.to_string()).is_none())
+        {
+            mistakes.add("rotation.limit", format!("{limit} is not {LIMIT}"));
+        }
+        if let Some(Err(right)) = self.keep.map(|keep| keep.to_string().parse::<Keep>()) {
+            mistakes.add("rotation.keep", format!("nothing is kept, where it is {right}"));
+        }
+        let wrong = ["rotation.every", "rotation.limit"].iter().any(|key| mistakes.is_at(key));
+        if self.every.is_none() && self.limit_bytes.is_none() && !wrong {
             let why = "one of `every` (hour, day, month) and `limit` (such as 10 mb) is required";
-            mistakes.push(Error::config("rotation", why));
+            mistakes.add("rotation", why);
         }
-        Some(Rotation {
-            every: every?,
-            limit: limit?.unwrap_or(u64::MAX),
-            keep: keep?.unwrap_or_default(),
-            compress: compress?.unwrap_or_default(),
-        })
-    }
-}
-
-/// The value of a key, `Some(None)` where it is not given; `None` where it is wrong.
-fn read<T>(
-    key: &str,
-    text: &Option<String>,
-    read: impl FnOnce(&str) -> Result<T, &'static str>,
-    mistakes: &mut Vec<Error>,
-) -> Option<Option<T>> {
-    let Some(text) = text else { return Some(None) };
-    match read(text) {
-        Ok(value) => Some(Some(value)),
-        Err(right) => {
-            mistakes.push(Error::config(key, format!("{text:?} is not {right}")));
-            None
+        Rotation {
+            every: self.every,
+            limit: self.limit_bytes.unwrap_or(u64::MAX),
+            keep: self.keep.unwrap_or_default(),
+            compress: self.compress.unwrap_or_default(),
         }
     }
 }
 
-#[cfg(test)]
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for RotationConfig {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut mistakes = Mistakes::default();
+        let config = RotationConfig::read(Keys::deserialize(deserializer)?, &mut mistakes);
+        mistakes.end(config).map_err(serde::de::Error::custom)
+    }
+}
+
+const LIMIT: &str = "a size above zero, such as 10 mb";
+
+/// A value whose type says what is right.
+#[cfg(feature = "serde")]
+fn parsed<T: std::str::FromStr<Err = &'static str>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|right| format!("{text:?} is not {right}"))
+}
+
+#[cfg(all(test, feature = "yaml"))]
 #[allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
-    fn check(config: &RotationConfig) -> Result<Rotation, Vec<String>> {
-        let mut mistakes = Vec::new();
+    fn check(yaml: &str) -> Result<Rotation, String> {
+        let config: RotationConfig = serde_yaml::from_str(yaml).map_err(|err| err.to_string())?;
+        let mut mistakes = Mistakes::default();
         let rotation = config.check(&mut mistakes);
-        if mistakes.is_empty() {
-            Ok(rotation.unwrap())
-        } else {
-            Err(mistakes.iter().map(Error::to_string).collect())
-        }
+        mistakes.end(rotation).map_err(|err| err.to_string())
     }
 
     #[test]
@@ -156,45 +155,28 @@ mod tests {
             ("1000", 1000),
             ("1 b", 1),
         ] {
-            let config = RotationConfig { limit: Some(limit.to_owned()), ..Default::default() };
-            assert_eq!(check(&config).unwrap().limit, bytes, "{limit}");
+            assert_eq!(check(&format!("limit: {limit}")).unwrap().limit, bytes, "{limit}");
         }
     }
 
     #[test]
     fn what_is_not_given_is_the_default() {
-        let rotation = check(&RotationConfig::new().every(Every::Day)).unwrap();
-        let Rotation { every, limit, keep, compress } = rotation;
+        let Rotation { every, limit, keep, compress } = check("every: day").unwrap();
         assert_eq!((every, limit), (Some(Every::Day), u64::MAX));
         assert_eq!((keep, compress), (Keep::All, Compress::None));
     }
 
     #[test]
-    fn typed_values_are_what_the_text_means() {
-        let ninety_days = Keep::Age(Duration::from_secs(90 * 86_400));
-        let typed = RotationConfig::new().every(Every::Month).limit(1000).keep(ninety_days);
-        let rotation = check(&typed.compress(Compress::Gzip)).unwrap();
-        let Rotation { every, limit, keep, compress } = rotation;
-        assert_eq!((every, limit), (Some(Every::Month), 1000));
-        assert_eq!((keep, compress), (ninety_days, Compress::Gzip));
-    }
-
-    #[test]
     fn all_mistakes_are_reported_with_key_and_value() {
-        let text = |text: &str| Some(text.to_owned());
-        let config = RotationConfig {
-            every: text("week"),
-            limit: text("0"),
-            keep: text("5 m"),
-            compress: text("zip"),
-        };
-        let mistakes = check(&config).unwrap_err();
+        let yaml = "{every: week, limit: 0, keep: 5 m, compress: zip}";
+        let error = check(yaml).unwrap_err();
+        let mistakes: Vec<_> = error.split("; ").collect();
         let keys = ["every: \"week\"", "limit: \"0\"", "keep: \"5 m\"", "compress: \"zip\""];
         assert_eq!(mistakes.len(), keys.len(), "{mistakes:?}");
         for (mistake, key) in mistakes.iter().zip(keys) {
             assert!(mistake.starts_with(&format!("rotation.{key} is not ")), "{mistake}");
         }
-        let none = check(&RotationConfig::new().keep(Keep::All)).unwrap_err();
-        assert!(none[0].contains("`every`") && none[0].contains("required"), "{none:?}");
+        let none = check("keep: all").unwrap_err();
+        assert!(none.contains("`every`") && none.contains("required"), "{none:?}");
     }
 }

@@ -2,81 +2,117 @@
 //!
 //! Imports nothing: it is a text that each builder takes in.
 
-/// The setters that every builder has, for the field of it that holds the configuration.
+/// The setters that every builder has. What is given leads from the builder to its configuration.
 macro_rules! setters {
-    ($($config:ident).+) => {
+    ($($config:ident)*) => {
         /// The host's part of the file's name: one to 128 portable filename characters.
-        /// `$ENV{NAME}` expands. Default: this machine's name, read once at `build`.
+        /// `$ENV{NAME}` expands. Default: this machine's name, read once for the life of the process.
         pub fn hostname(mut self, hostname: impl Into<String>) -> Self {
-            self.$($config).+.hostname = Some(hostname.into());
+            self$(.$config)*.hostname = Some(hostname.into());
             self
         }
 
-        /// Where below `local_root`: `{equipment_id}`, `{hostname}` and any tag of the scope stand
-        /// for their values. Default: `{equipment_id}/.exlab-wizard/wizard.{hostname}.log`.
+        /// Where below `local_root`. `{equipment_id}`, `{hostname}` and any tag of the record are
+        /// replaced by their values. Default: `{equipment_id}/.exlab-wizard/wizard.{hostname}.log`.
         pub fn path(mut self, path: impl Into<String>) -> Self {
-            self.$($config).+.path = Some(path.into());
+            self$(.$config)*.path = Some(path.into());
+            self
+        }
+
+        /// Which equipment takes the records of a log target and of those below it, where nothing else
+        /// decides. The longest target that fits counts. Default: none.
+        pub fn targets<T: Into<String>>(
+            mut self,
+            targets: impl IntoIterator<Item = (T, $crate::EquipmentId)>,
+        ) -> Self {
+            let targets = targets.into_iter().map(|(target, id)| (target.into(), id)).collect();
+            self$(.$config)*.targets = targets;
+            self
+        }
+
+        /// The equipment that takes the records of none. Default: they are skipped.
+        pub fn unscoped(mut self, equipment: $crate::EquipmentId) -> Self {
+            self$(.$config)*.unscoped = Some(equipment);
+            self
+        }
+
+        /// Less severe records are ignored, and counted as filtered. Default: `Trace`, none are.
+        pub fn level(mut self, level: ::log::LevelFilter) -> Self {
+            self$(.$config)*.level = Some(level);
+            self
+        }
+
+        /// Replaces `level` for single pieces of equipment, in both directions. Default: none.
+        pub fn levels(
+            mut self,
+            levels: impl IntoIterator<Item = ($crate::EquipmentId, ::log::LevelFilter)>,
+        ) -> Self {
+            self$(.$config)*.levels = levels.into_iter().collect();
+            self
+        }
+
+        /// How finely our line tells the time. Default: seconds.
+        pub fn precision(mut self, precision: $crate::Precision) -> Self {
+            self$(.$config)*.precision = Some(precision);
+            self
+        }
+
+        /// What becomes of control characters inside a record. Default: they are escaped.
+        pub fn control_characters(mut self, control: $crate::ControlCharacters) -> Self {
+            self$(.$config)*.control_characters = Some(control);
             self
         }
 
         /// Records at this level or worse are on disk when the log call returns; `Off`: none are.
         /// Default: `Error`.
         pub fn fsync_level(mut self, level: ::log::LevelFilter) -> Self {
-            self.$($config).+.fsync_level = Some(level.to_string());
-            self
-        }
-
-        /// What becomes of control characters inside a record. Default: they are escaped.
-        pub fn control_characters(mut self, control: $crate::ControlCharacters) -> Self {
-            self.$($config).+.control_characters = Some(control.key().to_owned());
+            self$(.$config)*.fsync_level = Some(level);
             self
         }
 
         /// Whether a link below `local_root` may lead out of it. Default: `false`.
         pub fn follow_links(mut self, follow: bool) -> Self {
-            self.$($config).+.follow_links = Some(follow.to_string());
+            self$(.$config)*.follow_links = Some(follow);
             self
         }
 
         /// Unix: the mode of a new file, less the umask. Default: `0o644`.
         pub fn file_mode(mut self, mode: u32) -> Self {
-            self.$($config).+.file_mode = Some(format!("{mode:o}"));
+            self$(.$config)*.file_mode = Some(mode);
             self
         }
 
         /// Unix: the mode of a new folder, less the umask. Default: `0o755`.
         pub fn dir_mode(mut self, mode: u32) -> Self {
-            self.$($config).+.dir_mode = Some(format!("{mode:o}"));
+            self$(.$config)*.dir_mode = Some(mode);
             self
         }
 
-        /// How many files may be open: the least recently used are closed beyond it. Default: half
-        /// of the soft limit of descriptors.
+        /// How many files may be open: the least recently used are closed beyond it. Default: half of
+        /// the soft limit of descriptors, shared by all sinks of the process without this key.
         pub fn max_open_files(mut self, files: usize) -> Self {
-            self.$($config).+.max_open_files = Some(files.to_string());
+            self$(.$config)*.max_open_files = Some(files);
             self
         }
 
-        /// A file without a record for so long is closed, also when nothing else is logged, and opened
+        /// A file without a record for this long is closed, also when nothing else is logged, and opened
         /// again at its next record. Default: a file stays open.
         pub fn idle_timeout(mut self, timeout: ::std::time::Duration) -> Self {
-            let timeout = ::humantime::format_duration(timeout).to_string();
-            self.$($config).+.idle_timeout = Some(timeout);
+            self$(.$config)*.idle_timeout = Some(timeout);
             self
         }
 
         /// When a log begins a new file, and what becomes of the rotated ones. Safe where several
         /// processes write to it. Default: the file grows.
         pub fn rotation(mut self, rotation: $crate::RotationConfig) -> Self {
-            self.$($config).+.rotation = Some(rotation);
+            self$(.$config)*.rotation = Some(rotation);
             self
         }
 
-        /// A thread of this sink's that writes, so that the logging thread only hands its record
-        /// over. A file system that stalls then holds up the records of all equipment, not of its own
-        /// alone. Default: none, the logging thread writes.
+        /// A thread of this sink that writes, so that the logging thread only queues its record.
+        /// Default: none, the logging thread writes.
         pub fn queue(mut self, queue: $crate::QueueConfig) -> Self {
-            self.$($config).+.queue = Some(queue);
+            self$(.$config)*.queue = Some(queue);
             self
         }
     };

@@ -1,87 +1,249 @@
-//! How a key's single value is read: as the text that was written, whatever YAML takes it for.
+//! [`Section`]: a mapping of keys as it was written, and its mistakes.
 //!
-//! Imports nothing of ours. Nothing is judged here but the kind: [`SinkConfig::check`] knows what each
-//! key should have been.
-//!
-//! [`SinkConfig::check`]: super::SinkConfig
+//! Imports `error`. Each key is read on its own, so that all mistakes of a file are found in one reading.
+//! A value is taken as the text that was written, whatever YAML makes of it: its key decides what it
+//! should have been.
 
-/// A number, a truth value or a text, as text: its key says what it should have been.
-pub(super) fn scalar<'de, D: serde::Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<String>, D::Error> {
-    struct Scalar;
+use serde_value::Value;
 
-    impl serde::de::Visitor<'_> for Scalar {
-        type Value = Option<String>;
+use super::suggest::{list, probably};
+use crate::error::Mistakes;
 
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("a single value")
+/// Keys in the order in which they were written. A key that is there twice is there twice.
+#[derive(Debug, Default)]
+pub(crate) struct Keys(pub(crate) Vec<(String, Value)>);
+
+impl Keys {
+    /// Takes a key out.
+    #[cfg_attr(
+        not(feature = "log4rs"),
+        allow(dead_code, reason = "only log4rs has keys of its own")
+    )]
+    pub(crate) fn take(&mut self, key: &str) -> Option<Value> {
+        let at = self.0.iter().position(|(name, _)| name == key)?;
+        Some(self.0.remove(at).1)
+    }
+
+    /// The keys of a mapping. The error is the value, where it is no mapping.
+    pub(crate) fn of(value: Value) -> Result<Keys, Value> {
+        match value {
+            Value::Map(map) => Ok(Keys(map.into_iter().map(|(k, v)| (key_text(&k), v)).collect())),
+            Value::Option(Some(value)) | Value::Newtype(value) => Keys::of(*value),
+            other => Err(other),
+        }
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Keys {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Keys, D::Error> {
+        struct Mapping;
+
+        impl<'de> serde::de::Visitor<'de> for Mapping {
+            type Value = Keys;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a mapping of keys, such as `local_root: /data/lab`")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Keys, A::Error> {
+                let mut keys = Vec::new();
+                while let Some(key) = map.next_key::<Value>()? {
+                    keys.push((key_text(&key), map.next_value()?));
+                }
+                Ok(Keys(keys))
+            }
         }
 
-        fn visit_str<E>(self, v: &str) -> Result<Self::Value, E> {
-            Ok(Some(v.to_owned()))
-        }
+        deserializer.deserialize_map(Mapping)
+    }
+}
 
-        fn visit_bool<E>(self, v: bool) -> Result<Self::Value, E> {
-            Ok(Some(v.to_string()))
-        }
+fn key_text(key: &Value) -> String {
+    scalar(key).flatten().unwrap_or_else(|| format!("{key:?}"))
+}
 
-        fn visit_i64<E>(self, v: i64) -> Result<Self::Value, E> {
-            Ok(Some(v.to_string()))
-        }
+/// The keys of one mapping, while they are read.
+///
+/// `read` takes a key of a single value, `take` one of any kind. `finish` reports the keys that nobody took.
+pub(crate) struct Section<'m> {
+    /// What stands before a key in a report: empty, or `queue.`.
+    prefix: &'static str,
+    given: Vec<(String, Value)>,
+    known: Vec<&'static str>,
+    mistakes: &'m mut Mistakes,
+}
 
-        fn visit_u64<E>(self, v: u64) -> Result<Self::Value, E> {
-            Ok(Some(v.to_string()))
-        }
+impl<'m> Section<'m> {
+    pub(crate) fn new(prefix: &'static str, keys: Keys, mistakes: &'m mut Mistakes) -> Section<'m> {
+        Section { prefix, given: keys.0, known: Vec::new(), mistakes }
+    }
 
-        fn visit_i128<E>(self, v: i128) -> Result<Self::Value, E> {
-            Ok(Some(v.to_string()))
+    /// The value of a key; none where the key is not there, and at a key without a value.
+    pub(crate) fn take(&mut self, key: &'static str) -> Option<Value> {
+        self.known.push(key);
+        let mut values = Vec::new();
+        self.given.retain_mut(|(name, value)| {
+            let wanted = name == key;
+            if wanted {
+                values.push(std::mem::replace(value, Value::Unit));
+            }
+            !wanted
+        });
+        if values.len() > 1 {
+            self.mistake(key, format!("duplicate key: it is there {} times", values.len()));
         }
+        values.pop()
+    }
 
-        fn visit_u128<E>(self, v: u128) -> Result<Self::Value, E> {
-            Ok(Some(v.to_string()))
-        }
-
-        fn visit_f64<E>(self, v: f64) -> Result<Self::Value, E> {
-            Ok(Some(v.to_string()))
-        }
-
-        fn visit_unit<E>(self) -> Result<Self::Value, E> {
-            Ok(None)
+    /// The value of a key that has a single one. `parse` returns what would have been right.
+    pub(crate) fn read<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let value = self.take(key)?;
+        let Some(text) = scalar(&value) else {
+            self.mistake(
+                key,
+                format!("invalid type: {}, expected a single value", kind_of(&value)),
+            );
+            return None;
+        };
+        match parse(&text?) {
+            Ok(value) => Some(value),
+            Err(why) => {
+                self.mistake(key, why);
+                None
+            }
         }
     }
 
-    deserializer.deserialize_any(Scalar)
-}
+    /// The text of a key, unjudged.
+    pub(crate) fn text(&mut self, key: &'static str) -> Option<String> {
+        self.read(key, |text| Ok(text.to_owned()))
+    }
 
-/// Keys below a key. One that stands there with nothing below it was meant to do something.
-pub(super) fn section<'de, D: serde::Deserializer<'de>, T: serde::Deserialize<'de>>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
-}
-
-/// Text alone: YAML has read `0o644` as the number 420 by now, and nobody can tell which was meant.
-pub(super) fn quoted<'de, D: serde::Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<String>, D::Error> {
-    struct Quoted;
-
-    impl serde::de::Visitor<'_> for Quoted {
-        type Value = Option<String>;
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("an octal mode such as \"0644\", in quotes")
+    /// A mapping from names to single values below a key.
+    pub(crate) fn entries<T>(
+        &mut self,
+        key: &'static str,
+        what: &str,
+        parse: impl Fn(&str, &str) -> Result<T, String>,
+    ) -> Vec<T> {
+        let Some(value) = self.take(key) else { return Vec::new() };
+        if matches!(value, Value::Unit | Value::Option(None)) {
+            return Vec::new();
         }
-
-        fn visit_str<E>(self, v: &str) -> Result<Self::Value, E> {
-            Ok(Some(v.to_owned()))
+        let keys = match Keys::of(value) {
+            Ok(keys) => keys,
+            Err(value) => {
+                self.mistake(key, format!("invalid type: {}, expected {what}", kind_of(&value)));
+                return Vec::new();
+            }
+        };
+        let mut entries = Vec::new();
+        for (name, value) in keys.0 {
+            let entry = match scalar(&value).flatten() {
+                Some(text) => parse(&name, &text),
+                None => Err(format!("invalid type: {}, expected {what}", kind_of(&value))),
+            };
+            match entry {
+                Ok(entry) => entries.push(entry),
+                Err(why) => {
+                    self.mistakes.add(format!("{}{key}.{}", self.prefix, shown(&name)), why)
+                }
+            }
         }
+        entries
+    }
 
-        fn visit_unit<E>(self) -> Result<Self::Value, E> {
-            Ok(None)
+    /// The mapping below a key that turns something on. A key without a value is a mistake: it was meant
+    /// to do something.
+    pub(crate) fn section<T>(
+        &mut self,
+        key: &'static str,
+        what: &str,
+        read: impl FnOnce(Keys, &mut Mistakes) -> T,
+    ) -> Option<T> {
+        match Keys::of(self.take(key)?) {
+            Ok(keys) => Some(read(keys, self.mistakes)),
+            Err(value) => {
+                self.mistake(key, format!("invalid type: {}, expected {what}", kind_of(&value)));
+                None
+            }
         }
     }
 
-    deserializer.deserialize_any(Quoted)
+    pub(crate) fn mistake(&mut self, key: &str, why: impl Into<String>) {
+        self.mistakes.add(format!("{}{}", self.prefix, shown(key)), why.into());
+    }
+
+    /// Reports each key that is left: the known ones, and the one that was probably meant.
+    ///
+    /// `elsewhere` are known keys that somebody else reads.
+    pub(crate) fn finish(mut self, elsewhere: &[&'static str]) {
+        self.known.extend(elsewhere);
+        for (key, _) in std::mem::take(&mut self.given) {
+            let meant = probably(&key, self.known.iter().copied());
+            let why = format!("unknown key{meant}; the keys are {}", list(&self.known));
+            self.mistake(&key, why);
+        }
+    }
+}
+
+/// A name from a file, in one line whatever it is.
+pub(crate) fn shown(name: &str) -> String {
+    name.escape_debug().to_string()
+}
+
+/// A single value as text: none at a key without a value; the outer `None` where it is a list or a mapping.
+pub(crate) fn scalar(value: &Value) -> Option<Option<String>> {
+    Some(Some(match value {
+        Value::Unit | Value::Option(None) => return Some(None),
+        Value::Option(Some(value)) | Value::Newtype(value) => return scalar(value),
+        Value::Bool(it) => it.to_string(),
+        Value::U8(it) => it.to_string(),
+        Value::U16(it) => it.to_string(),
+        Value::U32(it) => it.to_string(),
+        Value::U64(it) => it.to_string(),
+        Value::I8(it) => it.to_string(),
+        Value::I16(it) => it.to_string(),
+        Value::I32(it) => it.to_string(),
+        Value::I64(it) => it.to_string(),
+        Value::F32(it) => it.to_string(),
+        Value::F64(it) => it.to_string(),
+        Value::Char(it) => it.to_string(),
+        Value::String(it) => it.clone(),
+        Value::Seq(_) | Value::Map(_) | Value::Bytes(_) => return None,
+    }))
+}
+
+/// Whether a value is a number: YAML has read `0o644` as 420 by now, and nobody can tell which was meant.
+pub(crate) fn is_number(value: &Value) -> bool {
+    !matches!(
+        value,
+        Value::Unit
+            | Value::Option(_)
+            | Value::Newtype(_)
+            | Value::Bool(_)
+            | Value::Char(_)
+            | Value::String(_)
+            | Value::Seq(_)
+            | Value::Map(_)
+            | Value::Bytes(_)
+    )
+}
+
+/// What a value is, for a report.
+pub(crate) fn kind_of(value: &Value) -> String {
+    match value {
+        Value::Seq(_) => "a list".to_owned(),
+        Value::Map(_) => "a mapping".to_owned(),
+        Value::Bytes(_) => "bytes".to_owned(),
+        value => match scalar(value) {
+            Some(Some(text)) if text.is_empty() => "an empty text".to_owned(),
+            Some(Some(text)) => format!("{text:?}"),
+            _ => "nothing".to_owned(),
+        },
+    }
 }

@@ -19,16 +19,6 @@ pub enum ControlCharacters {
     Keep,
 }
 
-impl ControlCharacters {
-    /// As it is written in YAML.
-    pub(crate) fn key(self) -> &'static str {
-        match self {
-            ControlCharacters::Escape => "escape",
-            ControlCharacters::Keep => "keep",
-        }
-    }
-}
-
 pub(super) fn is_control(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }

@@ -1,14 +1,14 @@
 //! [`EquipmentLineEncoder`]: the structured line for any appender of log4rs.
 //!
-//! Imports `line`, `scope` and `config`.
+//! Imports `line`, `scope` and `process`.
 
 use ::log4rs::config::{Deserialize, Deserializers};
 use ::log4rs::encode::{self, Encode};
 
 use super::context_id;
-use crate::config;
 use crate::context;
 use crate::line::{ControlCharacters, LineFormat, Precision};
+use crate::process::machine;
 
 /// The encoder's keys in YAML.
 #[derive(Clone, Copy, Debug, Default, serde::Deserialize)]
@@ -90,7 +90,7 @@ impl Deserialize for LineEncoderDeserializer {
         config: LineConfig,
         _: &Deserializers,
     ) -> anyhow::Result<Box<dyn Encode>> {
-        let mut line = LineFormat::new(&config::this_host()?);
+        let mut line = LineFormat::new(machine::host());
         line.precision = config.precision;
         line.control = config.control_characters.unwrap_or_default();
         Ok(Box::new(EquipmentLineEncoder(line)))

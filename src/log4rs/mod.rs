@@ -40,7 +40,7 @@ mod yaml;
 
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ::log4rs::append::Append;
@@ -284,9 +284,8 @@ impl EquipmentScopedAppenderBuilder {
     /// # Errors
     ///
     /// [`Error::is_config`], naming the key and what would be right.
-    pub fn build(mut self, local_root: impl AsRef<Path>) -> Result<EquipmentScopedAppender, Error> {
-        self.config.local_root = Some(config::root_text(PathBuf::from(local_root.as_ref()))?);
-        let sink = EquipmentSink::from_config(self.config).build()?;
+    pub fn build(self, local_root: impl AsRef<Path>) -> Result<EquipmentScopedAppender, Error> {
+        let sink = self.config.local_root(local_root).into_builder().build()?;
         let encoding = match self.encoder {
             Some(encoder) => Encoding::Other(encoder),
             None => Encoding::Line(line_for(&sink, LineConfig::default())),

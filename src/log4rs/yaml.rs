@@ -13,8 +13,10 @@ use serde_value::Value;
 use super::encoder::LineConfig;
 use super::standing::{Living, Place};
 use super::{line_for, Encoding, EquipmentScopedAppender, APPENDER_KIND, ENCODER_KIND};
-use crate::config::{Encoder, SinkConfig};
-use crate::sink::{EquipmentSink, WeakSink};
+use crate::config::value::{kind_of, Keys};
+use crate::config::SinkConfig;
+use crate::error::{Error, Mistakes};
+use crate::sink::WeakSink;
 
 /// The appender's keys in YAML: those of [`SinkConfig`], `encoder` among them.
 ///
@@ -31,15 +33,14 @@ use crate::sink::{EquipmentSink, WeakSink};
 /// ```
 #[derive(Clone, Debug)]
 pub struct EquipmentScopedAppenderConfig {
-    keys: Result<SinkConfig, String>,
+    keys: Result<(SinkConfig, Option<Value>), String>,
     place: Place,
 }
 
 impl From<SinkConfig> for EquipmentScopedAppenderConfig {
     fn from(config: SinkConfig) -> EquipmentScopedAppenderConfig {
-        let text = |key: &Option<String>| key.clone().map(Value::String);
-        let place = Place([&config.local_root, &config.hostname, &config.path].map(text));
-        EquipmentScopedAppenderConfig { keys: Ok(config), place }
+        let place = Place::of(&Value::String(format!("{config:?}")));
+        EquipmentScopedAppenderConfig { keys: Ok((config, None)), place }
     }
 }
 
@@ -47,17 +48,19 @@ impl<'de> serde::Deserialize<'de> for EquipmentScopedAppenderConfig {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let given = Value::deserialize(deserializer)?;
         let place = Place::of(&given);
-        // By now log4rs has dropped the lines' numbers: the key must be named here.
-        let keys = serde_path_to_error::deserialize(given).map_err(|err| {
-            let (key, err) = (err.path().to_string(), err.into_inner());
-            if key == "." {
-                err.to_string()
-            } else {
-                format!("{key}: {err}")
-            }
-        });
+        let keys = read_keys(given).map_err(|err| err.to_string());
         Ok(EquipmentScopedAppenderConfig { keys, place })
     }
+}
+
+/// The sink's keys, and the encoder's.
+fn read_keys(given: Value) -> Result<(SinkConfig, Option<Value>), Error> {
+    let mut mistakes = Mistakes::default();
+    let mut keys = Keys::of(given)
+        .map_err(|value| Error::config("keys", format!("{} is no mapping", kind_of(&value))))?;
+    let encoder = keys.take("encoder").filter(|value| !matches!(value, Value::Unit));
+    let config = SinkConfig::read_and_check(keys, &["encoder"], &mut mistakes);
+    mistakes.end((config, encoder))
 }
 
 /// Makes the appender from YAML, for [`register`](super::register).
@@ -106,12 +109,12 @@ impl EquipmentScopedAppenderDeserializer {
 
     fn build(
         &self,
-        keys: Result<SinkConfig, String>,
+        keys: Result<(SinkConfig, Option<Value>), String>,
         deserializers: &Deserializers,
     ) -> anyhow::Result<EquipmentScopedAppender> {
-        let mut config = keys.map_err(anyhow::Error::msg)?;
-        let encoder = config.encoder.take().map(read_encoder).transpose()?;
-        let sink = EquipmentSink::from_config(config).build()?;
+        let (config, encoder) = keys.map_err(anyhow::Error::msg)?;
+        let encoder = encoder.map(read_encoder).transpose()?;
+        let sink = config.into_builder().build()?;
         let encoding = match encoder {
             None => Encoding::Line(line_for(&sink, LineConfig::default())),
             Some(encoder) if encoder.kind == ENCODER_KIND => {
@@ -131,7 +134,7 @@ impl EquipmentScopedAppenderDeserializer {
 }
 
 /// An encoder without a kind is ours, unless it has a pattern: log4rs alone would take its own.
-fn read_encoder(Encoder(value): Encoder) -> anyhow::Result<EncoderConfig> {
+fn read_encoder(value: Value) -> anyhow::Result<EncoderConfig> {
     let kind = Value::String("kind".to_owned());
     match value {
         Value::Map(map) if !map.contains_key(&kind) => {

@@ -156,7 +156,12 @@ mod tests {
     }
 
     fn settings(limit: u64) -> QueueSettings {
-        QueueSettings { limit, when_full: WhenFull::Block, durable: WhenDurable::Wait }
+        QueueSettings {
+            limit,
+            when_full: WhenFull::Block,
+            durable: WhenDurable::Wait,
+            drain_timeout: Duration::from_secs(10),
+        }
     }
 
     /// Nobody waits for a thread that is gone, whatever they waited for, and nobody is told OK.

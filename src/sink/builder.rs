@@ -2,8 +2,6 @@
 //!
 //! Imports `config`.
 
-use std::path::PathBuf;
-
 use super::EquipmentSink;
 use crate::config::{self, SinkConfig};
 use crate::error::Error;
@@ -23,9 +21,13 @@ use crate::error::Error;
 #[derive(Clone, Debug)]
 #[must_use = "nothing is made before `build`"]
 pub struct EquipmentSinkBuilder {
-    /// A root given as a path; it is looked at in `build`, which can fail.
-    pub(super) root: Option<PathBuf>,
     pub(crate) config: SinkConfig,
+}
+
+impl From<SinkConfig> for EquipmentSinkBuilder {
+    fn from(config: SinkConfig) -> EquipmentSinkBuilder {
+        EquipmentSinkBuilder { config }
+    }
 }
 
 impl EquipmentSinkBuilder {
@@ -37,10 +39,6 @@ impl EquipmentSinkBuilder {
     ///
     /// [`Error::is_config`], naming the key and what would be right.
     pub fn build(self) -> Result<EquipmentSink, Error> {
-        let mut config = self.config;
-        if let Some(root) = self.root {
-            config.local_root = Some(config::root_text(root)?);
-        }
-        config.check().and_then(EquipmentSink::from_settings)
+        self.config.check().and_then(EquipmentSink::from_settings)
     }
 }

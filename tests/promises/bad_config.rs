@@ -23,7 +23,8 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("local_root:", "local_root", "required"),
     ("local_root: ~", "local_root", "required"),
     ("local_rot: ROOT", "local_rot", "local_root"),
-    ("local_root: ROOT\nlevel: info", "level", "fsync_level"),
+    ("local_root: ROOT\nlevels: info", "levels", "an equipment id and a level"),
+    ("local_root: ROOT\nfsync: info", "fsync", "`fsync_level`"),
     // The root.
     ("local_root: ''", "local_root", "empty"),
     ("local_root: ~/lab", "local_root", "$ENV{HOME}"),

@@ -1,0 +1,126 @@
+//! Reads the keys of a [`SinkConfig`] from a mapping.
+//!
+//! Imports the rest of `config` and `error`.
+#![cfg(feature = "serde")]
+
+use std::time::Duration;
+
+use super::choice::{level, truth, Choice};
+use super::value::{is_number, kind_of, scalar, shown, Keys, Section};
+use super::{QueueConfig, RotationConfig, SinkConfig};
+use crate::equipment_id::EquipmentId;
+use crate::error::Mistakes;
+use crate::line::{ControlCharacters, Precision};
+
+impl SinkConfig {
+    /// The typed keys. `elsewhere` are known keys that the adapter has taken already.
+    pub(crate) fn read(
+        keys: Keys,
+        elsewhere: &[&'static str],
+        mistakes: &mut Mistakes,
+    ) -> SinkConfig {
+        let mut section = Section::new("", keys, mistakes);
+        let config = SinkConfig {
+            local_root: section.text("local_root").map(Into::into),
+            hostname: section.text("hostname"),
+            path: section.text("path"),
+            targets: section
+                .entries("targets", "a log target and an equipment id", |target, id| {
+                    Ok((target.to_owned(), equipment(id)?))
+                })
+                .into_iter()
+                .collect(),
+            unscoped: section.read("unscoped", equipment),
+            level: section.read("level", level),
+            levels: section
+                .entries("levels", "an equipment id and a level", |id, text| {
+                    Ok((equipment(id)?, level(text)?))
+                })
+                .into_iter()
+                .collect(),
+            precision: section.read("precision", Precision::from_word),
+            control_characters: section.read("control_characters", ControlCharacters::from_word),
+            fsync_level: section.read("fsync_level", level),
+            follow_links: section.read("follow_links", truth),
+            file_mode: mode(&mut section, "file_mode"),
+            dir_mode: mode(&mut section, "dir_mode"),
+            max_open_files: section.read("max_open_files", |text| match text.parse() {
+                Ok(0) | Err(_) => Err(format!("{text:?} is not a whole number from 1 on")),
+                Ok(limit) => Ok(limit),
+            }),
+            idle_timeout: section.read("idle_timeout", |text| time_above_zero(text, "30 minutes")),
+            rotation: section.section(
+                "rotation",
+                "a mapping such as { every: day, keep: 90 days }",
+                RotationConfig::read,
+            ),
+            queue: section.section(
+                "queue",
+                "the keys of a queue, or {} for the defaults",
+                QueueConfig::read,
+            ),
+        };
+        section.finish(elsewhere);
+        config
+    }
+
+    /// The same, and where something is wrong already, what else is wrong.
+    pub(crate) fn read_and_check(
+        keys: Keys,
+        elsewhere: &[&'static str],
+        mistakes: &mut Mistakes,
+    ) -> SinkConfig {
+        let config = SinkConfig::read(keys, elsewhere, mistakes);
+        if !mistakes.is_empty() {
+            config.check_into(mistakes);
+        }
+        config
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for SinkConfig {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut mistakes = Mistakes::default();
+        let keys = Keys::deserialize(deserializer)?;
+        let config = SinkConfig::read_and_check(keys, &[], &mut mistakes);
+        mistakes.end(config).map_err(serde::de::Error::custom)
+    }
+}
+
+fn equipment(id: &str) -> Result<EquipmentId, String> {
+    EquipmentId::new(id).map_err(|err| err.to_string())
+}
+
+fn mode(section: &mut Section<'_>, key: &'static str) -> Option<u32> {
+    const RIGHT: &str = "an octal mode such as \"0644\", in quotes";
+    let value = section.take(key)?;
+    let text = match scalar(&value) {
+        Some(None) => return None,
+        Some(Some(text)) if !is_number(&value) => text,
+        _ => {
+            section.mistake(key, format!("invalid type: {}, expected {RIGHT}", kind_of(&value)));
+            return None;
+        }
+    };
+    let octal = !text.is_empty() && text.bytes().all(|b| matches!(b, b'0'..=b'7'));
+    match u32::from_str_radix(&text, 8) {
+        Ok(mode) if octal && mode <= 0o7777 => Some(mode),
+        _ => {
+            section.mistake(key, format!("\"{}\" is not {RIGHT}", shown(&text)));
+            None
+        }
+    }
+}
+
+/// A size in bytes. Powers of 1024 whatever the unit is called, as log4rs reads its own `limit`.
+pub(crate) fn binary_size(text: &str) -> Result<u64, parse_size::Error> {
+    parse_size::Config::new().with_binary().parse_size(text)
+}
+
+/// A time such as `30 minutes`.
+pub(crate) fn time_above_zero(text: &str, example: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(time) if !time.is_zero() => Ok(time),
+        _ => Err(format!("{text:?} is not a time above zero, such as {example}")),
+    }
+}
