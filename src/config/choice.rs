@@ -2,8 +2,6 @@
 //!
 //! Imports `error` and the types that have words.
 
-use log::LevelFilter;
-
 /// A value that is written as one of a few words.
 pub(crate) trait Choice: Sized + Copy + 'static {
     /// Each word and its value.
@@ -66,14 +64,4 @@ choice! { crate::WhenFull, "queue.when_full":
 choice! { crate::WhenDurable, "queue.durable":
     "wait" => crate::WhenDurable::Wait,
     "continue" => crate::WhenDurable::Continue,
-}
-
-/// A level, in any case, as log reads it.
-pub(crate) fn level(text: &str) -> Result<LevelFilter, String> {
-    text.parse().map_err(|_| format!("{text:?} is not one of off, error, warn, info, debug, trace"))
-}
-
-/// A truth value.
-pub(crate) fn truth(text: &str) -> Result<bool, String> {
-    text.parse().map_err(|_| format!("{text:?} is not true or false"))
 }

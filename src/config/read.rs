@@ -5,7 +5,9 @@
 
 use std::time::Duration;
 
-use super::choice::{level, truth, Choice};
+use log::LevelFilter;
+
+use super::choice::Choice;
 use super::value::{is_number, kind_of, scalar, shown, Keys, Section};
 use super::{QueueConfig, RotationConfig, SinkConfig};
 use crate::equipment_id::EquipmentId;
@@ -123,4 +125,14 @@ pub(crate) fn time_above_zero(text: &str, example: &str) -> Result<Duration, Str
         Ok(time) if !time.is_zero() => Ok(time),
         _ => Err(format!("{text:?} is not a time above zero, such as {example}")),
     }
+}
+
+/// A level, in any case, as log reads it.
+fn level(text: &str) -> Result<LevelFilter, String> {
+    text.parse().map_err(|_| format!("{text:?} is not one of off, error, warn, info, debug, trace"))
+}
+
+/// A truth value.
+fn truth(text: &str) -> Result<bool, String> {
+    text.parse().map_err(|_| format!("{text:?} is not true or false"))
 }
