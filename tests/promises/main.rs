@@ -34,6 +34,7 @@ mod lru;
 mod mdc;
 mod memory;
 mod merge;
+mod merge_follow;
 mod merge_memory;
 mod moved;
 mod never_panics;

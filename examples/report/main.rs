@@ -1,0 +1,3 @@
+//! Makes one HTML page of what happened to the equipment.
+
+fn main() {}

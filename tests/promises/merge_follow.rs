@@ -1,0 +1,158 @@
+//! The promise: `merge --follow` passes on every record once, over rotations and compressions.
+
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
+
+/// Longer than anything takes on any machine.
+const HANGS: Duration = Duration::from_secs(120);
+
+/// A log that is written and rotated as the crate does it.
+struct Log {
+    path: PathBuf,
+    records: u64,
+    rotations: u64,
+}
+
+impl Log {
+    fn new(folder: &Path) -> Log {
+        fs::create_dir_all(folder).unwrap();
+        Log { path: folder.join("wizard.h.log"), records: 0, rotations: 0 }
+    }
+
+    fn open(&self) -> File {
+        File::options().append(true).create(true).open(&self.path).unwrap()
+    }
+
+    fn write(&mut self, records: u64) {
+        let file = self.open();
+        self.write_to(&file, records);
+    }
+
+    fn write_to(&mut self, mut file: &File, records: u64) {
+        for _ in 0..records {
+            let number = self.records;
+            writeln!(file, "2026-04-17T14:31:55Z [INFO ] [host:h] [equip:E] record {number}")
+                .unwrap();
+            self.records += 1;
+        }
+    }
+
+    /// Some records come late: into the file that has its new name.
+    fn rotate(&mut self, late: u64) -> PathBuf {
+        let number = match self.rotations {
+            0 => String::new(),
+            number => format!(".{number}"),
+        };
+        let rotated = PathBuf::from(format!("{}.2026-04-17{number}", self.path.display()));
+        let file = self.open();
+        fs::rename(&self.path, &rotated).unwrap();
+        self.write_to(&file, late);
+        self.rotations += 1;
+        rotated
+    }
+}
+
+fn compress(path: &Path) {
+    let packed = File::create(format!("{}.gz", path.display())).unwrap();
+    let mut packed = flate2::write::GzEncoder::new(packed, flate2::Compression::fast());
+    packed.write_all(&fs::read(path).unwrap()).unwrap();
+    packed.finish().unwrap();
+    fs::remove_file(path).unwrap();
+}
+
+struct Follower {
+    process: Child,
+    lines: Receiver<String>,
+}
+
+impl Follower {
+    fn start(folder: &Path) -> Follower {
+        let test = std::env::current_exe().unwrap();
+        let program = test.ancestors().nth(2).unwrap().join("examples/merge");
+        let mut process = Command::new(program)
+            .arg(folder)
+            .arg("--follow")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let out = BufReader::new(process.stdout.take().unwrap());
+        let (send, lines) = mpsc::channel();
+        thread::spawn(move || {
+            out.lines().map_while(Result::ok).try_for_each(|line| send.send(line))
+        });
+        Follower { process, lines }
+    }
+
+    fn next(&self) -> String {
+        self.lines.recv_timeout(HANGS).expect("a record")
+    }
+
+    /// All of the log's records from here on, each once, and no other.
+    fn expect(&self, records: std::ops::Range<u64>) {
+        for number in records {
+            let line = self.next();
+            assert!(
+                line.ends_with(&format!(" record {number}")),
+                "{line:?} is not record {number}"
+            );
+        }
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn every_record_is_passed_on_once_over_rotations_and_compressions() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut log = Log::new(&folder.path().join("E/.exlab-wizard"));
+    // Before it was started.
+    log.write(10);
+    compress(&log.rotate(0));
+    log.write(10);
+    log.rotate(0);
+    log.write(10);
+    let follower = Follower::start(folder.path());
+    follower.expect(0..30);
+
+    log.write(5);
+    follower.expect(30..35);
+    // While it reads: some records are in the renamed file alone.
+    log.rotate(5);
+    log.write(5);
+    follower.expect(35..45);
+    // Twice between two looks, and the file in hand is compressed.
+    let rotated = log.rotate(1);
+    log.write(5);
+    compress(&log.rotate(0));
+    compress(&rotated);
+    log.write(5);
+    follower.expect(45..56);
+    // Nothing is logged for a while after a rotation: there is no live log.
+    compress(&log.rotate(2));
+    follower.expect(56..58);
+    log.write(2);
+    follower.expect(58..60);
+    // A line that is written in two pieces is passed on whole.
+    let mut file = log.open();
+    write!(file, "2026-04-17T14:31:55Z [INFO ] [host:h] [equip:E] rec").unwrap();
+    thread::sleep(Duration::from_millis(500));
+    writeln!(file, "ord 60").unwrap();
+    log.records += 1;
+    follower.expect(60..61);
+    // New equipment.
+    let mut other = Log::new(&folder.path().join("F/.exlab-wizard"));
+    other.write(1);
+    follower.expect(0..1);
+    log.write(1);
+    follower.expect(61..62);
+}
