@@ -99,20 +99,6 @@ impl Layout {
         !self.by_id_alone
     }
 
-    /// What all paths have in common: two layouts with one pattern have the same files.
-    pub(crate) fn pattern(&self) -> PathBuf {
-        let mut pattern = self.root.clone();
-        for component in &self.components {
-            let pieces = component.iter().map(|piece| match piece {
-                Piece::Literal(text) => text.clone(),
-                Piece::Id => format!("{{{EQUIPMENT_ID}}}"),
-                Piece::Tag(key) => format!("{{{key}}}"),
-            });
-            pattern.push(pieces.collect::<String>());
-        }
-        pattern
-    }
-
     /// What tells this scope's file from all others, cheaply: the id, or the rendered path in
     /// `scratch`. `None` where the scope lacks a tag.
     pub(crate) fn key<'a>(&self, scope: &'a Scope, scratch: &'a mut String) -> Option<&'a str> {

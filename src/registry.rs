@@ -69,11 +69,6 @@ impl Registry {
         }
     }
 
-    /// Whether the scope remembers its log.
-    pub(crate) fn knows(&self, scope: &Scope) -> bool {
-        scope.found::<LogFile>(self.sink).is_some()
-    }
-
     /// Calls `f` with the log of this scope.
     #[inline(always)]
     pub(crate) fn with<T>(

@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::file::{IdleWatch, LogFile, RootDir};
 use crate::layout::NoPath;
 use crate::line::{self, ControlCharacters, LineFormat};
-use crate::queue::{Elders, Queue};
+use crate::queue::Queue;
 use crate::registry::Registry;
 use crate::stats::{Counter, Stats};
 
@@ -53,7 +53,6 @@ struct Inner {
     fsync_level: log::LevelFilter,
     control: ControlCharacters,
     line: LineFormat,
-    elders: Elders,
     skipped: Counter,
     refused: Counter,
 }
@@ -81,7 +80,6 @@ impl EquipmentSink {
         let root = RootDir::new(layout.root().to_owned(), access);
         let mut line = LineFormat::new(&hostname).control_characters(control);
         line.precision = precision;
-        let pattern = layout.pattern();
         let registry = Registry::new(layout, root, line.gap_head(), max_open_files);
         let watch = idle_timeout
             .map(|timeout| IdleWatch::new(&registry.open_files, timeout))
@@ -91,8 +89,7 @@ impl EquipmentSink {
             _watch: watch,
             fsync_level,
             control,
-            elders: Elders::of(&pattern),
-            queue: queue.map(|settings| Queue::start(settings, &pattern)).transpose()?,
+            queue: queue.map(Queue::start).transpose()?,
             line,
             skipped: Counter::default(),
             refused: Counter::default(),
@@ -164,15 +161,13 @@ impl EquipmentSink {
         let inner = &*self.0;
         let time = Time::now();
         let durable = level <= inner.fsync_level;
-        if let Some(queue) = inner.queue.as_ref().filter(|_| !inner.registry.knows(scope)) {
-            // A search takes locks that a thread which fork(2) left behind may hold.
-            queue.check_process()?;
-        }
         let written = inner.registry.with(scope, |file| {
             if let Some(queue) = &inner.queue {
-                return queue.append(scope, file, record, durable);
+                return match file.shared() {
+                    Some(log) => queue.enqueue(&log, record, time, durable),
+                    None => Ok(()),
+                };
             }
-            inner.elders.flush();
             if durable {
                 file.append_durable(record, time)
             } else {
@@ -266,7 +261,7 @@ impl EquipmentSink {
 
     /// The same, with the reason why nothing more will be written.
     fn written(&self) -> Result<(), Error> {
-        self.0.queue.as_ref().map_or(Ok(()), Queue::flush)
+        self.0.queue.as_ref().map_or(Ok(()), |queue| queue.flush())
     }
 
     /// Makes every record written so far durable, also where its file was closed meanwhile. What was

@@ -1,4 +1,4 @@
-//! The promise: shared syncs, evictions and queues lose no record and no wake-up, in whatever order
+//! The promise: shared syncs and evictions lose no record and no wake-up, in whatever order
 //! the threads take their steps. Their state machines are compiled here a second time, on the locks
 //! of a model checker, which tries the orders.
 //!
@@ -10,72 +10,21 @@
     reason = "only what the models need is called; a test says what it expects by failing"
 )]
 
-#[path = "../src/queue/bell.rs"]
-mod bell;
 #[path = "../src/file/group.rs"]
 mod group;
 #[path = "../src/file/open_files.rs"]
 mod open_files;
-#[path = "../src/queue/progress.rs"]
-mod progress;
 
 mod sync {
-    pub(super) use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
     pub(super) use loom::sync::{Condvar, Mutex};
     pub(super) use std::sync::PoisonError;
-
-    use loom::sync::Arc;
-    use std::cell::RefCell;
-
-    /// A thread that keeps a wake-up for its next sleep, as std's; loom's own forgets one that comes
-    /// while the thread waits for a lock.
-    #[derive(Clone, Debug)]
-    pub(super) struct Thread(Arc<(Mutex<bool>, Condvar)>);
-
-    loom::thread_local! {
-        static CURRENT: RefCell<Thread> = RefCell::new(Thread::new());
-    }
-
-    impl Thread {
-        pub(super) fn new() -> Thread {
-            Thread(Arc::new((Mutex::new(false), Condvar::new())))
-        }
-
-        /// By the thread itself.
-        pub(super) fn is_current(&self) {
-            CURRENT.with(|current| *current.borrow_mut() = self.clone());
-        }
-
-        pub(super) fn unpark(&self) {
-            let (woken, changed) = &*self.0;
-            *woken.lock().unwrap() = true;
-            changed.notify_one();
-        }
-    }
-
-    pub(super) fn park() {
-        let thread = CURRENT.with(|current| current.borrow().clone());
-        let (woken, changed) = &*thread.0;
-        let mut woken = woken.lock().unwrap();
-        while !*woken {
-            woken = changed.wait(woken).unwrap();
-        }
-        *woken = false;
-    }
-
-    /// A rest is over at any moment: others go first.
-    pub(super) fn park_timeout(_: std::time::Duration) {
-        loom::thread::yield_now();
-    }
 }
 
-use bell::Bell;
 use group::Group;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::sync::{Arc, Mutex};
 use loom::thread;
 use open_files::{CloseReason, Evictable, OpenFiles};
-use progress::Progress;
 
 /// Tries every order in which no thread is interrupted more than twice: any more take hours, and
 /// bugs that need more are rare (Musuvathi and Qadeer, PLDI 2007).
@@ -250,137 +199,5 @@ fn an_eviction_loses_no_record_and_leaves_the_list_true() {
         assert_eq!(open, open_files.len(), "the list and the descriptors disagree");
         // Two that were opened at the same moment could once both stay open, over the limit.
         assert!(open <= 1, "{open} stay open where one may");
-    });
-}
-
-/// A queue, less the files: a pile of tickets, and how many were written.
-struct Queue {
-    bell: Bell,
-    progress: Progress,
-    pile: Mutex<Vec<u64>>,
-    written: AtomicUsize,
-}
-
-impl Queue {
-    fn new() -> Queue {
-        Queue {
-            bell: Bell::new(2),
-            progress: Progress::new(),
-            pile: Mutex::new(Vec::new()),
-            written: AtomicUsize::new(0),
-        }
-    }
-
-    fn hand_over(&self) {
-        let mut pile = self.pile.lock().unwrap();
-        let ticket = self.bell.hand_over(1);
-        pile.push(ticket);
-        drop(pile);
-        self.wake_for(ticket + 1, false);
-    }
-
-    fn wake_for(&self, up_to: u64, wanted: bool) {
-        if self.bell.rings(up_to, wanted) {
-            self.bell.wake();
-        }
-    }
-
-    fn flush(&self) {
-        let handed = self.bell.handed();
-        if self.progress.written() < handed {
-            self.wake_for(handed, true);
-            self.progress.wait(|written| written >= handed);
-        }
-    }
-
-    fn write(&self) {
-        let mut done = 0;
-        loop {
-            let last = self.bell.is_stopped();
-            let until = self.bell.take();
-            if until != done {
-                let mut pile = self.pile.lock().unwrap();
-                let taken = pile.iter().filter(|ticket| **ticket < until).count();
-                assert_eq!(taken as u64, until - done, "a ticket that is on no pile");
-                pile.retain(|ticket| *ticket >= until);
-                drop(pile);
-                self.written.fetch_add(taken, Ordering::SeqCst);
-                self.progress.advance(until);
-            }
-            if last {
-                return;
-            }
-            let rest = (until != done).then_some(std::time::Duration::ZERO);
-            done = until;
-            self.bell.sleep(rest);
-        }
-    }
-}
-
-/// Runs `f` beside the writer of a queue, and then ends that.
-fn with_writer(f: fn(&Arc<Queue>)) {
-    model(move || {
-        let queue = Arc::new(Queue::new());
-        let theirs = Arc::clone(&queue);
-        let thread = sync::Thread::new();
-        queue.bell.belongs_to(thread.clone());
-        let writer = thread::spawn(move || {
-            thread.is_current();
-            theirs.write();
-        });
-        f(&queue);
-        let handed = queue.bell.handed();
-        queue.bell.stop();
-        writer.join().unwrap();
-        assert_eq!(queue.written.load(Ordering::SeqCst) as u64, handed, "a record is left");
-    });
-}
-
-#[test]
-fn a_flush_returns_and_covers_what_was_handed_over_before() {
-    with_writer(|queue| {
-        queue.hand_over();
-        queue.flush();
-        assert_eq!(queue.written.load(Ordering::SeqCst), 1);
-        queue.hand_over();
-        queue.flush();
-        assert_eq!(queue.written.load(Ordering::SeqCst), 2);
-    });
-}
-
-#[test]
-fn what_two_threads_hand_over_is_written_without_another_call() {
-    with_writer(|queue| {
-        let theirs = Arc::clone(queue);
-        let other = thread::spawn(move || theirs.hand_over());
-        queue.hand_over();
-        other.join().unwrap();
-        // Nobody asks for it: only the wake-ups of those two calls can have it written.
-        queue.progress.wait(|written| written >= 2);
-    });
-}
-
-#[test]
-fn two_who_wait_are_both_woken() {
-    with_writer(|queue| {
-        queue.hand_over();
-        let theirs = Arc::clone(queue);
-        let other = thread::spawn(move || theirs.flush());
-        queue.flush();
-        other.join().unwrap();
-    });
-}
-
-#[test]
-fn whoever_waits_for_a_writer_that_dies_is_woken() {
-    model(|| {
-        let queue = Arc::new(Queue::new());
-        let theirs = Arc::clone(&queue);
-        let writer = thread::spawn(move || theirs.progress.die());
-        queue.bell.belongs_to(sync::Thread::new());
-        queue.hand_over();
-        queue.flush();
-        assert!(queue.progress.ended().is_some());
-        writer.join().unwrap();
     });
 }

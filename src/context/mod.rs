@@ -144,11 +144,6 @@ impl Scope {
         Arc::as_ptr(&self.0).addr()
     }
 
-    /// The equipment alone.
-    pub(crate) fn without_tags(&self) -> Scope {
-        Scope::from_parts(self.0.id.clone(), Vec::new())
-    }
-
     /// What `make` makes of this scope, kept with it.
     pub(crate) fn line(&self, make: impl FnOnce() -> Box<str>) -> &str {
         self.0.line.get_or_init(make)

@@ -40,6 +40,12 @@ pub(crate) struct BatchOutcome {
 }
 
 impl Batch {
+    /// Room for this many bytes of records, and as much again for what is known of each.
+    pub(crate) fn with_capacity(bytes: usize) -> Batch {
+        let records = Vec::with_capacity(bytes / size_of::<Record>());
+        Batch { bytes: Vec::with_capacity(bytes), records, has_durable: false }
+    }
+
     /// Adds a record, which ends with `\n`.
     pub(crate) fn push(&mut self, record: &[u8], time: Time, durable: bool) {
         self.bytes.extend_from_slice(record);
@@ -47,18 +53,24 @@ impl Batch {
         self.has_durable |= durable;
     }
 
-    pub(crate) fn clear(&mut self) {
-        /// What a very long record needed is not kept, in bytes.
-        const KEPT: usize = 1 << 20;
+    /// Empties the batch. It keeps at most about this many bytes of its memory.
+    pub(crate) fn clear(&mut self, kept_bytes: usize) {
         self.bytes.clear();
-        self.bytes.shrink_to(KEPT);
+        self.bytes.shrink_to(kept_bytes);
         self.records.clear();
+        self.records.shrink_to(kept_bytes / size_of::<Record>());
         self.has_durable = false;
     }
 
     /// How many records there are.
     pub(crate) fn len(&self) -> usize {
         self.records.len()
+    }
+
+    /// How many bytes of memory it holds for records.
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.bytes.capacity() + self.records.capacity() * size_of::<Record>()
     }
 
     /// How many bytes all records have together.
@@ -76,7 +88,7 @@ impl Batch {
         first + self.records[first..].partition_point(|record| record.end as u64 <= most)
     }
 
-    fn record(&self, record: usize) -> &[u8] {
+    pub(crate) fn record(&self, record: usize) -> &[u8] {
         &self.bytes[self.start_of(record)..self.records[record].end]
     }
 

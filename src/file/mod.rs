@@ -11,7 +11,6 @@ mod group;
 mod idle;
 mod open;
 mod open_files;
-mod queued;
 mod root;
 mod rotate;
 mod rotation;
@@ -30,14 +29,13 @@ use std::sync::{Arc, Mutex, Weak};
 
 use arc_swap::ArcSwapOption;
 
-pub(crate) use batch::Batch;
+pub(crate) use batch::{Batch, BatchOutcome};
 use entries::Entries;
 pub(crate) use gap::Gap;
 use gap::Gaps;
 pub(crate) use idle::IdleWatch;
 use open::OpenFile;
 use open_files::{CloseReason, Evictable};
-use queued::Queued;
 pub(crate) use root::{Access, RootDir};
 pub(crate) use rotation::{parse_size, Rotation};
 pub use rotation::{Compress, Every, Keep};
@@ -78,7 +76,6 @@ pub(crate) struct LogFile {
     last_used: AtomicI64,
     gaps: Gaps,
     pub(crate) counters: FileCounters,
-    pub(crate) queued: Queued,
     /// A number that the queue keeps here, so that it finds its own state of this log; 0 at first.
     pub(crate) queue_slot: AtomicU64,
     /// How many of the records written are covered by a sync of the whole. Outlives the descriptor.
@@ -120,7 +117,6 @@ impl LogFile {
             last_used: AtomicI64::new(0),
             counters: FileCounters::default(),
             gaps: Gaps::default(),
-            queued: Queued::default(),
             queue_slot: AtomicU64::new(0),
             synced: AtomicU64::new(0),
             entries: Entries::default(),
@@ -274,7 +270,7 @@ impl LogFile {
 
     /// Whether nothing is left to do for this log: its file is closed, and no line about lost records is due.
     pub(crate) fn owes_nothing(&self) -> bool {
-        !self.is_open() && !self.gaps.pending() && self.queued.owes_nothing()
+        !self.is_open() && !self.gaps.pending()
     }
 
     /// Whether the file is open.
@@ -285,7 +281,6 @@ impl LogFile {
     /// Nobody will write any more.
     pub(crate) fn hand_on(&self) {
         drop(self.take());
-        self.queued.take_dropped().into_iter().for_each(|gap| self.adopt_gap(gap));
         self.gaps.hand_on(&self.path);
     }
 

@@ -1,215 +1,293 @@
-//! [`Shared`]: what the logging threads and the writer have in common, and the way of a record from
-//! the one to the other.
+//! [`Shared`]: the inbox, those who wait for it, and a record's way in.
 //!
-//! Imports `config`, `scope` and `file`. The invariant: a call that may wait has seen before that the
-//! writer runs, in this process, and is not the caller.
+//! Imports `config` and `file`. The invariant: a call that waits is no writer of this queue, is in the process
+//! that the writers are in, and has seen to it that one of them runs.
 
-use std::cell::Cell;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex as StdMutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
-use super::bell::{nudge, Bell};
-use super::piles::{Durable, Entry, Piles};
-use super::progress::{Ended, Progress};
-use super::reply;
+use super::completion::CompletionWaiter;
+use super::inbox::{Inbox, Unwritten};
+use super::log::QueuedLog;
+use super::slots::Failed;
+use super::sync::{self, Condvar, Mutex, MutexGuard};
+use crate::clock::Time;
 use crate::config::{QueueSettings, WhenDurable, WhenFull};
-use crate::context::Scope;
 use crate::error::{Error, Kind};
-use crate::file::LogFile;
+use crate::process::threads::ProcessId;
+use crate::sync::LockExt as _;
 
-/// After so many records on one pile a log call looks whether it is in a copy of the process: that
-/// costs a system call.
-const RECORDS_PER_LOOK: usize = 128;
-
-thread_local! {
-    /// Whose writer this thread is, if it is one: it cannot wait for itself.
-    static WRITER_OF: Cell<Option<*const Shared>> = const { Cell::new(None) };
-}
-
-/// What the logging threads and the writer share.
 #[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) settings: QueueSettings,
-    pub(super) bell: Bell,
-    pub(super) progress: Progress,
-    pub(super) piles: Piles,
-    /// The logs that had a record, by their numbers, each with the scope that its gaps are said with.
-    pub(super) logs: Mutex<Vec<(Arc<LogFile>, Scope)>>,
-    /// The process that the writer is in.
-    process: u32,
+pub(super) struct Shared<L> {
+    settings: QueueSettings,
+    /// The process that the writers are in.
+    process: ProcessId,
+    inbox: Mutex<Inbox<L>>,
+    /// Wakes the active writer.
+    pub(super) work: Condvar,
+    /// Wakes the thread that stands by.
+    pub(super) standby: Condvar,
+    /// Wakes the calls that wait for room.
+    pub(super) room: Condvar,
+    /// Wakes the calls that wait for records to be written, or for the threads to end.
+    pub(super) written: Condvar,
+    /// Taken while no other lock is held, and never by a call that logs.
+    pub(super) threads: StdMutex<Vec<JoinHandle<()>>>,
 }
 
-impl Shared {
-    pub(super) fn new(settings: QueueSettings) -> Shared {
+impl<L: QueuedLog> Shared<L> {
+    pub(super) fn new(settings: QueueSettings) -> Shared<L> {
         Shared {
             settings,
-            bell: Bell::new(nudge(1, settings.limit)),
-            progress: Progress::new(),
-            piles: Piles::new(),
-            logs: Mutex::default(),
-            process: std::process::id(),
+            process: ProcessId::current(),
+            // A limit that is larger than memory is none.
+            inbox: Mutex::new(Inbox::new(usize::try_from(settings.limit).unwrap_or(usize::MAX))),
+            work: Condvar::new(),
+            standby: Condvar::new(),
+            room: Condvar::new(),
+            written: Condvar::new(),
+            threads: StdMutex::default(),
         }
     }
 
-    /// By the writer's thread, first of all.
-    pub(super) fn is_written_by_this_thread(&self) {
-        let _ = WRITER_OF.try_with(|of| of.set(Some(std::ptr::from_ref(self))));
+    #[inline]
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inbox<L>> {
+        sync::lock(&self.inbox)
     }
 
-    /// Puts one record on a pile. Returns what the caller must wait for.
-    pub(super) fn hand_over(
+    /// The same for a call of the application. Where it has to wait for the lock, its holder may be in the process
+    /// that this one was forked from.
+    #[inline]
+    fn lock_or_fail(&self) -> Result<MutexGuard<'_, Inbox<L>>, Error> {
+        match sync::try_lock(&self.inbox) {
+            Some(inbox) => Ok(inbox),
+            None => self.lock_after_a_look(),
+        }
+    }
+
+    #[cold]
+    fn lock_after_a_look(&self) -> Result<MutexGuard<'_, Inbox<L>>, Error> {
+        match self.process.is_current() {
+            true => Ok(self.lock()),
+            false => Err(no_writer(FORKED)),
+        }
+    }
+
+    /// Waits until `condvar` is notified, or the time is over: `true`.
+    pub(super) fn wait<'a>(
+        &'a self,
+        condvar: &Condvar,
+        inbox: MutexGuard<'a, Inbox<L>>,
+        timeout: Option<Duration>,
+    ) -> (MutexGuard<'a, Inbox<L>>, bool) {
+        sync::wait(condvar, &self.inbox, inbox, timeout)
+    }
+
+    /// Adds one record of a log. With `durable: wait`, a durable one is on disk when this returns `Ok`.
+    #[inline]
+    pub(super) fn enqueue(
         &self,
-        scope: &Scope,
-        file: &LogFile,
+        log: &Arc<L>,
         record: &[u8],
+        time: Time,
         durable: bool,
-    ) -> Result<Option<reply::Awaited>, Error> {
-        let waits = durable && self.settings.durable == WhenDurable::Wait;
-        if waits {
-            self.check_can_wait()?;
-        }
-        if self.is_full() && !self.make_room(waits)? {
-            file.drop_record();
-            return Ok(None);
-        }
-        let log = match file.queued.number.get() {
-            Some(number) => *number,
-            None => self.number_of(scope, file)?,
+    ) -> Result<(), Error> {
+        let mut inbox = match self.lock_or_fail() {
+            Ok(inbox) => inbox,
+            Err(err) => return Err(lost(&**log, err, time)),
         };
-        let (durable, awaited) = match (durable, waits) {
-            (false, _) => (Durable::No, None),
-            (true, false) => (Durable::Sync, None),
-            (true, true) => {
-                let (reply, awaited) = reply::ask();
-                (Durable::Reply(reply), Some(awaited))
-            }
-        };
-        let urgent = !matches!(durable, Durable::No);
-        let up_to = self.push(file, record, log, durable)?;
-        if self.bell.rings(up_to, urgent) {
-            if self.is_copy() {
-                return Err(self.forked());
-            }
-            // One that has died meanwhile counts what it finds on the piles, and gives the replies.
-            self.bell.wake();
+        if durable || inbox.is_closed() || !inbox.has_room(log) {
+            return self.enqueue_slow(inbox, log, record, time, durable);
         }
-        Ok(awaited)
+        let earlier = inbox.push(log, record, time, false, None);
+        let wakes = inbox.should_wake();
+        drop(inbox);
+        if wakes {
+            self.work.notify_one();
+        }
+        earlier.map_or(Ok(()), |failed| Err(failed.into_error()))
     }
 
-    fn push(
-        &self,
-        file: &LogFile,
+    /// Slow path of `enqueue`: the record is durable, or there is no room for it.
+    #[cold]
+    fn enqueue_slow<'a>(
+        &'a self,
+        inbox: MutexGuard<'a, Inbox<L>>,
+        log: &Arc<L>,
         record: &[u8],
-        log: u32,
-        durable: Durable,
-    ) -> Result<u64, Error> {
-        let mut pile = match self.piles.try_own() {
-            Some(pile) => pile,
-            None => {
-                // Whoever has it may be in the process of which this is a copy.
-                self.check_writer()?;
-                self.piles.own()
+        time: Time,
+        durable: bool,
+    ) -> Result<(), Error> {
+        match self.enqueue_and_ask(inbox, log, record, time, durable) {
+            Ok((None, earlier)) => earlier.map_or(Ok(()), |failed| Err(failed.into_error())),
+            Ok((Some(waiter), earlier)) => {
+                let own = waiter.wait();
+                let mut inbox = self.lock();
+                inbox.waiters.push(waiter);
+                match (own, earlier) {
+                    (Ok(()), Some(failed)) => Err(failed.into_error()),
+                    (own, failed) => {
+                        failed.into_iter().for_each(|failed| inbox.keep_failed(log, failed));
+                        own
+                    }
+                }
             }
+            Err(err) => Err(lost(&**log, err, time)),
+        }
+    }
+
+    /// Returns what the caller must wait for, and the failure of earlier records.
+    fn enqueue_and_ask<'a>(
+        &'a self,
+        mut inbox: MutexGuard<'a, Inbox<L>>,
+        log: &Arc<L>,
+        record: &[u8],
+        time: Time,
+        durable: bool,
+    ) -> Result<(Option<CompletionWaiter>, Option<Box<Failed>>), Error> {
+        let waits = durable && self.settings.durable == WhenDurable::Wait;
+        self.check_open(&inbox)?;
+        if waits {
+            self.check_can_wait(&mut inbox)?;
+        }
+        while !inbox.has_room(log) {
+            if self.settings.when_full == WhenFull::Drop && !waits {
+                inbox.drop_record(log, time);
+                return Ok((None, None));
+            }
+            self.check_can_wait(&mut inbox)?;
+            if inbox.hurry() {
+                self.work.notify_one();
+            }
+            inbox.room_waiters += 1;
+            inbox = self.wait(&self.room, inbox, None).0;
+            inbox.room_waiters -= 1;
+            self.check_open(&inbox)?;
+        }
+        let waiter = waits.then(|| inbox.waiters.pop().unwrap_or_else(CompletionWaiter::new));
+        let completion = waiter.as_ref().map(CompletionWaiter::completion);
+        let earlier = inbox.push(log, record, time, durable, completion);
+        let wakes = inbox.should_wake();
+        drop(inbox);
+        if wakes {
+            self.work.notify_one();
+        }
+        Ok((waiter, earlier))
+    }
+
+    /// Returns when what was enqueued before is written, or known to be lost: `true`; or at the deadline.
+    ///
+    /// # Errors
+    ///
+    /// No writer will write it.
+    pub(super) fn flush(&self, deadline: Option<Instant>) -> Result<bool, Error> {
+        let mut inbox = self.lock_or_fail()?;
+        if inbox.is_copy {
+            return Err(no_writer(FORKED));
+        }
+        let mut watermark = inbox.watermark();
+        inbox.flushing += 1;
+        let result = loop {
+            let Some(log) = inbox.first_below(&mut watermark) else { break Ok(true) };
+            if let Err(err) = self.check_can_wait(&mut inbox) {
+                break Err(err);
+            }
+            let Some(timeout) = time_left(deadline) else { break Ok(false) };
+            if inbox.hurry() {
+                self.work.notify_one();
+            }
+            inbox.await_log(log);
+            inbox = self.wait(&self.written, inbox, timeout).0;
+            inbox.no_longer_await_log(log);
         };
-        if pile.entries.len() % RECORDS_PER_LOOK == 0 {
-            self.check_writer()?;
+        inbox.flushing -= 1;
+        result
+    }
+
+    /// Lets the writers end when everything is written. Does not wait.
+    pub(super) fn begin_close(&self) {
+        let Ok(mut inbox) = self.lock_or_fail() else { return };
+        if std::mem::replace(&mut inbox.is_closing, true) {
+            return;
         }
-        // Under the lock: a writer that dies looks at every pile after it has said so.
-        self.check_not_ended()?;
-        let bytes = record.len();
-        let gap = file.queued.take_dropped().map(Box::new);
-        let ticket = self.bell.hand_over(bytes as u64);
-        pile.bytes.extend_from_slice(record);
-        pile.entries.push(Entry { ticket, log, bytes, durable, gap });
-        Ok(ticket + bytes as u64)
-    }
-
-    /// A record is taken in while fewer bytes wait than the limit, so that one that is larger than
-    /// the limit has its turn, too.
-    fn is_full(&self) -> bool {
-        self.bell.handed().saturating_sub(self.progress.written()) >= self.settings.limit
-    }
-
-    /// Waits for room, if that is asked for. `false`: the record is to be dropped.
-    fn make_room(&self, waits: bool) -> Result<bool, Error> {
-        if self.settings.when_full == WhenFull::Drop && !waits {
-            return Ok(false);
+        let wakes = inbox.writers.should_wake(true);
+        drop(inbox);
+        if wakes {
+            self.work.notify_one();
         }
-        self.check_can_wait()?;
-        self.wake_for(self.bell.handed());
-        self.progress.wait(|_| !self.is_full());
-        self.check_not_ended()?;
-        Ok(true)
+        self.standby.notify_all();
+        // A call of another thread that waits for room: none can be there, since the sink is gone.
+        self.room.notify_all();
     }
 
-    pub(super) fn flush(&self) -> Result<(), Error> {
-        self.check_writer()?;
-        let handed = self.bell.handed();
-        if self.progress.written() >= handed {
-            return Ok(());
+    /// Waits until the writers have ended, until the deadline at most. Returns what is not written then: the
+    /// writers go on with it while the process runs.
+    pub(super) fn close(&self, deadline: Option<Instant>) -> Vec<Unwritten<L>> {
+        if !self.process.is_current() {
+            // The threads are the other process's.
+            std::mem::forget(std::mem::take(&mut *self.threads.lock_any()));
+            return Vec::new();
         }
-        self.check_can_wait()?;
-        self.wake_for(handed);
-        self.progress.wait(|written| written >= handed);
-        self.check_not_ended()
+        self.begin_close();
+        let mut inbox = self.lock();
+        while !inbox.writers.are_gone() && !inbox.writers.is_one_of_them() {
+            let Some(timeout) = time_left(deadline) else { break };
+            inbox = self.wait(&self.written, inbox, timeout).0;
+        }
+        let are_gone = inbox.writers.are_gone();
+        let unwritten = inbox.unwritten();
+        drop(inbox);
+        let threads = std::mem::take(&mut *self.threads.lock_any());
+        if are_gone {
+            // They have nothing left to do but to return.
+            threads.into_iter().for_each(|thread| drop(thread.join()));
+        }
+        unwritten
     }
 
-    fn wake_for(&self, up_to: u64) {
-        if self.bell.rings(up_to, true) {
-            self.bell.wake();
+    fn check_open(&self, inbox: &Inbox<L>) -> Result<(), Error> {
+        match (inbox.is_copy, inbox.is_closing) {
+            (true, _) => Err(no_writer(FORKED)),
+            (_, true) => Err(no_writer("the sink is closed")),
+            _ => Ok(()),
         }
     }
 
-    /// The log's place in the list.
-    fn number_of(&self, scope: &Scope, file: &LogFile) -> Result<u32, Error> {
-        let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(number) = file.queued.number.get() {
-            return Ok(*number);
-        }
-        // Neither can be: it is in use, and as many logs as that do not fit into memory.
-        let number = u32::try_from(logs.len()).ok();
-        let (Some(file), Some(number)) = (file.shared(), number) else {
-            return Err(no_writer("it cannot have one log more"));
-        };
-        logs.push((Arc::clone(&file), scope.without_tags()));
-        Ok(*file.queued.number.get_or_init(|| number))
-    }
-
+    /// Whether a writer of this process will do what the caller waits for, by a system call.
+    ///
     /// A writer that logs, say in a panic hook, must not wait for itself.
-    fn check_can_wait(&self) -> Result<(), Error> {
-        self.check_writer()?;
-        if WRITER_OF.try_with(Cell::get).is_ok_and(|of| of == Some(std::ptr::from_ref(self))) {
+    fn check_can_wait(&self, inbox: &mut Inbox<L>) -> Result<(), Error> {
+        if !self.process.is_current() {
+            let err = no_writer(FORKED);
+            if !inbox.is_copy {
+                inbox.abandon(&err);
+            }
+            return Err(err);
+        }
+        if inbox.writers.is_one_of_them() {
             return Err(no_writer("its writer thread cannot wait for itself"));
         }
         Ok(())
     }
-
-    /// Whether the writer is there, by a system call.
-    pub(super) fn check_writer(&self) -> Result<(), Error> {
-        if self.is_copy() {
-            return Err(self.forked());
-        }
-        self.check_not_ended()
-    }
-
-    pub(super) fn is_copy(&self) -> bool {
-        std::process::id() != self.process
-    }
-
-    fn check_not_ended(&self) -> Result<(), Error> {
-        match self.progress.ended() {
-            None => Ok(()),
-            Some(Ended::Died) => Err(no_writer(reply::DIED)),
-            Some(Ended::Forked) => Err(self.forked()),
-        }
-    }
-
-    /// Remembered, so that the next call need not look.
-    fn forked(&self) -> Error {
-        self.progress.fork();
-        no_writer("the queue's writer thread is in the process that this one was forked from")
-    }
 }
 
-pub(super) fn no_writer(why: &'static str) -> Error {
+/// What there is left until a deadline: none where it is over, and `Some(None)` where there is none.
+fn time_left(deadline: Option<Instant>) -> Option<Option<Duration>> {
+    let Some(deadline) = deadline else { return Some(None) };
+    let left = deadline.saturating_duration_since(Instant::now());
+    (!left.is_zero()).then_some(Some(left))
+}
+
+/// Counts this call's record as lost.
+#[cold]
+fn lost<L: QueuedLog>(log: &L, why: Error, time: Time) -> Error {
+    log.record_loss(1, &why, time);
+    why
+}
+
+const FORKED: &str = "the queue's writer thread is in the process that this one was forked from";
+
+fn no_writer(why: &'static str) -> Error {
     Error::from(Kind::NoWriter { why })
 }

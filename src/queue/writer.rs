@@ -1,268 +1,214 @@
-//! [`Writer`]: the thread that takes the piles and appends to the files.
+//! The queue's threads: the active writer, and the one that stands by.
 //!
-//! Imports `line` and `file`. The invariant: everything before a ticket is in the kernel, or counted
-//! as lost, when the progress says so; every reply is given.
+//! Imports `file` and `process`. The invariant: no lock is held while a writer is inside a log, and what it took
+//! is counted, completed and finished, also where the log panics.
 
-use std::sync::{Arc, PoisonError};
-use std::time::{Duration, Instant};
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::Arc;
+use std::time::Duration;
 
-use super::bell::nudge;
-use super::elders::Elders;
-use super::piles::{clear, Durable, Pile, PILES};
-use super::reply::{self, Reply};
-use super::shared::{no_writer, Shared};
+use super::inbox::{Done, Inbox};
+use super::log::QueuedLog;
+use super::shared::Shared;
+use super::slots::{Failed, Pending};
+use super::sync::MutexGuard;
+use super::threads;
+use super::writers::{Standby, WriterState};
 use crate::clock::Time;
-use crate::error::Error;
-use crate::file::{Batch, LogFile};
+use crate::error::{Error, Kind};
 
-/// How long records may wait at most though nobody asks for them: at least, and at most.
-const REST: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(10));
+/// An active writer that takes no step from one look to the next hangs, if it was inside a log all the while.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
-/// The largest write, in bytes, unless one record is larger. Others that append to the file wait as
-/// long as it takes.
-const LARGEST_WRITE: usize = 256 << 10;
+/// A queue without records for this long has no thread that stands by.
+const REST: Duration = Duration::from_secs(10);
 
-#[derive(Debug)]
-pub(super) struct Writer {
-    shared: Arc<Shared>,
-    elders: Elders,
-    /// Up to where everything is written.
-    written: u64,
-    /// What was taken from each pile.
-    taken: [Pile; PILES],
-    /// The records that were taken, in the order of their tickets.
-    order: Vec<Piece>,
-    /// The logs' numbers, in the order of their first records.
-    touched: Vec<usize>,
-    /// By the logs' numbers.
-    logs: Vec<Log>,
-    batch: Batch,
-    /// Those of the batch that must be synced, by their places in it.
-    durable: Vec<(usize, Asks)>,
+/// What a thread of the queue does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It is the active writer, as long as this is its number.
+    Write(usize),
+    StandBy,
 }
 
-/// Who asks what became of a durable record.
-#[derive(Debug)]
-enum Asks {
-    Nobody,
-    Reply(Reply),
-    Told,
+/// A thread of the queue, from its beginning to its end.
+pub(super) fn run<L: QueuedLog>(shared: &Arc<Shared<L>>, first: Role) {
+    shared.lock().writers.has_started();
+    let mut role = Some(first);
+    while let Some(now) = role {
+        role = match now {
+            Role::Write(number) => write_until_relieved(shared, number),
+            Role::StandBy => stand_by(shared),
+        };
+    }
+    shared.lock().writers.has_ended();
+    shared.written.notify_all();
 }
 
-/// Where a record is, and the next one of the same log.
-#[derive(Clone, Copy, Debug)]
-struct Piece {
-    pile: usize,
-    entry: usize,
-    start: usize,
-    next: Option<usize>,
-}
-
-#[derive(Debug)]
-struct Log {
-    file: Arc<LogFile>,
-    /// The first and the last of its records.
-    pieces: Option<(usize, usize)>,
-}
-
-impl Writer {
-    pub(super) fn new(shared: Arc<Shared>, elders: Elders) -> Writer {
-        Writer {
-            shared,
-            elders,
-            written: 0,
-            taken: std::array::from_fn(|_| Pile::new()),
-            order: Vec::new(),
-            touched: Vec::new(),
-            logs: Vec::new(),
-            batch: Batch::default(),
-            durable: Vec::new(),
-        }
-    }
-
-    pub(super) fn shared(&self) -> &Shared {
-        &self.shared
-    }
-
-    /// Writes until the queue is dropped and nothing is left.
-    pub(super) fn run(mut self) {
-        loop {
-            // Looked at first: nothing is handed over after it.
-            let last = self.shared.bell.is_stopped();
-            let began = Instant::now();
-            let took_any = self.write_all();
-            if last {
-                return;
+/// The active writer. What it does when another has relieved it, or nothing is left: none.
+fn write_until_relieved<L: QueuedLog>(shared: &Arc<Shared<L>>, number: usize) -> Option<Role> {
+    let mut taken = Pending::with_capacity(shared.lock().slots.share());
+    // The last log that was written. It may be the last reference, which closes the file.
+    let mut last = None;
+    let mut inbox = with_standby(shared, shared.lock());
+    loop {
+        let Some(at) = inbox.next_ready() else {
+            if last.is_some() {
+                drop(inbox);
+                last = None;
+                inbox = shared.lock();
+                continue;
             }
-            let (least, most) = REST;
-            // Half of the time at most, where each record is another file's.
-            self.shared.bell.sleep(took_any.then(|| began.elapsed().clamp(least, most)));
-        }
-    }
-
-    /// Writes everything that was handed over before this call; `false` where there was nothing.
-    fn write_all(&mut self) -> bool {
-        let until = self.shared.bell.take();
-        if until == self.written {
-            return false;
-        }
-        for (number, taken) in self.taken.iter_mut().enumerate() {
-            taken.take_from(&mut self.shared.piles.lock(number), until);
-        }
-        self.put_in_order();
-        self.elders.flush();
-        for at in 0..self.touched.len() {
-            self.write_log(self.touched[at]);
-        }
-        let files = self.touched.len() as u64;
-        clear(&mut self.touched, 0);
-        clear(&mut self.order, 0);
-        self.taken.iter_mut().for_each(Pile::clear);
-        self.written = until;
-        self.shared.bell.rest_until(nudge(files, self.shared.settings.limit));
-        self.shared.progress.advance(until);
-        true
-    }
-
-    /// Merges the piles by their tickets, and links the records of each log.
-    fn put_in_order(&mut self) {
-        /// How far a pile has been gone through.
-        #[derive(Clone, Copy, Default)]
-        struct Place {
-            entry: usize,
-            start: usize,
-        }
-        let mut places = [Place::default(); PILES];
-        loop {
-            // The pile with the lowest ticket goes on until another has the lowest.
-            let (mut lowest, mut second) = ((u64::MAX, 0), u64::MAX);
-            for (pile, place) in places.iter().enumerate() {
-                let Some(entry) = self.taken[pile].entries.get(place.entry) else { continue };
-                if entry.ticket < lowest.0 {
-                    second = lowest.0;
-                    lowest = (entry.ticket, pile);
-                } else {
-                    second = second.min(entry.ticket);
-                }
+            inbox = rest(shared, inbox, number)?;
+            if !inbox.writers.is_active(number) {
+                return come_back(inbox);
             }
-            let (ticket, pile) = lowest;
-            if ticket == u64::MAX {
-                return;
-            }
-            let Place { mut entry, mut start } = places[pile];
-            while let Some(next) = self.taken[pile].entries.get(entry) {
-                if next.ticket >= second {
-                    break;
-                }
-                let (log, bytes) = (next.log as usize, next.bytes);
-                self.link(log, Piece { pile, entry, start, next: None });
-                entry += 1;
-                start += bytes;
-            }
-            places[pile] = Place { entry, start };
+            continue;
+        };
+        let Some((log, kept_bytes)) = inbox.take(at, &mut taken) else { continue };
+        drop(inbox);
+        let log = last.insert(log);
+        let done = write(&**log, &mut taken);
+        taken.clear(kept_bytes);
+        inbox = shared.lock();
+        let wakes = inbox.finish(number, at, done);
+        if inbox.room_waiters > 0 {
+            shared.room.notify_all();
         }
-    }
-
-    fn link(&mut self, log: usize, piece: Piece) {
-        if log >= self.logs.len() {
-            self.learn_logs();
+        if inbox.flushing > 0 && inbox.is_awaited(at) {
+            shared.written.notify_all();
         }
-        let at = self.order.len();
-        self.order.push(piece);
-        let pieces = &mut self.logs[log].pieces;
-        match pieces {
-            Some((_, last)) => {
-                self.order[*last].next = Some(at);
-                *last = at;
+        if !inbox.writers.is_active(number) {
+            if wakes {
+                shared.work.notify_one();
             }
-            None => {
-                *pieces = Some((at, at));
-                self.touched.push(log);
-            }
+            return come_back(inbox);
         }
-    }
-
-    fn learn_logs(&mut self) {
-        let logs = self.shared.logs.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = logs[self.logs.len()..].iter();
-        self.logs.extend(new.map(|(file, _)| Log { file: Arc::clone(file), pieces: None }));
-    }
-
-    fn write_log(&mut self, log: usize) {
-        let mut next = self.logs[log].pieces.take().map(|(first, _)| first);
-        while let Some(Piece { pile, entry, start, next: after }) = next.map(|at| self.order[at]) {
-            next = after;
-            if let Some(gap) = self.taken[pile].entries[entry].gap.take() {
-                self.send(log);
-                self.logs[log].file.adopt_gap(*gap);
-            }
-            let Pile { bytes, entries } = &mut self.taken[pile];
-            let entry = &mut entries[entry];
-            let is_durable = !matches!(entry.durable, Durable::No);
-            self.batch.push(&bytes[start..start + entry.bytes], Time::now(), is_durable);
-            match std::mem::take(&mut entry.durable) {
-                Durable::No => {}
-                Durable::Sync => self.durable.push((self.batch.len() - 1, Asks::Nobody)),
-                Durable::Reply(reply) => {
-                    self.durable.push((self.batch.len() - 1, Asks::Reply(reply)));
-                }
-            }
-            if self.batch.bytes() >= LARGEST_WRITE {
-                self.send(log);
-            }
-        }
-        self.send(log);
-    }
-
-    /// Appends the batch, and tells what became of it.
-    fn send(&mut self, log: usize) {
-        let Writer { batch, durable, logs, .. } = self;
-        if batch.len() == 0 {
-            return;
-        }
-        let Log { file, .. } = &logs[log];
-        let outcome = file.append_batch(batch);
-        outcome.failed.iter().for_each(|(record, err)| tell(durable, file, *record, Err(err)));
-        if let Some(err) = &outcome.rotation_error {
-            file.queued.fail(1, err);
-        }
-        let durables: Vec<usize> = durable.iter().map(|(record, _)| *record).collect();
-        durables.into_iter().for_each(|record| tell(durable, file, record, Ok(())));
-        batch.clear();
-        durable.clear();
     }
 }
 
-/// Tells what became of a record: its log call, if that waits, or the next one.
-fn tell(durable: &mut [(usize, Asks)], file: &LogFile, record: usize, result: Result<(), &Error>) {
-    let asks = match durable.binary_search_by_key(&record, |(at, _)| *at) {
-        Ok(at) => std::mem::replace(&mut durable[at].1, Asks::Told),
-        Err(_) => Asks::Nobody,
+fn come_back<L: QueuedLog>(mut inbox: MutexGuard<'_, Inbox<L>>) -> Option<Role> {
+    inbox.writers.come_back().then_some(Role::StandBy)
+}
+
+/// The active writer between two rounds. None: there will be none.
+fn rest<'a, L: QueuedLog>(
+    shared: &'a Arc<Shared<L>>,
+    mut inbox: MutexGuard<'a, Inbox<L>>,
+    number: usize,
+) -> Option<MutexGuard<'a, Inbox<L>>> {
+    if !inbox.must_hurry() {
+        inbox.writers.state = WriterState::Lingering;
+        let linger = inbox.linger();
+        inbox = shared.wait(&shared.work, inbox, Some(linger)).0;
+    }
+    while inbox.writers.is_active(number) {
+        inbox.writers.state = WriterState::Running;
+        if inbox.begin_round() {
+            return Some(with_standby(shared, inbox));
+        }
+        if inbox.is_drained() {
+            shared.standby.notify_all();
+            return None;
+        }
+        inbox.writers.state = WriterState::Parked;
+        while inbox.writers.state == WriterState::Parked && inbox.writers.is_active(number) {
+            inbox = shared.wait(&shared.work, inbox, None).0;
+        }
+    }
+    Some(inbox)
+}
+
+/// Sees to it that a thread watches the active writer, which is going to write.
+fn with_standby<'a, L: QueuedLog>(
+    shared: &'a Arc<Shared<L>>,
+    mut inbox: MutexGuard<'a, Inbox<L>>,
+) -> MutexGuard<'a, Inbox<L>> {
+    if inbox.writers.standby == Some(Standby::Resting) {
+        inbox.writers.standby = Some(Standby::Watching);
+        shared.standby.notify_all();
+    }
+    if !inbox.writers.needs_standby() {
+        return inbox;
+    }
+    inbox.writers.standby = Some(Standby::Watching);
+    inbox.writers.starts();
+    drop(inbox);
+    let started = threads::start(shared, Role::StandBy);
+    let mut inbox = shared.lock();
+    if started.is_err() {
+        // Until there is a thread, a log that hangs holds up the others.
+        inbox.writers.has_ended();
+        inbox.writers.standby = None;
+    }
+    inbox
+}
+
+/// The thread that stands by. None: it is not needed.
+fn stand_by<L: QueuedLog>(shared: &Arc<Shared<L>>) -> Option<Role> {
+    let mut inbox = shared.lock();
+    loop {
+        if inbox.is_drained() {
+            inbox.writers.standby = None;
+            return None;
+        }
+        let steps = inbox.writers.steps();
+        let rests = inbox.writers.state == WriterState::Parked;
+        if rests {
+            inbox.writers.standby = Some(Standby::Resting);
+        }
+        let timeout = if rests { REST } else { BETWEEN_LOOKS };
+        let (guard, is_over) = shared.wait(&shared.standby, inbox, Some(timeout));
+        inbox = guard;
+        if is_over && rests && inbox.writers.state == WriterState::Parked {
+            inbox.writers.standby = None;
+            return None;
+        }
+        inbox.writers.standby = Some(Standby::Watching);
+        if is_over && !rests {
+            if let Some(number) = inbox.relieve_if_late(steps) {
+                return Some(Role::Write(number));
+            }
+        }
+    }
+}
+
+/// Writes what was taken of a log, and tells the calls that wait for it.
+fn write<L: QueuedLog>(log: &L, taken: &mut Pending) -> Done {
+    if let Some(gap) = taken.gap.take() {
+        log.adopt_gap(*gap);
+    }
+    let (records, bytes) = (taken.batch.len() as u64, taken.batch.bytes());
+    let Ok(outcome) = catch_unwind(AssertUnwindSafe(|| log.append_batch(&taken.batch))) else {
+        // A mistake of ours. The others' logs go on.
+        let why = Error::from(Kind::NoWriter { why: super::WRITER_FAILED });
+        log.record_loss(records, &why, Time::now());
+        let failed = records - taken.completions.len() as u64;
+        taken.completions.clear();
+        let failed = (failed > 0).then(|| Box::new(Failed { records: failed, why }));
+        return Done { records, bytes, failed };
     };
-    match (asks, result) {
-        (Asks::Reply(reply), result) => reply.give(result.map_err(Clone::clone)),
-        (_, Err(err)) => file.queued.fail(1, err),
-        (_, Ok(())) => {}
-    }
-}
-
-impl Drop for Writer {
-    /// After a panic: nothing may wait for this thread any more, and nothing is written.
-    fn drop(&mut self) {
-        if !std::thread::panicking() {
-            return;
+    let mut failed: Option<Box<Failed>> = None;
+    let mut fail = |records, why| {
+        let later = Failed { records, why };
+        match &mut failed {
+            Some(earlier) => earlier.merge(later),
+            None => failed = Some(Box::new(later)),
         }
-        self.shared.progress.die();
-        let err = no_writer(reply::DIED);
-        let logs = self.shared.logs.lock().unwrap_or_else(PoisonError::into_inner);
-        for number in 0..PILES {
-            let mut left = Pile::new();
-            left.take_from(&mut self.shared.piles.lock(number), u64::MAX);
-            for entry in &left.entries {
-                if let Some((file, _)) = logs.get(entry.log as usize) {
-                    file.record_loss(1, &err, Time::now());
-                }
-            }
+    };
+    let mut not_on_disk = outcome.failed;
+    not_on_disk.sort_unstable_by_key(|(record, _)| *record);
+    let mut not_on_disk = not_on_disk.into_iter().peekable();
+    for (record, completion) in taken.completions.drain(..) {
+        while let Some((_, why)) = not_on_disk.next_if(|(failed, _)| *failed < record) {
+            fail(1, why);
         }
+        let own = not_on_disk.next_if(|(failed, _)| *failed == record);
+        completion.complete(own.map_or(Ok(()), |(_, why)| Err(why)));
     }
+    not_on_disk.for_each(|(_, why)| fail(1, why));
+    if let Some(why) = outcome.rotation_error {
+        fail(0, why);
+    }
+    Done { records, bytes, failed }
 }

@@ -302,37 +302,6 @@ fn a_destructor_of_a_thread_local_can_log() {
 }
 
 #[test]
-fn a_newer_sink_writes_behind_what_an_older_queue_was_handed() {
-    for queue in [None, Some(QueueConfig::new())] {
-        let root = tempfile::tempdir().unwrap();
-        let scope = Scope::new("RELOAD").unwrap();
-        let mut expected = Vec::new();
-        for round in 0..50 {
-            let old = sink(root.path(), QueueConfig::new());
-            for n in 0..3 {
-                expected.push(format!("old {round} {n}"));
-                write(&old, &scope, Level::Info, expected.last().unwrap());
-            }
-            // As at a reload: the new one is there before the old one is dropped.
-            let mut new = EquipmentSink::builder(root.path()).hostname("h");
-            new = match &queue {
-                Some(queue) => new.queue(queue.clone()),
-                None => new,
-            };
-            let new = new.build().unwrap();
-            expected.push(format!("new {round}"));
-            write(&new, &scope, Level::Info, expected.last().unwrap());
-            if round % 2 == 0 {
-                drop(old);
-            }
-            expected.push(format!("new {round} again"));
-            write(&new, &scope, Level::Info, expected.last().unwrap());
-        }
-        assert_eq!(lines(root.path(), "RELOAD"), expected);
-    }
-}
-
-#[test]
 fn a_queued_log_is_rotated_and_keeps_every_record_in_its_place() {
     let root = tempfile::tempdir().unwrap();
     let builder = EquipmentSink::builder(root.path())

@@ -1,0 +1,318 @@
+//! [`Inbox`]: the records that wait, ordered by log, and which log is written next.
+//!
+//! Imports `file`. All of it is under one lock; nothing here waits or makes a system call. The invariant: a log
+//! with records that no writer is inside is in `ready`, and one writer at a time is inside a log.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::completion::{Completion, CompletionWaiter};
+use super::log::QueuedLog;
+use super::slots::{full_gap, Failed, Pending, Slot, Slots};
+use super::writers::Writers;
+use crate::clock::Time;
+use crate::error::Error;
+
+/// How long records wait though nobody asks for them, so that one write takes many.
+const LINGER: Duration = Duration::from_millis(2);
+
+/// The longer for each log that the last round wrote: where there are thousands, each gets more than one record.
+const LINGER_PER_LOG: Duration = Duration::from_micros(1);
+
+/// This part of `limit` wakes a writer that lingers. With another part in its hands and a third on its way, one
+/// log alone stays below its half.
+const WAKE_PART: usize = 4;
+
+#[derive(Debug)]
+pub(super) struct Inbox<L> {
+    pub(super) slots: Slots<L>,
+    pub(super) writers: Writers,
+    /// Logs with records, in the order in which they got their first. A log that cannot be written is skipped.
+    ready: VecDeque<usize>,
+    /// Logs with a durable record: they go first, in turn with the others.
+    urgent: VecDeque<usize>,
+    urgent_was_last: bool,
+    /// How many of `ready` belong to this round; the others wait until the writer has lingered.
+    round_left: usize,
+    written_in_round: u32,
+    /// Somebody waits for a record: the next round begins at once.
+    hurry: bool,
+    /// Of the records that wait or are being written, without those of logs that hang.
+    bytes: usize,
+    limit: usize,
+    /// Records that are neither written nor lost.
+    unwritten: u64,
+    /// Where no call waits now: as many as have ever waited at once.
+    pub(super) waiters: Vec<CompletionWaiter>,
+    /// How many calls wait for room.
+    pub(super) room_waiters: usize,
+    /// How many calls wait for records to be written.
+    pub(super) flushing: usize,
+    /// The sink is gone: nothing more comes.
+    pub(super) is_closing: bool,
+    /// This process is a copy, made by fork(2), which takes one thread along.
+    pub(super) is_copy: bool,
+}
+
+impl<L: QueuedLog> Inbox<L> {
+    pub(super) fn new(limit: usize) -> Inbox<L> {
+        Inbox {
+            slots: Slots::new(limit),
+            writers: Writers::new(),
+            ready: VecDeque::new(),
+            urgent: VecDeque::new(),
+            urgent_was_last: false,
+            round_left: 0,
+            written_in_round: 0,
+            hurry: false,
+            bytes: 0,
+            limit: limit.max(1),
+            unwritten: 0,
+            waiters: Vec::new(),
+            room_waiters: 0,
+            flushing: 0,
+            is_closing: false,
+            is_copy: false,
+        }
+    }
+
+    /// Whether a record of this log is accepted: the log holds less than half of `limit`, and all logs that do not
+    /// hang hold less than `limit`. A record of any size has its turn.
+    #[inline]
+    pub(super) fn has_room(&mut self, log: &L) -> bool {
+        let (all, limit) = (self.bytes < self.limit, self.limit);
+        match self.slots.find(log) {
+            Some(slot) => slot.bytes < limit.div_ceil(2) && (all || slot.is_stalled),
+            None => all,
+        }
+    }
+
+    /// Adds a record. Returns the failure of earlier ones, which nobody has returned yet.
+    #[inline]
+    pub(super) fn push(
+        &mut self,
+        log: &Arc<L>,
+        record: &[u8],
+        time: Time,
+        durable: bool,
+        completion: Option<Completion>,
+    ) -> Option<Box<Failed>> {
+        let (at, slot) = self.slots.slot_of(log);
+        let pending = slot.push(record, time, durable);
+        if let Some(completion) = completion {
+            pending.completions.push((pending.batch.len() - 1, completion));
+        }
+        if !slot.is_stalled {
+            self.bytes += record.len();
+        }
+        self.unwritten += 1;
+        if !slot.is_writing {
+            if !slot.is_ready {
+                slot.is_ready = true;
+                self.ready.push_back(at);
+            }
+            if durable && !slot.is_urgent {
+                slot.is_urgent = true;
+                self.urgent.push_back(at);
+            }
+        }
+        self.hurry |= durable;
+        slot.failed.take()
+    }
+
+    /// Counts a record that found no room, and keeps its place for the line that reports it.
+    pub(super) fn drop_record(&mut self, log: &L, time: Time) {
+        log.count_dropped();
+        match self.slots.find(log).filter(|slot| slot.unwritten() > 0) {
+            Some(slot) => slot.drop_record(time),
+            None => log.adopt_gap(full_gap(time)),
+        }
+    }
+
+    /// Whether the caller must wake the active writer; `true` for one caller each time.
+    #[inline]
+    pub(super) fn should_wake(&mut self) -> bool {
+        let is_much = self.hurry || self.bytes >= self.limit / WAKE_PART;
+        !self.ready.is_empty() && self.writers.should_wake(is_much)
+    }
+
+    /// Somebody waits: the same, and the writer does not linger.
+    pub(super) fn hurry(&mut self) -> bool {
+        self.hurry = true;
+        self.should_wake()
+    }
+
+    #[cfg(test)]
+    pub(super) fn watermark_records(&self) -> u64 {
+        self.unwritten
+    }
+
+    /// Whether records are no longer accepted.
+    #[inline]
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_closing | self.is_copy
+    }
+
+    /// Keeps a failure for the log's next call.
+    pub(super) fn keep_failed(&mut self, log: &Arc<L>, failed: Box<Failed>) {
+        let (_, slot) = self.slots.slot_of(log);
+        match &mut slot.failed {
+            Some(later) => later.merge(*failed),
+            None => slot.failed = Some(failed),
+        }
+    }
+
+    /// Relieves the active writer if it took no step since there were `steps`, and other logs are ready. The number
+    /// of the new active writer.
+    pub(super) fn relieve_if_late(&mut self, steps: u64) -> Option<usize> {
+        (self.has_ready() && self.writers.is_late(steps)).then(|| self.relieve())
+    }
+
+    /// How many records of which log are not written.
+    pub(super) fn unwritten(&self) -> Vec<Unwritten<L>> {
+        let owing = self.slots.iter().filter(|slot| slot.unwritten() > 0);
+        let of =
+            |slot: &Slot<L>| Some(Unwritten { log: slot.log.clone()?, records: slot.unwritten() });
+        owing.filter_map(of).collect()
+    }
+
+    pub(super) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// Everything that came before is written after this round. `false`: there is nothing.
+    pub(super) fn begin_round(&mut self) -> bool {
+        self.round_left = self.ready.len();
+        self.written_in_round = 0;
+        self.hurry = false;
+        self.has_ready()
+    }
+
+    /// Whether a round begins without lingering.
+    pub(super) fn must_hurry(&self) -> bool {
+        self.hurry || self.is_closing || self.bytes >= self.limit / WAKE_PART
+    }
+
+    /// How long the active writer lingers now.
+    pub(super) fn linger(&self) -> Duration {
+        LINGER + LINGER_PER_LOG * self.written_in_round
+    }
+
+    /// The log that is written next in this round.
+    pub(super) fn next_ready(&mut self) -> Option<usize> {
+        loop {
+            let is_urgents_turn = !self.urgent_was_last || self.round_left == 0;
+            let at = match self.urgent.front() {
+                Some(&at) if is_urgents_turn => {
+                    self.urgent.pop_front();
+                    self.urgent_was_last = true;
+                    self.slots.get_mut(at)?.is_urgent = false;
+                    at
+                }
+                _ if self.round_left > 0 => {
+                    self.round_left -= 1;
+                    self.urgent_was_last = false;
+                    let at = self.ready.pop_front()?;
+                    self.slots.get_mut(at)?.is_ready = false;
+                    at
+                }
+                _ => return None,
+            };
+            if self.slots.get(at)?.can_be_written() {
+                return Some(at);
+            }
+        }
+    }
+
+    /// Takes the log's next records, in exchange for what is empty. What a writer keeps of their memory, in bytes,
+    /// is its share of `limit`.
+    pub(super) fn take(&mut self, at: usize, empty: &mut Pending) -> Option<(Arc<L>, usize)> {
+        let kept = self.slots.share();
+        let slot = self.slots.get_mut(at)?;
+        let log = slot.log.clone()?;
+        slot.take(empty);
+        self.written_in_round = self.written_in_round.saturating_add(1);
+        self.writers.enter(at);
+        Some((log, kept))
+    }
+
+    /// The active writer hangs inside a log: that log's bytes no longer count against the others.
+    pub(super) fn relieve(&mut self) -> usize {
+        let (number, inside) = self.writers.relieve();
+        if let Some(slot) = inside.and_then(|at| self.slots.get_mut(at)) {
+            slot.is_stalled = true;
+            self.bytes -= slot.bytes;
+        }
+        number
+    }
+
+    /// A writer has left a log, with all the records that it took. `true`: there is work for the active writer,
+    /// which may sleep.
+    pub(super) fn finish(&mut self, number: usize, at: usize, done: Done) -> bool {
+        self.writers.leave(number);
+        let Some(slot) = self.slots.get_mut(at) else { return false };
+        slot.is_writing = false;
+        slot.finished += done.records;
+        slot.bytes -= done.bytes;
+        match std::mem::take(&mut slot.is_stalled) {
+            true => self.bytes += slot.bytes,
+            false => self.bytes -= done.bytes,
+        }
+        match (&mut slot.failed, done.failed) {
+            (Some(earlier), Some(failed)) => earlier.merge(*failed),
+            (none, failed) => *none = none.take().or(failed),
+        }
+        self.unwritten -= done.records;
+        if slot.has_pending() && !slot.is_ready {
+            slot.is_ready = true;
+            self.ready.push_back(at);
+        }
+        if !slot.pending.completions.is_empty() && !slot.is_urgent {
+            slot.is_urgent = true;
+            self.urgent.push_back(at);
+        }
+        self.slots.take_back(at);
+        if self.flushing == 0 && self.slots.shrink() {
+            self.ready = VecDeque::new();
+            self.urgent = VecDeque::new();
+            self.round_left = 0;
+        }
+        self.should_wake() || (self.is_drained() && self.writers.should_wake(true))
+    }
+
+    /// Nothing more comes, and nothing is left.
+    pub(super) fn is_drained(&self) -> bool {
+        self.is_closing && self.unwritten == 0
+    }
+}
+
+impl<L: QueuedLog> Inbox<L> {
+    /// In a copy of the process: nobody writes what waits. It is counted as lost, since this process's own calls
+    /// brought it.
+    pub(super) fn abandon(&mut self, why: &Error) {
+        self.is_copy = true;
+        for slot in self.slots.iter_mut() {
+            let lost = slot.abandon();
+            if let Some(log) = slot.log.as_ref().filter(|_| lost > 0) {
+                log.record_loss(lost, why, Time::now());
+            }
+        }
+    }
+}
+
+/// The records of one log that were not written in time.
+#[derive(Debug)]
+#[allow(dead_code, reason = "the report of a sink that ends takes it up")]
+pub(crate) struct Unwritten<L> {
+    pub(crate) log: Arc<L>,
+    pub(crate) records: u64,
+}
+
+/// What became of the records that a writer took.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    pub(super) records: u64,
+    pub(super) bytes: usize,
+    pub(super) failed: Option<Box<Failed>>,
+}

@@ -1,0 +1,298 @@
+//! [`Slots`]: what the queue owes each log.
+//!
+//! Imports `file` and `clock`. The invariant: a log has a slot exactly as long as the queue owes it something: records that
+//! are not written, or an error that no call has returned. Slots are used again, last in, first out, and given
+//! back when few are in use: ten thousand logs cost no search, and a million ids over a life no memory.
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
+
+use super::completion::Completion;
+use super::log::QueuedLog;
+use crate::clock::Time;
+use crate::error::{Error, Kind};
+use crate::file::{Batch, Gap};
+
+/// As many free slots are kept in any case.
+const KEPT_SLOTS: usize = 64;
+
+/// Records of one log in their order, to be appended at once.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    /// Records that were dropped before the first of these.
+    pub(super) gap: Option<Box<Gap>>,
+    pub(super) batch: Batch,
+    /// The records whose calls wait, by their places in the batch, ascending.
+    pub(super) completions: Vec<(usize, Completion)>,
+}
+
+/// What is got at once for the first records of a log, in bytes, unless its share of `limit` is less.
+const FIRST_BYTES: usize = 4 << 10;
+
+impl Pending {
+    /// Room for the first records. More than its share is not kept in any case.
+    pub(super) fn with_capacity(share: usize) -> Pending {
+        let batch = Batch::with_capacity(share.min(FIRST_BYTES));
+        Pending { batch, ..Pending::default() }
+    }
+
+    /// Empties it, and keeps at most this many bytes of memory for the next records.
+    pub(super) fn clear(&mut self, kept_bytes: usize) {
+        self.gap = None;
+        self.batch.clear(kept_bytes);
+        self.completions.clear();
+    }
+}
+
+/// Records that failed after their calls had returned.
+#[derive(Clone, Debug)]
+pub(super) struct Failed {
+    /// None: a rotation failed, which loses none.
+    pub(super) records: u64,
+    /// Why the first did.
+    pub(super) why: Error,
+}
+
+impl Failed {
+    /// A loss counts before an error of a rotation.
+    pub(super) fn merge(&mut self, later: Failed) {
+        if self.records == 0 && later.records > 0 {
+            *self = later;
+        } else {
+            self.records += later.records;
+        }
+    }
+
+    /// What the next call of the log returns, whose own record is queued.
+    pub(super) fn into_error(self) -> Error {
+        match self.records {
+            0 => self.why,
+            records => Error::from(Kind::Earlier { records, source: self.why }),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Slot<L> {
+    /// None: the slot is free.
+    pub(super) log: Option<Arc<L>>,
+    pub(super) pending: Pending,
+    /// What comes behind `pending`: another batch for each place where records were dropped.
+    behind: VecDeque<Pending>,
+    /// Of the records that wait or are being written.
+    pub(super) bytes: usize,
+    /// Records that came and records that were written or lost, of all logs that had this slot.
+    pub(super) enqueued: u64,
+    pub(super) finished: u64,
+    /// A writer is inside the log.
+    pub(super) is_writing: bool,
+    /// That writer was relieved: the log hangs.
+    pub(super) is_stalled: bool,
+    pub(super) is_ready: bool,
+    pub(super) is_urgent: bool,
+    /// How many wait for `finished` to grow.
+    pub(super) awaited: usize,
+    /// Records that were dropped behind all that waits.
+    pub(super) dropped: Option<Box<Gap>>,
+    pub(super) failed: Option<Box<Failed>>,
+}
+
+impl<L: QueuedLog> Slot<L> {
+    fn new(finished: u64, share: usize) -> Slot<L> {
+        Slot {
+            log: None,
+            pending: Pending::with_capacity(share),
+            behind: VecDeque::new(),
+            bytes: 0,
+            enqueued: finished,
+            finished,
+            is_writing: false,
+            is_stalled: false,
+            is_ready: false,
+            is_urgent: false,
+            awaited: 0,
+            dropped: None,
+            failed: None,
+        }
+    }
+
+    /// Adds a record behind all others. Its place among those that are written at once.
+    pub(super) fn push(&mut self, record: &[u8], time: Time, durable: bool) -> &mut Pending {
+        if let Some(gap) = self.dropped.take() {
+            self.behind.push_back(Pending { gap: Some(gap), ..Pending::default() });
+        }
+        self.enqueued += 1;
+        self.bytes += record.len();
+        let pending = self.behind.back_mut().unwrap_or(&mut self.pending);
+        pending.batch.push(record, time, durable);
+        pending
+    }
+
+    /// Counts a record that found the queue full.
+    pub(super) fn drop_record(&mut self, time: Time) {
+        match &mut self.dropped {
+            Some(gap) => gap.records += 1,
+            None => self.dropped = Some(Box::new(full_gap(time))),
+        }
+    }
+
+    pub(super) fn has_pending(&self) -> bool {
+        self.pending.batch.len() > 0 || !self.behind.is_empty()
+    }
+
+    /// Whether a writer may take records now.
+    pub(super) fn can_be_written(&self) -> bool {
+        !self.is_writing && self.has_pending()
+    }
+
+    /// Exchanges what is to be written next with what is empty.
+    pub(super) fn take(&mut self, empty: &mut Pending) {
+        if self.pending.batch.len() == 0 {
+            // Only a gap parts it from what was written before.
+            if let Some(next) = self.behind.pop_front() {
+                self.pending = next;
+            }
+        }
+        std::mem::swap(&mut self.pending, empty);
+        self.is_writing = true;
+    }
+
+    /// How many records are neither written nor lost.
+    pub(super) fn unwritten(&self) -> u64 {
+        self.enqueued - self.finished
+    }
+
+    /// Takes the records that no writer will write.
+    pub(super) fn abandon(&mut self) -> u64 {
+        let lost = self.unwritten();
+        self.finished = self.enqueued;
+        // Their waiters are in the process that this one was forked from, and maybe their locks are held.
+        std::mem::forget(std::mem::take(&mut self.pending));
+        std::mem::forget(std::mem::take(&mut self.behind));
+        lost
+    }
+}
+
+/// One record that was dropped.
+pub(super) fn full_gap(time: Time) -> Gap {
+    Gap { records: 1, since: time, reason: "the queue was full".to_owned() }
+}
+
+#[derive(Debug)]
+pub(super) struct Slots<L> {
+    slots: Vec<Slot<L>>,
+    free: Vec<usize>,
+    /// The most that were in use since none was.
+    most_in_use: usize,
+    /// No slot that was given up had finished more.
+    finished: u64,
+    /// Of the queue, in bytes.
+    limit: usize,
+}
+
+/// The place of the log's slot, or one behind all slots where it has none.
+#[inline]
+fn place_of<L: QueuedLog>(log: &L) -> usize {
+    usize::try_from(log.queue_slot().load(Ordering::Relaxed).wrapping_sub(1)).unwrap_or(usize::MAX)
+}
+
+impl<L: QueuedLog> Slots<L> {
+    pub(super) fn new(limit: usize) -> Slots<L> {
+        Slots { slots: Vec::new(), free: Vec::new(), most_in_use: 0, finished: 0, limit }
+    }
+
+    /// How many bytes of memory each slot may keep for records to come: together no more than `limit`.
+    pub(super) fn share(&self) -> usize {
+        self.limit / self.slots.len().max(1)
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    pub(super) fn in_use(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    pub(super) fn get(&self, at: usize) -> Option<&Slot<L>> {
+        self.slots.get(at)
+    }
+
+    pub(super) fn get_mut(&mut self, at: usize) -> Option<&mut Slot<L>> {
+        self.slots.get_mut(at)
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Slot<L>> {
+        self.slots.iter_mut()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Slot<L>> {
+        self.slots.iter()
+    }
+
+    /// The log's slot, if it has one.
+    #[inline]
+    pub(super) fn find(&mut self, log: &L) -> Option<&mut Slot<L>> {
+        self.slots.get_mut(place_of(log))
+    }
+
+    /// The log's slot, given to it now if it has none.
+    #[inline]
+    pub(super) fn slot_of(&mut self, log: &Arc<L>) -> (usize, &mut Slot<L>) {
+        let mut at = place_of(&**log);
+        if at >= self.slots.len() {
+            at = self.give_slot(log);
+        }
+        (at, &mut self.slots[at])
+    }
+
+    fn give_slot(&mut self, log: &Arc<L>) -> usize {
+        let at = self.free.pop().unwrap_or_else(|| {
+            let share = self.share();
+            self.slots.push(Slot::new(self.finished, share));
+            self.slots.len() - 1
+        });
+        self.slots[at].log = Some(Arc::clone(log));
+        log.queue_slot().store(at as u64 + 1, Ordering::Relaxed);
+        self.most_in_use = self.most_in_use.max(self.in_use());
+        at
+    }
+
+    /// Takes the slot back if nothing is owed. The caller has a reference to the log, so that the log is not
+    /// closed here.
+    pub(super) fn take_back(&mut self, at: usize) {
+        let Some(slot) = self.slots.get_mut(at) else { return };
+        if slot.unwritten() > 0 || slot.is_writing || slot.failed.is_some() {
+            return;
+        }
+        let Some(log) = slot.log.take() else { return };
+        if let Some(gap) = slot.dropped.take() {
+            // All before it is written.
+            log.adopt_gap(*gap);
+        }
+        log.queue_slot().store(0, Ordering::Relaxed);
+        self.free.push(at);
+    }
+
+    /// Gives up slots that have not been needed since none was in use. `true`: any slot's number may be out of date.
+    pub(super) fn shrink(&mut self) -> bool {
+        if self.in_use() > 0 {
+            return false;
+        }
+        let needed = std::mem::take(&mut self.most_in_use).max(KEPT_SLOTS);
+        let half = self.slots.len() / 2;
+        if needed > half {
+            return false;
+        }
+        let gone = self.slots.drain(half..).map(|slot| slot.finished);
+        self.finished = gone.fold(self.finished, u64::max);
+        self.slots.shrink_to_fit();
+        self.free = (0..half).rev().collect();
+        for slot in &mut self.slots {
+            (slot.is_ready, slot.is_urgent) = (false, false);
+        }
+        true
+    }
+}

@@ -1,0 +1,49 @@
+//! [`Watermark`]: what was enqueued before a moment.
+//!
+//! Imports nothing of ours but the inbox. The invariant: it is reached when each log has finished as many records as it
+//! had then; what comes later is not waited for.
+
+use super::inbox::Inbox;
+use super::log::QueuedLog;
+
+/// The logs that owed records at a moment, by their slots, and how many records each slot had got by then. A slot's
+/// counts only grow, whichever logs have it.
+#[derive(Debug)]
+pub(super) struct Watermark(Vec<(usize, u64)>);
+
+impl<L: QueuedLog> Inbox<L> {
+    /// What was enqueued before now.
+    pub(super) fn watermark(&self) -> Watermark {
+        let slots = self.slots.iter().enumerate();
+        let owing = slots.filter(|(_, slot)| slot.unwritten() > 0);
+        Watermark(owing.map(|(at, slot)| (at, slot.enqueued)).collect())
+    }
+
+    /// A log that has not reached the mark.
+    pub(super) fn first_below(&self, Watermark(logs): &mut Watermark) -> Option<usize> {
+        while let Some((at, enqueued)) = logs.last() {
+            if self.slots.get(*at).is_some_and(|slot| slot.finished < *enqueued) {
+                return Some(*at);
+            }
+            logs.pop();
+        }
+        None
+    }
+
+    /// Waiters are woken when this log has finished some records.
+    pub(super) fn await_log(&mut self, at: usize) {
+        if let Some(slot) = self.slots.get_mut(at) {
+            slot.awaited += 1;
+        }
+    }
+
+    pub(super) fn no_longer_await_log(&mut self, at: usize) {
+        if let Some(slot) = self.slots.get_mut(at) {
+            slot.awaited -= 1;
+        }
+    }
+
+    pub(super) fn is_awaited(&self, at: usize) -> bool {
+        self.slots.get(at).is_some_and(|slot| slot.awaited > 0)
+    }
+}

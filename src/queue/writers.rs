@@ -1,0 +1,164 @@
+//! [`Writers`]: the queue's threads, as its lock sees them.
+//!
+//! Imports nothing of ours. The invariant: exactly one writer is active; it alone begins to write a log. One that
+//! was relieved finishes the log that it is inside, and no other.
+
+use super::sync::{self, ThreadId};
+
+/// For so many logs that hang at once another writer takes over the others.
+pub(super) const MOST_STALLED: usize = 8;
+
+/// What the active writer does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WriterState {
+    /// It writes, and looks again before it sleeps.
+    Running,
+    /// It looks again after a moment; it is woken where that would be too late.
+    Lingering,
+    /// It is woken for whatever comes.
+    Parked,
+}
+
+/// What the thread does that stands by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standby {
+    /// It looks now and then whether the active writer hangs.
+    Watching,
+    /// The active writer is parked: it is woken with it, or ends.
+    Resting,
+}
+
+#[derive(Debug)]
+pub(super) struct Writers {
+    pub(super) state: WriterState,
+    pub(super) standby: Option<Standby>,
+    /// The number of the active writer.
+    active: usize,
+    /// The log that the active writer is inside.
+    inside: Option<usize>,
+    /// Grows with each log that the active writer enters or leaves: one that hangs takes no step.
+    steps: u64,
+    /// How many writers were relieved and are still inside a log.
+    stalled: usize,
+    /// The threads that run, and how many were started and have not ended.
+    threads: Vec<ThreadId>,
+    alive: usize,
+}
+
+impl Writers {
+    pub(super) fn new() -> Writers {
+        Writers {
+            state: WriterState::Running,
+            standby: None,
+            active: 0,
+            inside: None,
+            steps: 0,
+            stalled: 0,
+            threads: Vec::new(),
+            alive: 0,
+        }
+    }
+
+    pub(super) fn active(&self) -> usize {
+        self.active
+    }
+
+    pub(super) fn is_active(&self, number: usize) -> bool {
+        self.active == number
+    }
+
+    /// Whether the caller must wake the active writer; `true` for one caller each time.
+    ///
+    /// `is_much`: it is not to linger any longer.
+    #[inline]
+    pub(super) fn should_wake(&mut self, is_much: bool) -> bool {
+        let wakes = match self.state {
+            WriterState::Running => false,
+            WriterState::Lingering => is_much,
+            WriterState::Parked => true,
+        };
+        if wakes {
+            self.state = WriterState::Running;
+        }
+        wakes
+    }
+
+    /// By the active writer.
+    pub(super) fn enter(&mut self, log: usize) {
+        self.inside = Some(log);
+        self.steps += 1;
+    }
+
+    /// By a writer that was inside a log; one that was relieved is not the active one.
+    pub(super) fn leave(&mut self, number: usize) {
+        if self.is_active(number) {
+            self.inside = None;
+            self.steps += 1;
+        }
+    }
+
+    pub(super) fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Whether the active writer has taken no step since there were `steps`, and may be relieved.
+    pub(super) fn is_late(&self, steps: u64) -> bool {
+        self.state == WriterState::Running && self.steps == steps && self.stalled < MOST_STALLED
+    }
+
+    /// By the thread that stands by: it becomes the active writer. Its number, and the log that the one before is
+    /// inside.
+    pub(super) fn relieve(&mut self) -> (usize, Option<usize>) {
+        self.active += 1;
+        self.steps += 1;
+        self.stalled += 1;
+        self.standby = None;
+        self.state = WriterState::Running;
+        (self.active, self.inside.take())
+    }
+
+    /// By a writer that was relieved, when it has left its log. `true`: it stands by from now on.
+    pub(super) fn come_back(&mut self) -> bool {
+        self.stalled -= 1;
+        let stands_by = self.standby.is_none();
+        if stands_by {
+            self.standby = Some(Standby::Watching);
+        }
+        stands_by
+    }
+
+    pub(super) fn needs_standby(&self) -> bool {
+        self.standby.is_none() && self.stalled < MOST_STALLED
+    }
+
+    /// Before a thread is started.
+    pub(super) fn starts(&mut self) {
+        self.alive += 1;
+    }
+
+    /// By the thread itself.
+    pub(super) fn has_started(&mut self) {
+        self.threads.push(sync::current().id());
+    }
+
+    /// By the thread itself, or where it could not be started.
+    pub(super) fn has_ended(&mut self) {
+        let this = sync::current().id();
+        self.threads.retain(|thread| *thread != this);
+        self.alive -= 1;
+    }
+
+    #[cfg(test)]
+    pub(super) fn alive(&self) -> usize {
+        self.alive
+    }
+
+    pub(super) fn are_gone(&self) -> bool {
+        self.alive == 0
+    }
+
+    /// Whether the caller is one of the threads: it must not wait for itself.
+    pub(super) fn is_one_of_them(&self) -> bool {
+        self.threads.contains(&sync::current().id())
+    }
+}
