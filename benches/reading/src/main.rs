@@ -74,10 +74,13 @@ fn write_records(
     day: u64,
     records: u64,
 ) -> std::io::Result<()> {
+    let name = id.bytes().chain(host.bytes());
+    let of_log =
+        name.fold(0_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
     for n in 0..records {
         let number = day * records + n;
         // Spread, and never the same from log to log.
-        let noise = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17) ^ (id.len() as u64);
+        let noise = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17) ^ of_log;
         let time = time(START + day * DAY + n * DAY / records + noise % (DAY / records / 2).max(1));
         let run = format!("Run_{}", day / 2);
         let head = |level| {
