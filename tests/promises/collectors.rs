@@ -1,13 +1,13 @@
 //! The promise: the samples for collectors take equipment and host from a log's path, and time, level, tags
-//! and message from its lines. rsyslog is run, over a rotation; of the others the expressions are.
+//! and message from its lines. rsyslog is run, over rotations and a stop; of the others the expressions are.
 //!
 //! Linux only: rsyslog's imfile is told of new records by inotify.
 #![cfg(all(target_os = "linux", feature = "log4rs", feature = "yaml"))]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
@@ -37,7 +37,8 @@ impl Rsyslog {
     /// Runs the sample as it stands, but for the root and the place where records go.
     fn start(lab: &Path, state: &Path, port: u16) -> Rsyslog {
         let conf = sample("rsyslog.conf");
-        let conf = put(&conf, "File=\"/data/lab/", &format!("File=\"{}/", lab.display()));
+        assert_eq!(conf.matches("File=\"/data/lab/").count(), 2, "live and rotated files");
+        let conf = conf.replace("File=\"/data/lab/", &format!("File=\"{}/", lab.display()));
         let conf = put(&conf, "target=\"logs.example.org\"", "target=\"127.0.0.1\"");
         let conf = put(&conf, "port=\"10514\"", &format!("port=\"{port}\""));
         // Debian's rsyslog.conf names the folder; the sample is included below it.
@@ -55,6 +56,14 @@ impl Rsyslog {
             .spawn()
             .unwrap();
         Rsyslog(child)
+    }
+}
+
+impl Rsyslog {
+    /// As systemd stops it: it notes its place in each file.
+    fn stop(mut self) {
+        crate::support::run(Command::new("kill").args(["-TERM", &self.0.id().to_string()]));
+        assert!(self.0.wait().unwrap().success());
     }
 }
 
@@ -99,72 +108,115 @@ fn accept(listener: &TcpListener, rsyslog: &mut Rsyslog) -> Received {
 
 const EQUIPMENT: [&str; 3] = ["CONFOCAL_01", "STAGE_02", "WIDEFIELD_03"];
 
+/// Equipment, level, run and number of each record, as it is to arrive.
+type Sent = Vec<(String, String, String, u32)>;
+
+/// A lab that logs.
+struct Lab {
+    root: PathBuf,
+    logger: log4rs::Logger,
+    sent: Sent,
+    /// Records that were written in the moment of a rotation: they may be sent twice.
+    late: BTreeSet<u32>,
+}
+
+impl Lab {
+    fn send(&mut self, id: &str, level: Level, records: usize) {
+        for _ in 0..records {
+            let count = self.sent.len() as u32 + 1;
+            let message = format!("record {count} [run:forged] \"quoted\" µm \\ \n end");
+            let run = format!("R]{}", count % 3);
+            let scope = Scope::new(id).unwrap().tag("proj", "PROJ-0042").tag("run", &run);
+            scope
+                .tag("position_um", "12.5")
+                .run(|| crate::support::log(&self.logger, level, &message));
+            self.sent.push((id.to_owned(), level.to_string(), run.replace(']', "\\]"), count));
+        }
+    }
+
+    /// The writer continues in the renamed file until it notices.
+    fn rotate(&mut self, id: &str, period: &str) {
+        let path = crate::support::log_path(&self.root, id);
+        let first = self.sent.len() as u32 + 1;
+        fs::rename(&path, format!("{}.{period}", path.display())).unwrap();
+        self.send(id, Level::Warn, 10);
+        while !path.exists() {
+            self.send(id, Level::Info, 1);
+            thread::sleep(Duration::from_millis(5));
+        }
+        self.late.extend(first..=self.sent.len() as u32);
+        self.send(id, Level::Error, 50);
+    }
+}
+
+/// Takes records until each that was sent has arrived.
+fn take_all(
+    lab: &Lab,
+    received: &mut Received,
+    arrived: &mut BTreeMap<u32, (String, String, String)>,
+) {
+    while arrived.len() < lab.sent.len() {
+        let record = received.next();
+        assert_eq!(record["host"], crate::support::HOST, "{record:?}");
+        assert_eq!(record["proj"], "PROJ-0042", "{record:?}");
+        assert_eq!(record["kind"], "", "{record:?}");
+        assert_eq!(record["tags"], " [position_um:12.5]", "{record:?}");
+        humantime::parse_rfc3339(&record["time"]).unwrap_or_else(|_| panic!("{record:?}"));
+        let rest =
+            record["message"].strip_prefix("record ").unwrap_or_else(|| panic!("{record:?}"));
+        let (number, rest) = rest.split_once(' ').unwrap();
+        assert_eq!(rest, "[run:forged] \"quoted\" µm \\\\ \\n end");
+        let number = number.parse().unwrap();
+        let field = |name| record[name].clone();
+        let before = arrived.insert(number, (field("equipment"), field("level"), field("run")));
+        assert!(before.is_none() || lab.late.contains(&number), "record {number} arrived twice");
+    }
+}
+
 #[test]
-fn rsyslog_delivers_every_record_of_three_pieces_of_equipment_over_a_rotation() {
+fn rsyslog_delivers_every_record_over_rotations_and_while_it_is_stopped() {
     if lacks(&[Need::Tool("rsyslogd")]) {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let (lab, state) = (folder.path().join("lab"), folder.path().join("state"));
+    let (root, state) = (folder.path().join("lab"), folder.path().join("state"));
     fs::create_dir_all(&state).unwrap();
-    fs::create_dir_all(&lab).unwrap();
-    let (logger, sink, errors) = crate::support::logger(&lab);
+    fs::create_dir_all(&root).unwrap();
+    let (logger, sink, errors) = crate::support::logger(&root);
+    let mut lab = Lab { root: root.clone(), logger, sent: Vec::new(), late: BTreeSet::new() };
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut arrived = BTreeMap::new();
 
-    let mut count = 0_u32;
-    let mut sent = Vec::new();
-    let mut send = |id: &str, level: Level| {
-        count += 1;
-        let message = format!("record {count} [run:forged] \"quoted\" µm \\ \n end");
-        let run = format!("R]{}", count % 3);
-        let scope = Scope::new(id).unwrap().tag("proj", "PROJ-0042").tag("run", &run);
-        scope.run(|| crate::support::log(&logger, level, &message));
-        sent.push((id.to_owned(), level.to_string(), run.replace(']', "\\]"), count));
-    };
-
-    // What was there before rsyslog; its first record tells that it reads.
-    for id in EQUIPMENT {
-        (0..100).for_each(|_| send(id, Level::Info));
-    }
-    let mut rsyslog = Rsyslog::start(&lab, &state, listener.local_addr().unwrap().port());
+    // What was there before rsyslog.
+    EQUIPMENT.iter().for_each(|id| lab.send(id, Level::Info, 100));
+    let mut rsyslog = Rsyslog::start(&root, &state, port);
     let mut received = accept(&listener, &mut rsyslog);
-    let mut got = vec![received.next()];
-
+    take_all(&lab, &mut received, &mut arrived);
+    // While it reads.
     for id in EQUIPMENT {
-        (0..100).for_each(|_| send(id, Level::Warn));
-        let path = crate::support::log_path(&lab, id);
-        fs::rename(&path, path.with_extension("log.1")).unwrap();
-        // The writer goes on in the renamed file until it notices; rsyslog must have these, too.
-        (0..10).for_each(|_| send(id, Level::Warn));
-        while !path.exists() {
-            send(id, Level::Info);
-            thread::sleep(Duration::from_millis(5));
-        }
-        (0..100).for_each(|_| send(id, Level::Error));
+        lab.send(id, Level::Warn, 100);
+        lab.rotate(id, "2026-04-16");
     }
-    assert_eq!(*errors.lock().unwrap(), [""; 0]);
-    assert_eq!(sink.stats().total.written, sent.len() as u64);
+    take_all(&lab, &mut received, &mut arrived);
+    rsyslog.stop();
+    // While it is stopped: two rotations.
+    for id in EQUIPMENT {
+        lab.send(id, Level::Warn, 50);
+        lab.rotate(id, "2026-04-17");
+        lab.rotate(id, "2026-04-17.1");
+    }
+    let mut rsyslog = Rsyslog::start(&root, &state, port);
+    let mut received = accept(&listener, &mut rsyslog);
+    take_all(&lab, &mut received, &mut arrived);
+    EQUIPMENT.iter().for_each(|id| lab.send(id, Level::Info, 50));
+    take_all(&lab, &mut received, &mut arrived);
 
-    while got.len() < sent.len() {
-        got.push(received.next());
-    }
-    let mut arrived: Vec<_> = got
-        .iter()
-        .map(|record| {
-            assert_eq!(record["host"], crate::support::HOST, "{record:?}");
-            assert_eq!(record["proj"], "PROJ-0042", "{record:?}");
-            assert_eq!(record["kind"], "", "{record:?}");
-            humantime::parse_rfc3339(&record["time"]).unwrap_or_else(|_| panic!("{record:?}"));
-            let rest =
-                record["message"].strip_prefix("record ").unwrap_or_else(|| panic!("{record:?}"));
-            let (number, rest) = rest.split_once(' ').unwrap();
-            assert_eq!(rest, "[run:forged] \"quoted\" µm \\\\ \\n end");
-            let field = |name| record[name].clone();
-            (field("equipment"), field("level"), field("run"), number.parse().unwrap())
-        })
-        .collect();
-    arrived.sort_by_key(|(.., number)| *number);
-    assert!(arrived == sent, "each record once, with its fields");
+    assert_eq!(*errors.lock().unwrap(), [""; 0]);
+    assert_eq!(sink.stats().total.written, lab.sent.len() as u64);
+    let arrived: Sent =
+        arrived.into_iter().map(|(number, (id, level, run))| (id, level, run, number)).collect();
+    assert!(arrived == lab.sent, "each record with its fields");
 }
 
 /// The regular expression that has a group of this name, as the sample holds it between single quotes.
@@ -204,8 +256,9 @@ fn their_expressions_take_the_fields_from_path_and_line() {
         let path = path.to_str().unwrap();
         assert_eq!(field(&of_path, path, "equipment"), "CONFOCAL_01");
         assert_eq!(field(&of_path, path, "host"), crate::support::HOST);
-        if sample(name).contains(".log.1\n") {
-            assert_eq!(field(&of_path, &format!("{path}.1"), "host"), crate::support::HOST);
+        if sample(name).contains(".log.*[0-9Z]\n") {
+            let rotated = format!("{path}.2026-04-17.1");
+            assert_eq!(field(&of_path, &rotated, "host"), crate::support::HOST);
         }
 
         let of_line = expression(name, "message");
