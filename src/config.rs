@@ -29,7 +29,7 @@ pub(crate) use setters::setters;
 
 use crate::equipment_id::EquipmentId;
 use crate::error::{Error, Mistakes};
-use crate::file::{sys, Access};
+use crate::file::Access;
 use crate::layout::{Layout, DEFAULT_PATH};
 use crate::line::{ControlCharacters, Precision};
 use crate::process::machine;
@@ -189,9 +189,4 @@ impl SinkConfig {
             queue,
         })
     }
-}
-
-/// Half of what the process may have: the other half is the application's.
-pub(crate) fn default_open_files() -> usize {
-    (sys::descriptor_limit() / 2).max(1)
 }

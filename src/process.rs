@@ -6,10 +6,19 @@
 //!
 //! Lock order: none of these locks is held while another is taken, unless its own comment says so.
 
+pub(crate) mod closers;
+pub(crate) mod descriptors;
+pub(crate) mod gaps;
+pub(crate) mod idle;
 pub(crate) mod machine;
 pub(crate) mod made_folders;
-#[allow(dead_code, reason = "the rooms take it up one by one")]
+pub(crate) mod pools;
 pub(crate) mod threads;
+
+/// The locks under the state machines of this folder: `loom_tests` puts a model checker's in their place.
+mod sync {
+    pub(super) use std::sync::{Condvar, Mutex, MutexGuard};
+}
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,3 +43,6 @@ pub(crate) fn next_sink_number() -> u64 {
     static NUMBERS: AtomicU64 = AtomicU64::new(0);
     NUMBERS.fetch_add(1, Ordering::Relaxed)
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod loom_tests;

@@ -17,9 +17,9 @@ use std::sync::{Arc, Mutex};
 use crate::context::Scope;
 use crate::equipment_id::EquipmentId;
 use crate::error::{Error, Kind};
-use crate::file::{self, LogFile, OpenFiles, RootDir};
+use crate::file::{self, LogFile, RootDir};
 use crate::layout::{Layout, NoPath};
-use crate::process;
+use crate::process::{self, descriptors::OpenFiles};
 use crate::stats::Counts;
 use crate::sync::LockExt as _;
 
@@ -57,7 +57,7 @@ impl Registry {
         layout: Layout,
         root: RootDir,
         gap_head: String,
-        max_open_files: usize,
+        max_open_files: Option<usize>,
     ) -> Registry {
         Registry {
             sink: process::next_sink_number(),

@@ -11,13 +11,14 @@ use std::sync::{Arc, Weak};
 pub use builder::EquipmentSinkBuilder;
 
 use crate::clock::Time;
-use crate::config::{self, Settings, SinkConfig};
+use crate::config::{Settings, SinkConfig};
 use crate::context::{self, Scope, Whose};
 use crate::equipment_id::EquipmentId;
 use crate::error::Error;
-use crate::file::{IdleWatch, LogFile, RootDir};
+use crate::file::{LogFile, RootDir};
 use crate::layout::NoPath;
 use crate::line::{self, ControlCharacters, LineFormat};
+use crate::process::idle::IdleWatch;
 use crate::queue::Queue;
 use crate::registry::Registry;
 use crate::stats::{Counter, Stats};
@@ -76,7 +77,6 @@ impl EquipmentSink {
             queue,
             ..
         } = settings;
-        let max_open_files = max_open_files.unwrap_or_else(config::default_open_files);
         let root = RootDir::new(layout.root().to_owned(), access);
         let mut line = LineFormat::new(&hostname).control_characters(control);
         line.precision = precision;

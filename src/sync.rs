@@ -17,3 +17,12 @@ impl<T> LockExt<T> for Mutex<T> {
         self.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// Tries every order of a model's threads in which none is interrupted more than twice: any more take hours, and
+/// bugs that need more are rare (Musuvathi and Qadeer, PLDI 2007).
+#[cfg(test)]
+pub(crate) fn model(run: impl Fn() + Sync + Send + 'static) {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(2);
+    model.check(run);
+}

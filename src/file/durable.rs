@@ -6,13 +6,14 @@
 
 use std::io;
 use std::sync::atomic::Ordering;
-use std::sync::{mpsc, Arc};
+use std::sync::{mpsc, Arc, Weak};
 
 use super::open::{Descriptor, OpenFile};
 use super::rotate::FileFor;
 use super::{LogFile, Look};
 use crate::clock::Time;
 use crate::error::{Doing, Error};
+use crate::sync::LockExt as _;
 
 impl LogFile {
     /// Appends one record. When this returns `Ok` it is on disk, at the path.
@@ -107,18 +108,22 @@ impl LogFile {
         Error::io(Doing::Sync, &self.path, err)
     }
 
-    /// Closes the file: waits for the records that are being written, then syncs.
+    /// Closes the file: waits for the records that are being written, through whatever descriptor, then syncs.
     pub(crate) fn close(&self) -> Result<(), Error> {
-        let Some(open) = self.take() else { return self.covering_all(|| self.sync_closed()) };
-        let (on_last_drop, last_user) = mpsc::channel();
-        if open.on_last_drop.set(on_last_drop).is_err() {
-            return Ok(());
+        drop(self.take());
+        let (on_last_drop, last_users) = mpsc::channel();
+        let in_hand: Vec<_> = self.in_hand.lock_any().iter().filter_map(Weak::upgrade).collect();
+        in_hand.iter().for_each(|open| open.on_last_drop(on_last_drop.clone()));
+        drop((in_hand, on_last_drop));
+        let descriptors: Vec<Arc<Descriptor>> = last_users.iter().collect();
+        if descriptors.is_empty() {
+            return self.covering_all(|| self.sync_closed());
         }
-        drop(open);
-        let Ok(descriptor) = last_user.recv() else { return Ok(()) };
         self.covering_all(|| {
-            let first = descriptor.sync().map_err(|err| self.unsynced_by(err))?;
-            self.counters.syncs.add(u64::from(first));
+            for descriptor in &descriptors {
+                let first = descriptor.sync().map_err(|err| self.unsynced_by(err))?;
+                self.counters.syncs.add(u64::from(first));
+            }
             self.sync_new_entries()
         })
     }

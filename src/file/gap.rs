@@ -1,31 +1,18 @@
 //! [`Gaps`]: the records that one log lacks, until a line in it reports them.
 //!
-//! Imports `clock` and `sync`. The invariant: a record counted here is reported in exactly one line, or is
+//! Imports `clock`, `process` and `sync`. The invariant: a record counted here is reported in exactly one line, or is
 //! still counted.
 
-use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::clock::Time;
+use crate::process::gaps;
+pub(crate) use crate::process::gaps::Gap;
 use crate::sync::LockExt as _;
-
-/// Records that are missing at one place of a log.
-#[derive(Clone, Debug)]
-pub(crate) struct Gap {
-    pub(crate) records: u64,
-    /// When the first of them was lost.
-    pub(crate) since: Time,
-    /// The operating system's words for the first.
-    pub(crate) reason: String,
-}
-
-/// What a sink that is gone could not report, for the next one of this process that writes there: a
-/// reload replaces a sink while its disk is full.
-static LEFT: Mutex<BTreeMap<PathBuf, Gap>> = Mutex::new(BTreeMap::new());
 
 #[derive(Debug, Default)]
 #[repr(C)]
@@ -70,18 +57,14 @@ impl Gaps {
 
     /// Leaves the gap to the next log of this process at that path: nothing more is written through this one.
     pub(crate) fn hand_on(&self, path: &Path) {
-        let Some(gap) = self.take() else { return };
-        let mut left = LEFT.lock_any();
-        match left.get_mut(path) {
-            Some(earlier) => earlier.records += gap.records,
-            None => drop(left.insert(path.to_owned(), gap)),
+        if let Some(gap) = self.take() {
+            gaps::leave(path, gap);
         }
     }
 
     /// Takes over what earlier logs at that path left.
     pub(crate) fn adopt(&self, path: &Path) {
-        let left = LEFT.lock_any().remove(path);
-        left.into_iter().for_each(|gap| self.put_back(gap));
+        gaps::take(path).into_iter().for_each(|gap| self.put_back(gap));
     }
 }
 

@@ -1,16 +1,18 @@
 //! [`Group`]: many who wait for one `fdatasync`.
 //!
-//! Imports the lock and the condition variable alone, through `super::sync`, so that a model
-//! checker can put its own in their place. The invariant: whoever is told that a sync succeeded had
-//! written before that sync began; after one failure every later call fails, without a sync.
+//! Imports `process`, and the locks of `super::sync`. The invariant: a caller that is told that a sync succeeded
+//! had written before that sync began. After one failure every later call fails, without a sync.
 
-use super::sync::{Condvar, Mutex, PoisonError};
+use std::sync::PoisonError;
+
+use super::sync::{Condvar, Mutex};
+use crate::process::threads::ProcessId;
 
 /// Shares the syncs of one descriptor. `E` is why one failed.
 #[derive(Debug)]
 pub(crate) struct Group<E> {
-    /// In a child by fork(2) the lock and the sync that runs are copies: their threads are not there.
-    process: u32,
+    /// In a child by fork(2) a sync that runs is a copy: its thread is not there.
+    process: ProcessId,
     state: Mutex<State<E>>,
     ended: Condvar,
 }
@@ -28,7 +30,7 @@ struct State<E> {
 impl<E: Clone> Group<E> {
     pub(crate) fn new() -> Group<E> {
         let state = State { begun: 0, done: 0, running: false, broken: None };
-        let process = std::process::id();
+        let process = ProcessId::current();
         Group { process, state: Mutex::new(state), ended: Condvar::new() }
     }
 
@@ -38,9 +40,6 @@ impl<E: Clone> Group<E> {
     /// The kernel reports a failed write-back to a descriptor once, and says OK the next time
     /// though the data is gone (<https://lwn.net/Articles/752063/>): so there is no next time.
     pub(crate) fn sync(&self, sync: impl FnOnce() -> Result<(), E>) -> Result<bool, E> {
-        if std::process::id() != self.process {
-            return sync().map(|()| true);
-        }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         // One that is running now may have begun before the caller's write.
         let wanted = state.begun + 1;
@@ -51,7 +50,8 @@ impl<E: Clone> Group<E> {
             if state.done >= wanted {
                 return Ok(false);
             }
-            if !state.running {
+            // In a child nobody would end it.
+            if !state.running || !self.process.is_current() {
                 break;
             }
             state = self.ended.wait(state).unwrap_or_else(PoisonError::into_inner);

@@ -1,16 +1,16 @@
 //! [`LogFile`]: one log at one path, open or not: append, heal, share syncs, notice moves, rotate.
 //!
-//! Imports `error` and `stats`. Everything here that blocks concerns this file alone: no lock of
-//! another file's, and none that all files share, is held over an open, a write or a sync.
+//! Imports `error`, `stats`, `clock` and `process`. Everything here that blocks concerns this file alone: no lock
+//! of another file's, and none that all files share, is held over an open, a write, a sync or a close.
+//!
+//! Lock order: `opening`, then a descriptor pool's, then `in_hand`. `repairing`, then the lock of `gaps`.
 
 mod batch;
 mod durable;
 mod entries;
 mod gap;
 mod group;
-mod idle;
 mod open;
-mod open_files;
 mod root;
 mod rotate;
 mod rotation;
@@ -18,9 +18,9 @@ mod size_budget;
 pub(crate) mod sys;
 mod write;
 
-/// The lock and the condition variable under the state machines of this folder.
+/// The locks under the state machines of this folder: `loom_tests` puts a model checker's in their place.
 mod sync {
-    pub(super) use std::sync::{Condvar, Mutex, PoisonError};
+    pub(super) use std::sync::{Condvar, Mutex};
 }
 
 use std::path::Path;
@@ -33,37 +33,21 @@ pub(crate) use batch::{Batch, BatchOutcome};
 use entries::Entries;
 pub(crate) use gap::Gap;
 use gap::Gaps;
-pub(crate) use idle::IdleWatch;
 use open::OpenFile;
-use open_files::{CloseReason, Evictable};
 pub(crate) use root::{Access, RootDir};
 pub(crate) use rotation::{parse_size, Rotation};
 pub use rotation::{Compress, Every, Keep};
 
 use crate::clock::Time;
 use crate::error::{Doing, Error};
+use crate::process::descriptors::{CloseReason, Evictable, OpenFiles};
+use crate::process::pools::DescriptorWait;
 use crate::stats::FileCounters;
 use crate::sync::LockExt as _;
 
-/// The open files of one sink.
-pub(crate) type OpenFiles = open_files::OpenFiles<LogFile>;
-
-/// Every sink's open files, since they share the process's descriptors.
-static OF_ALL_SINKS: Mutex<Vec<Weak<OpenFiles>>> = Mutex::new(Vec::new());
-
-/// The open files of a new sink.
-pub(crate) fn open_files(limit: usize) -> Arc<OpenFiles> {
-    let open_files = Arc::new(OpenFiles::new(limit));
-    let mut all = OF_ALL_SINKS.lock_any();
-    all.retain(|sink| sink.strong_count() > 0);
-    all.push(Arc::downgrade(&open_files));
-    open_files
-}
-
-/// Lets a file of any sink go. `false` where none is open.
-fn evict_of_any_sink() -> bool {
-    let all = OF_ALL_SINKS.lock_any().clone();
-    all.iter().filter_map(Weak::upgrade).any(|sink| sink.evict_one())
+/// The open files of a new sink: at most this many, or its share of half of the process's descriptors.
+pub(crate) fn open_files(limit: Option<usize>) -> Arc<OpenFiles> {
+    OpenFiles::new(limit, (sys::descriptor_limit() / 2).max(1))
 }
 
 /// Field order matters: what every record uses comes first and shares one cache line. With thousands of
@@ -82,6 +66,9 @@ pub(crate) struct LogFile {
     synced: AtomicU64,
     /// How often an entry on the way to the file was made, and how many of those are known to be on disk.
     entries: Entries,
+    /// The descriptors that are out of use, until the last that is writing through them is through. Taken under
+    /// the lock of a descriptor pool: nothing is called while it is held.
+    in_hand: Mutex<Vec<Weak<OpenFile>>>,
     /// Held by the thread that opens or rotates the file.
     opening: Mutex<()>,
     root: Arc<RootDir>,
@@ -120,6 +107,7 @@ impl LogFile {
             queue_slot: AtomicU64::new(0),
             synced: AtomicU64::new(0),
             entries: Entries::default(),
+            in_hand: Mutex::default(),
             opening: Mutex::new(()),
             root: Arc::clone(root),
             path: root.path().join(relative).into(),
@@ -149,28 +137,33 @@ impl LogFile {
     pub(crate) fn append(&self, record: &[u8], time: Time) -> Result<(), Error> {
         self.last_used.store(time.nanos(), Ordering::Relaxed);
         let open = self.open.load();
-        let result = match &*open {
-            Some(open) if open.takes_any_record(time) => self.write(open, record, time),
+        match &*open {
+            Some(open) if open.takes_any_record(time) => {
+                let result = self.write(open, record, time);
+                self.count(&result, time);
+                result
+            }
             _ => {
                 drop(open);
                 self.append_slow(record, time)
             }
-        };
-        self.count(&result, time);
-        result
+        }
     }
 
     /// Slow path of `append`: the file must be opened or looked at, or may have to be rotated.
     #[inline(never)]
     fn append_slow(&self, record: &[u8], time: Time) -> Result<(), Error> {
-        self.append_to_current(record, time, Look::IfDue)?.rotation_error
+        let written = self.append_to_current(record, time, Look::IfDue);
+        // Counted while the descriptor is in hand: who closes the log waits for that, and sees the record.
+        self.count(&written, time);
+        written?.rotation_error
     }
 
     #[inline]
     fn count<T>(&self, written: &Result<T, Error>, time: Time) {
         match written {
-            Err(err) if !err.is_rotation() => self.record_loss(1, err, time),
-            _ => self.counters.written.add(1),
+            Ok(_) => self.counters.written.add(1),
+            Err(err) => self.record_loss(1, err, time),
         }
     }
 
@@ -200,13 +193,14 @@ impl LogFile {
         if let Some(open) = self.open.load_full() {
             return Ok(open);
         }
-        let ticket = self.open_files.register(&self.me);
+        let me: Weak<dyn Evictable> = Weak::<LogFile>::clone(&self.me);
+        let slot = self.open_files.register(me);
         let opened = self.making_room(|| self.root.open(self.relative())).and_then(|opened| {
             // Another process that rotates may have made it a moment ago.
             if opened.created || self.root.rotation().is_some() {
                 self.entries.made();
             }
-            OpenFile::new(opened, ticket, time, self.root.rotation())
+            OpenFile::new(opened, slot, time, self.root.rotation())
                 .map_err(|err| Error::io(Doing::Inspect, &self.path, err))
         });
         match opened {
@@ -215,24 +209,28 @@ impl LogFile {
                 self.gaps.adopt(&self.path);
                 self.counters.opened.add(1);
                 self.open.store(Some(Arc::clone(&open)));
-                self.open_files.opened(ticket);
+                open.opened();
                 Ok(open)
             }
             Err(err) => {
-                self.open_files.remove(ticket);
                 self.counters.open_failures.add(1);
                 Err(err)
             }
         }
     }
 
-    /// Tries again for as long as there is no descriptor left and a file can be released.
+    /// Tries again while there is no descriptor left: other files are closed, and it waits for one that comes
+    /// free, since many threads may need their first one at the same moment.
     fn making_room<T>(&self, attempt: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
+        let mut wait: Option<DescriptorWait> = None;
         loop {
             match attempt() {
-                Err(err)
-                    if err.io_error().is_some_and(sys::out_of_descriptors)
-                        && (self.open_files.evict_one() || evict_of_any_sink()) => {}
+                Err(err) if err.io_error().is_some_and(sys::out_of_descriptors) => {
+                    self.open_files.evict_one();
+                    if !wait.get_or_insert_with(DescriptorWait::new).wait() {
+                        return Err(err);
+                    }
+                }
                 result => return result,
             }
         }
@@ -255,17 +253,27 @@ impl LogFile {
         let before = self.open.compare_and_swap(open, None);
         let retired = before.as_ref().is_some_and(|before| Arc::ptr_eq(before, open));
         if retired {
-            self.open_files.remove(open.ticket);
+            open.out_of_use();
+            self.leave_in_hand(open);
         }
         retired
     }
 
+    /// Takes the descriptor from use, if one is open.
     fn take(&self) -> Option<Arc<OpenFile>> {
         let open = self.open.swap(None);
         if let Some(open) = &open {
-            self.open_files.remove(open.ticket);
+            open.out_of_use();
+            self.leave_in_hand(open);
         }
         open
+    }
+
+    /// Others may still be writing through it: whoever closes the log waits for them.
+    fn leave_in_hand(&self, open: &Arc<OpenFile>) {
+        let mut in_hand = self.in_hand.lock_any();
+        in_hand.retain(|other| other.strong_count() > 0);
+        in_hand.push(Arc::downgrade(open));
     }
 
     /// Whether nothing is left to do for this log: its file is closed, and no line about lost records is due.
@@ -298,11 +306,10 @@ impl Evictable for LogFile {
         self.last_used.load(Ordering::Relaxed)
     }
 
-    type Held = Arc<OpenFile>;
-
-    fn release(&self, why: CloseReason) -> Option<Arc<OpenFile>> {
+    fn release(&self, reason: CloseReason) -> Option<Arc<dyn Send + Sync>> {
         let open = self.open.swap(None)?;
-        match why {
+        self.leave_in_hand(&open);
+        match reason {
             CloseReason::Evicted => self.counters.evicted.add(1),
             CloseReason::Idle => self.counters.idle_closed.add(1),
         }
@@ -318,3 +325,6 @@ impl Evictable for LogFile {
 pub(crate) fn read_config(path: &Path) -> Result<String, Error> {
     std::fs::read_to_string(path).map_err(|err| Error::io(Doing::ReadConfig, path, err))
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod loom_tests;

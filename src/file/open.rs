@@ -8,15 +8,17 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::mpsc::Sender;
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 
 use super::group::Group;
-use super::open_files::Ticket;
 use super::root::Opened;
 use super::rotation::Rotation;
 use super::size_budget::SizeBudget;
 use super::sys;
 use crate::clock::Time;
+use crate::process::closers::close_elsewhere;
+use crate::process::descriptors::Slot;
+use crate::sync::LockExt as _;
 
 /// How long a file that was moved or deleted may go unnoticed, in milliseconds. Half of the second that is
 /// promised, since the record itself takes some of it.
@@ -39,14 +41,13 @@ pub(crate) struct OpenFile {
     /// None only while this is dropped.
     descriptor: Option<Descriptor>,
     pub(crate) identity: sys::Identity,
-    pub(crate) ticket: Ticket,
     /// Held by a writer that looks at the end first.
     pub(crate) repairing: Mutex<()>,
     pub(crate) budget: SizeBudget,
     write_lock: sys::WriteLock,
     readable: bool,
-    /// Set by the thread that closes the file: the last user hands the descriptor over to be synced.
-    pub(crate) on_last_drop: OnceLock<Sender<Descriptor>>,
+    /// The threads that close the file: the last user hands the descriptor over to be synced.
+    on_last_drop: Mutex<Vec<Sender<Arc<Descriptor>>>>,
 }
 
 #[derive(Debug)]
@@ -54,6 +55,8 @@ pub(crate) struct OpenFile {
 pub(crate) struct Descriptor {
     file: File,
     group: Group<Code>,
+    /// Dropped after the file was closed.
+    slot: Slot,
 }
 
 /// CloseReason a sync failed, to be told to everyone who waited for it.
@@ -81,7 +84,7 @@ pub(crate) enum Wrote {
 impl OpenFile {
     pub(crate) fn new(
         opened: Opened,
-        ticket: Ticket,
+        slot: Slot,
         time: Time,
         rotation: Option<Rotation>,
     ) -> io::Result<OpenFile> {
@@ -90,14 +93,13 @@ impl OpenFile {
             identity: sys::identity(&file)?,
             rotates: rotation.is_some(),
             budget: SizeBudget::new(&file, rotation)?,
-            ticket,
-            descriptor: Some(Descriptor { file, group: Group::new() }),
+            descriptor: Some(Descriptor { file, group: Group::new(), slot }),
             tail_unverified: AtomicBool::new(!created),
             repairing: Mutex::new(()),
             write_lock: sys::WriteLock::new(),
             readable,
             last_check_ms: AtomicI64::new(time.millis()),
-            on_last_drop: OnceLock::new(),
+            on_last_drop: Mutex::default(),
         };
         // The usual end is seen here once, so that the first records need no care.
         if !created && !open.is_torn() {
@@ -210,13 +212,36 @@ impl OpenFile {
     }
 }
 
+impl OpenFile {
+    /// The descriptor is open, and may be evicted from now on.
+    pub(crate) fn opened(&self) {
+        self.descriptor.iter().for_each(|descriptor| descriptor.slot.opened());
+    }
+
+    /// No new writer uses this any more.
+    pub(crate) fn out_of_use(&self) {
+        self.descriptor.iter().for_each(|descriptor| descriptor.slot.out_of_use());
+    }
+
+    /// Asks for the descriptor when the last user is through.
+    pub(crate) fn on_last_drop(&self, sender: Sender<Arc<Descriptor>>) {
+        self.on_last_drop.lock_any().push(sender);
+    }
+}
+
 impl Drop for OpenFile {
     fn drop(&mut self) {
-        if let (Some(on_last_drop), Some(descriptor)) =
-            (self.on_last_drop.get(), self.descriptor.take())
-        {
-            // Who no longer waits does not sync: the descriptor is closed.
-            let _ = on_last_drop.send(descriptor);
+        let Some(descriptor) = self.descriptor.take() else { return };
+        descriptor.slot.closing();
+        let mut waiting = std::mem::take(&mut *self.on_last_drop.lock_any());
+        let Some(last) = waiting.pop() else { return close_elsewhere(Box::new(descriptor)) };
+        let descriptor = Arc::new(descriptor);
+        for other in waiting {
+            let _ = other.send(Arc::clone(&descriptor));
+        }
+        // A thread that no longer waits does not close it either.
+        if let Err(unsent) = last.send(descriptor) {
+            close_elsewhere(Box::new(unsent.0));
         }
     }
 }

@@ -4,13 +4,13 @@
 //! Imports `error`. One thread for the process looks after the sinks that ask for it, and ends with the
 //! last of them. The invariant: it holds no lock over a close, and no sink for longer than one look.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
-use super::OpenFiles;
-use crate::clock::Time;
+use super::descriptors::OpenFiles;
+use super::threads::{self, ProcessId};
 use crate::error::Error;
-use crate::process::threads;
+use crate::sync::LockExt as _;
 
 /// How often the thread looks within one timeout: a file is closed a quarter of it late at most.
 const LOOKS: u32 = 4;
@@ -21,7 +21,7 @@ const BETWEEN: (Duration, Duration) = (Duration::from_millis(10), Duration::from
 struct IdleReaper {
     sinks: Vec<Watched>,
     /// The process that has the thread: a child by fork(2) has the list and not the thread.
-    running_in: Option<u32>,
+    running_in: Option<ProcessId>,
 }
 
 struct Watched {
@@ -36,7 +36,7 @@ static REAPER: Mutex<IdleReaper> = Mutex::new(IdleReaper { sinks: Vec::new(), ru
 static CHANGED: Condvar = Condvar::new();
 
 fn reaper() -> MutexGuard<'static, IdleReaper> {
-    REAPER.lock().unwrap_or_else(PoisonError::into_inner)
+    REAPER.lock_any()
 }
 
 /// The files of a sink are looked after until this is dropped.
@@ -49,7 +49,7 @@ impl IdleWatch {
     /// The thread cannot be started.
     pub(crate) fn new(files: &Arc<OpenFiles>, timeout: Duration) -> Result<IdleWatch, Error> {
         let mut reaper = reaper();
-        let this_process = std::process::id();
+        let this_process = ProcessId::current();
         if reaper.running_in != Some(this_process) {
             threads::spawn(reap).map_err(|err| {
                 let why = format!("the thread that closes idle files cannot be started: {err}");
@@ -88,7 +88,7 @@ fn reap() {
             let (files, timeout) = (sink.files.upgrade(), sink.timeout);
             drop(state);
             if let Some(files) = files {
-                close_idle(&files, timeout);
+                files.close_idle(timeout);
             }
             state = reaper();
             continue;
@@ -102,9 +102,4 @@ fn reap() {
             Err(poisoned) => poisoned.into_inner().0,
         };
     }
-}
-
-fn close_idle(files: &OpenFiles, timeout: Duration) {
-    let timeout = i64::try_from(timeout.as_nanos()).unwrap_or(i64::MAX);
-    files.close_idle(Time::now().nanos().saturating_sub(timeout));
 }
