@@ -50,6 +50,8 @@ struct Logs {
     spellings: Spellings,
     /// The sum of the counters of the logs that were forgotten.
     forgotten: Counts,
+    /// Whether any of them had records that are not known to be on disk.
+    forgot_unsynced: bool,
 }
 
 impl Registry {
@@ -142,6 +144,16 @@ impl Registry {
         (by_equipment, total)
     }
 
+    /// Makes durable what was written to logs that are forgotten.
+    pub(crate) fn sync_forgotten(&self) -> Result<(), Error> {
+        if !std::mem::take(&mut self.logs.lock_any().forgot_unsynced) {
+            return Ok(());
+        }
+        let synced = self.root.sync_file_system();
+        self.logs.lock_any().forgot_unsynced |= synced.is_err();
+        synced
+    }
+
     /// The folder below which every log is.
     pub(crate) fn local_root(&self) -> &Path {
         self.layout.root()
@@ -207,6 +219,7 @@ impl Logs {
                 return true;
             }
             self.forgotten += log.counters.counts();
+            self.forgot_unsynced |= !log.is_synced();
             self.len -= 1;
             if layout.names_tags() {
                 self.spellings.release(log.relative());

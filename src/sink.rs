@@ -272,7 +272,8 @@ impl EquipmentSink {
     /// [`Error::is_sync`]: the first failure, after all files were tried.
     pub fn sync(&self) -> Result<(), Error> {
         self.written()?;
-        for_each_log(self.0.registry.logs(), LogFile::sync)
+        let known = for_each_log(self.0.registry.logs(), LogFile::sync);
+        known.and(self.0.registry.sync_forgotten())
     }
 
     /// Lets the next record of each log open its path anew: for a handler of `SIGHUP`, after a

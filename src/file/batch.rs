@@ -144,7 +144,7 @@ impl Append<'_> {
                 return batch.len();
             }
         };
-        let end = open.stretch_end(batch, first);
+        let mut end = open.stretch_end(batch, first);
         let failed_before = self.outcome.failed.len();
         let mut next = first;
         while next < end {
@@ -152,6 +152,10 @@ impl Append<'_> {
                 true => self.one(&open, next),
                 false => self.many(&open, next..end),
             };
+            if !self.outcome.failed.is_empty() && !log.uses(&open) {
+                // The descriptor is of no more use: the next record opens the path again.
+                end = next;
+            }
         }
         let failed = self.outcome.failed[failed_before..].iter().map(|(record, _)| *record);
         let failed: Vec<usize> = failed.collect();
@@ -180,7 +184,7 @@ impl Append<'_> {
     }
 
     /// Appends one record. The place of the next.
-    fn one(&mut self, open: &OpenFile, record: usize) -> usize {
+    fn one(&mut self, open: &Arc<OpenFile>, record: usize) -> usize {
         let result = self.log.write(open, self.batch.record(record), self.batch.time(record));
         if let Err(err) = result {
             self.lose(record, &err);
@@ -190,7 +194,7 @@ impl Append<'_> {
 
     /// Appends several in one write. The first that did not fit is tried once more, by itself. The place
     /// of the next.
-    fn many(&mut self, open: &OpenFile, records: Range<usize>) -> usize {
+    fn many(&mut self, open: &Arc<OpenFile>, records: Range<usize>) -> usize {
         let (log, batch) = (self.log, self.batch);
         let (start, all) = (batch.start_of(records.start), batch.start_of(records.end));
         let end = match open.write(&batch.bytes[start..all]) {
@@ -198,7 +202,7 @@ impl Append<'_> {
             Ok(Wrote::Part(written)) => start + written,
             Err(err) => {
                 open.tail_unverified.store(true, Ordering::Release);
-                let err = log.failed(err);
+                let err = log.failed(open, err);
                 self.lose(records.start, &err);
                 return records.start + 1;
             }

@@ -4,10 +4,12 @@
 //! Imports `error` and `sys`. The invariant: `Ok` is said only after a sync that succeeded and began
 //! after the records were written.
 
+use std::fs::File;
 use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{mpsc, Arc, Weak};
 
+use super::answer::{answer, attempt, Answer, Call};
 use super::open::{Descriptor, OpenFile};
 use super::rotate::FileFor;
 use super::{LogFile, Look};
@@ -82,7 +84,7 @@ impl LogFile {
     /// about the file. One that is not there any more was moved or deleted by somebody else.
     fn sync_closed(&self) -> Result<(), Error> {
         match self.making_room(|| self.root.open_to_sync(self.relative())) {
-            Ok(file) => file.sync_data().map_err(|err| self.unsynced_by(err))?,
+            Ok(file) => self.sync_file(&file)?,
             Err(err) if err.is_not_found() => return Ok(()),
             Err(err) => return Err(err),
         }
@@ -95,12 +97,20 @@ impl LogFile {
     fn sync_kept(&self) -> Result<(), Error> {
         for kept in self.root.kept_of(self.relative()) {
             match self.making_room(|| self.root.open_to_sync(&kept)) {
-                Ok(file) => file.sync_data().map_err(|err| self.unsynced_by(err))?,
+                Ok(file) => self.sync_file(&file)?,
                 Err(err) if err.is_not_found() => {}
                 Err(err) => return Err(err),
             }
         }
         Ok(())
+    }
+
+    /// Syncs a descriptor that was opened for that alone.
+    fn sync_file(&self, file: &File) -> Result<(), Error> {
+        match attempt(Call::SyncFile, || file.sync_data()) {
+            Err(err) if answer(Call::SyncFile, &err) == Answer::NotSupported => Ok(()),
+            synced => synced.map_err(|err| self.unsynced_by(err)),
+        }
     }
 
     fn unsynced_by(&self, err: io::Error) -> Error {

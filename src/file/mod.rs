@@ -5,7 +5,9 @@
 //!
 //! Lock order: `opening`, then a descriptor pool's, then `in_hand`. `repairing`, then the lock of `gaps`.
 
+mod answer;
 mod batch;
+mod descriptors;
 mod durable;
 mod entries;
 mod gap;
@@ -30,6 +32,7 @@ use std::sync::{Arc, Mutex, Weak};
 use arc_swap::ArcSwapOption;
 
 pub(crate) use batch::{Batch, BatchOutcome};
+pub(crate) use descriptors::open_files;
 use entries::Entries;
 pub(crate) use gap::Gap;
 use gap::Gaps;
@@ -40,15 +43,9 @@ pub use rotation::{Compress, Every, Keep};
 
 use crate::clock::Time;
 use crate::error::{Doing, Error};
-use crate::process::descriptors::{CloseReason, Evictable, OpenFiles};
-use crate::process::pools::DescriptorWait;
+use crate::process::descriptors::{Evictable, OpenFiles};
 use crate::stats::FileCounters;
 use crate::sync::LockExt as _;
-
-/// The open files of a new sink: at most this many, or its share of half of the process's descriptors.
-pub(crate) fn open_files(limit: Option<usize>) -> Arc<OpenFiles> {
-    OpenFiles::new(limit, (sys::descriptor_limit() / 2).max(1))
-}
 
 /// Field order matters: what every record uses comes first and shares one cache line. With thousands of
 /// logs each further line costs a record about 100 ns.
@@ -219,23 +216,6 @@ impl LogFile {
         }
     }
 
-    /// Tries again while there is no descriptor left: other files are closed, and it waits for one that comes
-    /// free, since many threads may need their first one at the same moment.
-    fn making_room<T>(&self, attempt: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
-        let mut wait: Option<DescriptorWait> = None;
-        loop {
-            match attempt() {
-                Err(err) if err.io_error().is_some_and(sys::out_of_descriptors) => {
-                    self.open_files.evict_one();
-                    if !wait.get_or_insert_with(DescriptorWait::new).wait() {
-                        return Err(err);
-                    }
-                }
-                result => return result,
-            }
-        }
-    }
-
     /// Whether the path still leads to the open file. If not, the next record opens the path again.
     #[inline(never)]
     fn still_linked(&self, open: &Arc<OpenFile>) -> bool {
@@ -245,6 +225,11 @@ impl LogFile {
             self.counters.reopened.add(1);
         }
         linked
+    }
+
+    /// Whether new records are written through this descriptor.
+    fn uses(&self, open: &Arc<OpenFile>) -> bool {
+        self.open.load().as_ref().is_some_and(|now| Arc::ptr_eq(now, open))
     }
 
     /// Takes this descriptor from use: it is closed when the last that is writing through it has
@@ -281,6 +266,11 @@ impl LogFile {
         !self.is_open() && !self.gaps.pending()
     }
 
+    /// Whether every record that was written is known to be on disk.
+    pub(crate) fn is_synced(&self) -> bool {
+        self.synced.load(Ordering::Acquire) >= self.counters.written.get()
+    }
+
     /// Whether the file is open.
     pub(crate) fn is_open(&self) -> bool {
         self.open.load().is_some()
@@ -298,22 +288,6 @@ impl LogFile {
             self.entries.made();
             self.counters.reopened.add(1);
         }
-    }
-}
-
-impl Evictable for LogFile {
-    fn last_used(&self) -> i64 {
-        self.last_used.load(Ordering::Relaxed)
-    }
-
-    fn release(&self, reason: CloseReason) -> Option<Arc<dyn Send + Sync>> {
-        let open = self.open.swap(None)?;
-        self.leave_in_hand(&open);
-        match reason {
-            CloseReason::Evicted => self.counters.evicted.add(1),
-            CloseReason::Idle => self.counters.idle_closed.add(1),
-        }
-        Some(open)
     }
 }
 

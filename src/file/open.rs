@@ -3,6 +3,7 @@
 //! Imports `group` and `sys`. The invariant: a record is handed to the kernel whole, in one write,
 //! and nothing is ever appended to a fragment but a line end.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -10,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 
+use super::answer::{answer, attempt, Answer, Call};
 use super::group::Group;
 use super::root::Opened;
 use super::rotation::Rotation;
@@ -66,8 +68,16 @@ impl Descriptor {
     /// Returns when the file's data, as it was before this call, is on disk: `true` for the caller
     /// whose `fdatasync` it was.
     pub(crate) fn sync(&self) -> io::Result<bool> {
-        let sync = || self.file.sync_data().map_err(|err| (err.raw_os_error(), err.kind()));
-        self.group.sync(sync).map_err(|(code, kind)| match code {
+        let supported = Cell::new(true);
+        let sync = || match attempt(Call::SyncFile, || self.file.sync_data()) {
+            Err(err) if answer(Call::SyncFile, &err) == Answer::NotSupported => {
+                supported.set(false);
+                Ok(())
+            }
+            synced => synced.map_err(|err| (err.raw_os_error(), err.kind())),
+        };
+        let synced = self.group.sync(sync);
+        synced.map(|first| first && supported.get()).map_err(|(code, kind)| match code {
             Some(code) => io::Error::from_raw_os_error(code),
             None => kind.into(),
         })
@@ -90,7 +100,7 @@ impl OpenFile {
     ) -> io::Result<OpenFile> {
         let Opened { file, created, readable } = opened;
         let open = OpenFile {
-            identity: sys::identity(&file)?,
+            identity: attempt(Call::Read, || sys::identity(&file))?,
             rotates: rotation.is_some(),
             budget: SizeBudget::new(&file, rotation)?,
             descriptor: Some(Descriptor { file, group: Group::new(), slot }),
@@ -138,13 +148,11 @@ impl OpenFile {
         !(-OUT_OF_ORDER_MS..CHECK_EVERY_MS).contains(&since)
     }
 
+    /// Whether the path still leads here. A path that answers as one of a share that is gone does not.
     pub(crate) fn is_at(&self, path: &Path) -> bool {
-        match sys::identity_at(path) {
+        match attempt(Call::Inspect, || sys::identity_at(path)) {
             Ok(found) => found == self.identity,
-            // Not being allowed to look proves nothing.
-            Err(err) => {
-                !matches!(err.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
-            }
+            Err(err) => answer(Call::Inspect, &err) != Answer::Release,
         }
     }
 
@@ -153,26 +161,20 @@ impl OpenFile {
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<Wrote> {
         let file = self.file()?;
         let _turn = self.write_lock.take();
-        loop {
-            match sys::append(file, bytes) {
-                Ok(written) if written == bytes.len() => return Ok(Wrote::Whole),
-                Ok(written) => return Ok(Wrote::Part(written)),
-                Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
-                Err(err) => return Err(err),
-            }
-        }
+        let written = attempt(Call::Write, || sys::append(file, bytes))?;
+        Ok(if written == bytes.len() { Wrote::Whole } else { Wrote::Part(written) })
     }
 
     /// Whether the file ends in the middle of a line. Where its end cannot be seen, it may.
     pub(crate) fn is_torn(&self) -> bool {
         let Ok(file) = self.file() else { return true };
         let ends_whole = || -> io::Result<bool> {
-            let length = file.metadata()?.len();
+            let length = attempt(Call::Read, || file.metadata())?.len();
             if length == 0 {
                 return Ok(true);
             }
             let mut last = [0];
-            sys::read_at(file, &mut last, length - 1)?;
+            attempt(Call::Read, || sys::read_at(file, &mut last, length - 1))?;
             Ok(last == *b"\n")
         };
         if !self.readable {
@@ -226,6 +228,16 @@ impl OpenFile {
     /// Asks for the descriptor when the last user is through.
     pub(crate) fn on_last_drop(&self, sender: Sender<Arc<Descriptor>>) {
         self.on_last_drop.lock_any().push(sender);
+    }
+}
+
+/// A log that is forgotten was synced before, where the file system cannot be synced as a whole.
+impl Drop for Descriptor {
+    fn drop(&mut self) {
+        if !sys::SYNCS_FILE_SYSTEM {
+            // The log's own failures were reported to those who asked for a sync.
+            let _ = self.file.sync_data();
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::answer::{answer, attempt, Answer, Call};
 use super::rotation::Rotation;
 use super::sys::{self, How, Purpose};
 use crate::error::{Doing, Error, Kind};
@@ -55,9 +56,7 @@ impl RootDir {
     pub(crate) fn open(&self, relative: &Path) -> Result<Opened, Error> {
         let path = self.path.join(relative);
         let opened = self.open_or_create(relative)?;
-        let kind = opened
-            .file
-            .metadata()
+        let kind = attempt(Call::Read, || opened.file.metadata())
             .map_err(|err| Error::io(Doing::Inspect, &path, err))?
             .file_type();
         if kind.is_file() {
@@ -71,7 +70,7 @@ impl RootDir {
         let mut last = io::Error::from(io::ErrorKind::NotFound);
         for _ in 0..TRIES {
             let below = match self.below() {
-                Err(err) if err.kind() == io::ErrorKind::NotFound => {
+                Err(err) if answer(Call::Open, &err) == Answer::Missing => {
                     self.create_root()?;
                     self.below()
                 }
@@ -82,7 +81,7 @@ impl RootDir {
             // (proc(5), fs.protected_regular).
             match below.open(relative, Purpose::Append) {
                 Ok((file, readable)) => return Ok(Opened { file, created: false, readable }),
-                Err(err) if err.kind() == io::ErrorKind::NotFound => {}
+                Err(err) if answer(Call::Open, &err) == Answer::Missing => {}
                 Err(err) => return Err(self.explain(Doing::Open, relative, err)),
             }
             match self.create_folders(&below, relative) {
@@ -92,16 +91,11 @@ impl RootDir {
             }
             match below.open(relative, Purpose::Create) {
                 Ok((file, readable)) => return Ok(Opened { file, created: true, readable }),
-                // Another process was faster, or removed the folder: from the beginning.
-                Err(err)
-                    if matches!(
-                        err.kind(),
-                        io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound
-                    ) =>
-                {
-                    last = err
-                }
-                Err(err) => return Err(self.explain(Doing::Open, relative, err)),
+                Err(err) => match answer(Call::Create, &err) {
+                    // Another process was faster, or removed the folder: from the beginning.
+                    Answer::Exists | Answer::Missing => last = err,
+                    _ => return Err(self.explain(Doing::Open, relative, err)),
+                },
             }
         }
         Err(open_failed(&self.path.join(relative), last))
@@ -110,7 +104,7 @@ impl RootDir {
     /// Opens a log that is there, to sync what was written to it before it was closed.
     pub(crate) fn open_to_sync(&self, relative: &Path) -> Result<File, Error> {
         let opened = self.below().and_then(|below| below.open(relative, Purpose::Append));
-        let failed = |err| Error::io(Doing::Open, &self.path.join(relative), err);
+        let failed = |err| Error::io(Doing::Sync, &self.path.join(relative), err);
         opened.map(|(file, _)| file).map_err(failed)
     }
 
@@ -122,10 +116,10 @@ impl RootDir {
     pub(super) fn below(&self) -> io::Result<Below<'_>> {
         let dir = if self.access.follow_links {
             // The same answer where the root is missing.
-            fs::metadata(&self.path)?;
+            attempt(Call::Inspect, || fs::metadata(&self.path))?;
             None
         } else {
-            Some(sys::Dir::at(&self.path)?)
+            Some(attempt(Call::Open, || sys::Dir::at(&self.path))?)
         };
         Ok(Below { root: self, dir })
     }
@@ -135,9 +129,9 @@ impl RootDir {
             self.path.ancestors().take_while(|folder| !folder.exists()).collect();
         for folder in missing.into_iter().rev() {
             made_folders::about_to_make(folder);
-            match sys::create_folder(folder, self.access.dir_mode) {
+            match attempt(Call::CreateFolder, || sys::create_folder(folder, self.access.dir_mode)) {
                 Ok(()) => {}
-                Err(err) if err.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(err) if answer(Call::CreateFolder, &err) == Answer::Exists => {}
                 Err(err) => return Err(Error::io(Doing::CreateFolder, folder, err)),
             }
         }
@@ -148,7 +142,7 @@ impl RootDir {
         for folder in folders_of(relative) {
             match below.create_folder(folder) {
                 Ok(()) => {}
-                Err(err) if err.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(err) if answer(Call::CreateFolder, &err) == Answer::Exists => {}
                 Err(err) => return Err(self.explain(Doing::CreateFolder, folder, err)),
             }
         }
@@ -182,10 +176,31 @@ impl RootDir {
     }
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        sys::sync_folder(|| match folder.strip_prefix(&self.path) {
+        let open = || match folder.strip_prefix(&self.path) {
             Ok(inside) if !inside.as_os_str().is_empty() => self.below()?.open_folder(inside),
-            _ => File::open(folder),
-        })
+            _ => attempt(Call::Open, || File::open(folder)),
+        };
+        match attempt(Call::SyncFolder, || sys::sync_folder(open)) {
+            Err(err) if answer(Call::SyncFolder, &err) == Answer::NotSupported => Ok(()),
+            synced => synced,
+        }
+    }
+
+    /// Makes everything durable that was written below the root, also to logs that are known no more.
+    ///
+    /// # Errors
+    ///
+    /// A sync's. On a platform that cannot, this does nothing: a log is synced there before it is forgotten.
+    pub(crate) fn sync_file_system(&self) -> Result<(), Error> {
+        let folder = match attempt(Call::Open, || File::open(&self.path)) {
+            Ok(folder) => folder,
+            Err(err) if answer(Call::Open, &err) == Answer::Missing => return Ok(()),
+            Err(err) => return Err(Error::io(Doing::SyncFolder, &self.path, err)),
+        };
+        match attempt(Call::SyncFile, || sys::sync_file_system(&folder)) {
+            Err(err) if answer(Call::SyncFile, &err) == Answer::NotSupported => Ok(()),
+            synced => synced.map_err(|err| Error::io(Doing::SyncFolder, &self.path, err)),
+        }
     }
 
     /// Puts an error into words: a link that leads out, or what stands in the place of the file.
@@ -194,7 +209,7 @@ impl RootDir {
         if sys::is_escape(&err) {
             return Error::from(Kind::Outside { path, root: self.path.clone() });
         }
-        if doing == Doing::Open && !sys::out_of_descriptors(&err) {
+        if doing == Doing::Open && answer(Call::Open, &err) != Answer::MakeRoom {
             if let Some(found) = other_than_file(&path) {
                 return Error::from(Kind::NotRegular { path, found });
             }
@@ -222,10 +237,11 @@ impl Below<'_> {
     pub(super) fn open(&self, relative: &Path, purpose: Purpose) -> io::Result<(File, bool)> {
         let open = |read| {
             let how = How { purpose, read, mode: self.root.access.file_mode };
-            match &self.dir {
+            let call = if purpose == Purpose::Create { Call::Create } else { Call::Open };
+            attempt(call, || match &self.dir {
                 Some(dir) => dir.open(relative, how),
                 None => sys::open(&self.root.path.join(relative), how),
-            }
+            })
         };
         match open(true) {
             // A file that we may only write is a log too; its end cannot be looked at.
@@ -242,24 +258,24 @@ impl Below<'_> {
 
     fn create_folder(&self, folder: &Path) -> io::Result<()> {
         let mode = self.root.access.dir_mode;
-        match &self.dir {
+        attempt(Call::CreateFolder, || match &self.dir {
             Some(dir) => dir.create_folder(folder, mode),
             None => sys::create_folder(&self.root.path.join(folder), mode),
-        }
+        })
     }
 
     pub(super) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        match &self.dir {
+        attempt(Call::Rename, || match &self.dir {
             Some(dir) => dir.rename(from, to),
             None => fs::rename(self.root.path.join(from), self.root.path.join(to)),
-        }
+        })
     }
 
     fn open_folder(&self, folder: &Path) -> io::Result<File> {
-        match &self.dir {
+        attempt(Call::Open, || match &self.dir {
             Some(dir) => dir.open_folder(folder),
             None => File::open(self.root.path.join(folder)),
-        }
+        })
     }
 }
 

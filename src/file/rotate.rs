@@ -101,7 +101,7 @@ impl LogFile {
     fn rotate(&self, open: &Arc<OpenFile>, record: &[u8], time: Time) -> Result<(), Error> {
         let Some(rotation) = self.root.rotation() else { return Ok(()) };
         let _opening = self.opening.lock_any();
-        if !self.open.load().as_ref().is_some_and(|now| Arc::ptr_eq(now, open)) {
+        if !self.uses(open) {
             return Ok(());
         }
         // Another thread has tried while this one waited.

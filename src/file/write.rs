@@ -6,7 +6,9 @@
 
 use std::io;
 use std::sync::atomic::Ordering;
+use std::sync::Arc;
 
+use super::answer::{answer, Answer, Call};
 use super::gap::write_gap_line;
 use super::open::{OpenFile, Wrote};
 use super::LogFile;
@@ -18,7 +20,12 @@ impl LogFile {
     /// One write, and after a short one a second of the whole record, on a line of its own: either
     /// it fits by now, or the operating system says why it does not.
     #[inline]
-    pub(super) fn write(&self, open: &OpenFile, record: &[u8], time: Time) -> Result<(), Error> {
+    pub(super) fn write(
+        &self,
+        open: &Arc<OpenFile>,
+        record: &[u8],
+        time: Time,
+    ) -> Result<(), Error> {
         match self.write_once(open, record, time) {
             Ok(Wrote::Whole) => Ok(()),
             first => self.write_second(open, record, time, first),
@@ -28,7 +35,7 @@ impl LogFile {
     #[cold]
     fn write_second(
         &self,
-        open: &OpenFile,
+        open: &Arc<OpenFile>,
         record: &[u8],
         time: Time,
         first: io::Result<Wrote>,
@@ -38,7 +45,7 @@ impl LogFile {
                 self.counters.write_failures.add(1);
                 self.write_last(open, record, time)
             }
-            Err(err) => Err(self.failed(err)),
+            Err(err) => Err(self.failed(open, err)),
         }
         .inspect_err(|_| {
             // The reason may be another's fragment's too.
@@ -49,7 +56,7 @@ impl LogFile {
     /// Writes a record again of which a first write left a part.
     pub(super) fn write_again(
         &self,
-        open: &OpenFile,
+        open: &Arc<OpenFile>,
         record: &[u8],
         time: Time,
     ) -> Result<(), Error> {
@@ -59,8 +66,8 @@ impl LogFile {
     }
 
     /// The second write of a record.
-    fn write_last(&self, open: &OpenFile, record: &[u8], time: Time) -> Result<(), Error> {
-        let wrote = self.write_once(open, record, time).map_err(|err| self.failed(err))?;
+    fn write_last(&self, open: &Arc<OpenFile>, record: &[u8], time: Time) -> Result<(), Error> {
+        let wrote = self.write_once(open, record, time).map_err(|err| self.failed(open, err))?;
         let Wrote::Part(written) = wrote else { return Ok(()) };
         Err(Error::from(Kind::Short {
             path: self.path.to_path_buf(),
@@ -69,8 +76,13 @@ impl LogFile {
         }))
     }
 
-    pub(super) fn failed(&self, err: io::Error) -> Error {
+    /// A write failed. Where the descriptor is of no more use, the next record opens the path again.
+    pub(super) fn failed(&self, open: &Arc<OpenFile>, err: io::Error) -> Error {
         self.counters.write_failures.add(1);
+        if answer(Call::Write, &err) == Answer::Release && self.retire(open) {
+            self.entries.made();
+            self.counters.reopened.add(1);
+        }
         Error::io(Doing::Write, &self.path, err)
     }
 
@@ -81,7 +93,7 @@ impl LogFile {
     }
 
     #[inline]
-    fn write_once(&self, open: &OpenFile, record: &[u8], time: Time) -> io::Result<Wrote> {
+    fn write_once(&self, open: &Arc<OpenFile>, record: &[u8], time: Time) -> io::Result<Wrote> {
         if self.needs_repair(open) {
             return self.write_with_repair(open, record, time);
         }
@@ -95,7 +107,12 @@ impl LogFile {
     /// Writes what must come before the record, and the record, in one write: a line end where the
     /// file ends in a fragment, and the line that reports what is missing.
     #[cold]
-    fn write_with_repair(&self, open: &OpenFile, record: &[u8], time: Time) -> io::Result<Wrote> {
+    fn write_with_repair(
+        &self,
+        open: &Arc<OpenFile>,
+        record: &[u8],
+        time: Time,
+    ) -> io::Result<Wrote> {
         let _repairing = open.repairing.lock_any();
         let mut bytes = Vec::new();
         if open.tail_unverified.load(Ordering::Acquire) && open.is_torn() {
@@ -128,7 +145,7 @@ impl LogFile {
     }
 
     #[cold]
-    pub(super) fn terminate_fragment(&self, open: &OpenFile, fragment: &[u8]) {
+    pub(super) fn terminate_fragment(&self, open: &Arc<OpenFile>, fragment: &[u8]) {
         if !open.terminate_fragment(fragment, || self.root.open_to_overwrite(self.relative())) {
             open.tail_unverified.store(true, Ordering::Release);
         }

@@ -27,6 +27,7 @@ struct Closers {
     process: Option<ProcessId>,
 }
 
+/// One list, since threads that close for one sink alone would be idle most of the time.
 static CLOSERS: Mutex<Closers> =
     Mutex::new(Closers { waiting: VecDeque::new(), threads: 0, idle: 0, process: None });
 

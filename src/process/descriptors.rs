@@ -178,15 +178,16 @@ impl Pool {
 
     /// Takes a place, and makes room for it: it waits for descriptors that are being closed, unless they hang.
     fn take_place(&self, new: Place) -> usize {
+        // Declared before the guard, so that it is dropped after it.
+        let mut released = Released::default();
         let mut places = self.places();
         while places.taken() >= self.limit() {
             let closing = places.patience(Instant::now()).count();
             let over = (places.taken() + 1).saturating_sub(closing + self.limit());
             let batch = if over > 0 { over.max(self.limit() / 64) } else { 0 };
-            let mut released = Released::default();
             if places.evict(batch, &mut released) > 0 {
                 drop(places);
-                drop(released);
+                released = Released::default();
                 places = self.places();
                 continue;
             }
@@ -208,10 +209,16 @@ impl Pool {
         }
     }
 
-    /// `false` where there is none to release.
-    fn evict_one(&self) -> bool {
+    /// Releases some of the least recently used, where the system has no descriptor left. `false` where there is none.
+    fn evict_some(&self) -> bool {
+        /// One of this many: each of the next openings would need one, too.
+        const SHARE: usize = 16;
         let mut released = Released::default();
-        self.places().evict(1, &mut released) > 0
+        let mut places = self.places();
+        let count = 1 + places.taken() / SHARE;
+        let evicted = places.evict(count, &mut released) > 0;
+        drop(places);
+        evicted
     }
 }
 
@@ -230,9 +237,9 @@ impl OpenFiles {
         Slot { place: self.pool.take_place(new), files: Arc::clone(self) }
     }
 
-    /// Releases the least recently used file, of this pool or of any other. `false` where there is none.
-    pub(crate) fn evict_one(&self) -> bool {
-        self.pool.evict_one() || pools::pools().iter().any(|pool| pool.evict_one())
+    /// Releases least recently used files, of this pool or of any other. `false` where there is none.
+    pub(crate) fn evict_some(&self) -> bool {
+        self.pool.evict_some() || pools::pools().iter().any(|pool| pool.evict_some())
     }
 
     /// Releases every file of this sink that was not used for this long, as seen from one call to the next.

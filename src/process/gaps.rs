@@ -20,6 +20,7 @@ pub(crate) struct Gap {
     pub(crate) reason: String,
 }
 
+/// By the log's path, since the log itself is gone.
 static LEFT: Mutex<BTreeMap<PathBuf, Gap>> = Mutex::new(BTreeMap::new());
 
 /// Leaves a gap to the next log at that path.

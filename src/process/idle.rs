@@ -30,6 +30,7 @@ struct Watched {
     next_look: Instant,
 }
 
+/// The sinks whose idle files one thread closes: a thread for each sink would do nothing most of the time.
 static REAPER: Mutex<IdleReaper> = Mutex::new(IdleReaper { sinks: Vec::new(), running_in: None });
 
 /// Wakes the thread when the list has changed.

@@ -15,6 +15,7 @@ struct Pools {
     own: Vec<Weak<Pool>>,
 }
 
+/// All pools, since they share the descriptors of the process.
 static POOLS: Mutex<Pools> = Mutex::new(Pools { shared: Weak::new(), own: Vec::new() });
 
 /// The pool of a new sink. The shared limit is set whenever a sink is made.
@@ -47,7 +48,9 @@ pub(super) fn pools() -> Vec<Arc<Pool>> {
 
 /// How often a descriptor came free, or could be released, while a call waited for one.
 static FREED: Mutex<u64> = Mutex::new(0);
+/// Wakes the calls that wait, when [`FREED`] has changed.
 static CAME_FREE: Condvar = Condvar::new();
+/// How many calls wait: read at every opening and closing, without a lock.
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 
 /// A descriptor was closed, or can be released from now on.

@@ -19,6 +19,8 @@
 //! - `kind_of(&FileType)`: what stands at a path, in words for a person.
 //! - `sync_folder(open)`: makes the entries of the folder that `open` opens durable, or does nothing
 //!   where the platform cannot.
+//! - `sync_file_system(&File)`: makes everything durable of the file system that the folder is on, where
+//!   `SYNCS_FILE_SYSTEM`; elsewhere it does nothing.
 //! - `wait_for_inflight_writes(&File)`: returns when the writes that were under way have ended, where the platform
 //!   can tell; it MUST NOT change the file.
 //! - `end_of_own_write(&File)`: where the last write through this descriptor ended, if known.
@@ -29,10 +31,32 @@
 //!   platform cannot tell by the file alone.
 //! - `overwrite(&File, byte, offset)`: replaces one byte in place, on a descriptor that does not
 //!   append.
-//! - `out_of_descriptors(&io::Error)`: the process or the system has no descriptor left.
+//! - `cause(&io::Error)`: which [`Cause`] the platform's code stands for.
 //! - `descriptor_limit()`: how many descriptors this process may have, the soft limit.
 //! - `coarse_seconds()`: whole seconds since 1970, late by 10 ms at most, as cheap as the platform has
 //!   it; a clock before 1970 is 0.
+
+/// Why a call failed, whatever the platform calls it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    Interrupted,
+    /// Another holds it at this moment.
+    WouldBlock,
+    OutOfDescriptors,
+    NotSupported,
+    Invalid,
+    /// Nothing is at the path, or a folder on its way is missing.
+    Missing,
+    /// Something other than a folder is on the way.
+    NotAFolder,
+    Exists,
+    /// The file or its device does not answer any more.
+    Unreachable,
+    /// No space, quota or length is left.
+    Full,
+    Denied,
+    Other,
+}
 
 /// How a file is opened.
 #[derive(Clone, Copy, Debug)]

@@ -10,6 +10,7 @@ use std::fs::{self, File, FileType};
 use std::io::{self, Seek as _};
 use std::os::unix::fs::{
     DirBuilderExt as _, FileExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _,
+    PermissionsExt as _,
 };
 use std::path::Path;
 #[cfg(not(target_os = "linux"))]
@@ -17,7 +18,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::OFlags;
 
-use super::{How, Purpose};
+use super::{Cause, How, Purpose};
 
 /// The device and the inode number: unique while the file exists (POSIX sys/stat.h).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +58,20 @@ pub(crate) fn open(path: &Path, how: How) -> io::Result<File> {
 }
 
 pub(crate) fn create_folder(path: &Path, mode: u32) -> io::Result<()> {
-    fs::DirBuilder::new().mode(mode).create(path)
+    fs::DirBuilder::new().mode(mode).create(path)?;
+    add_special_bits(mode, || File::open(path))
+}
+
+/// mkdir(2) makes no set-user-ID and set-group-ID bits, whatever it is asked for: they are added, and what the umask
+/// has left of the others stays.
+fn add_special_bits(mode: u32, open: impl FnOnce() -> io::Result<File>) -> io::Result<()> {
+    const SPECIAL: u32 = 0o6000;
+    if mode & SPECIAL == 0 {
+        return Ok(());
+    }
+    let folder = open()?;
+    let made = folder.metadata()?.mode() & 0o7777;
+    folder.set_permissions(fs::Permissions::from_mode(made | mode & SPECIAL))
 }
 
 /// A folder that is not left: `openat2` with `RESOLVE_BENEATH` where the kernel has it, a walk that
@@ -88,7 +102,8 @@ impl Dir {
     pub(crate) fn create_folder(&self, relative: &Path, mode: u32) -> io::Result<()> {
         use cap_std::fs::DirBuilderExt as _;
         let mut builder = cap_std::fs::DirBuilder::new();
-        self.0.create_dir_with(relative, builder.mode(mode))
+        self.0.create_dir_with(relative, builder.mode(mode))?;
+        add_special_bits(mode, || self.open_folder(relative))
     }
 
     pub(crate) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -147,8 +162,22 @@ pub(crate) fn kind_of(kind: &FileType) -> &'static str {
     }
 }
 
-pub(crate) fn sync_folder(open: impl FnOnce() -> io::Result<File>) -> io::Result<()> {
+pub(crate) fn sync_folder(open: impl Fn() -> io::Result<File>) -> io::Result<()> {
     open()?.sync_all()
+}
+
+/// Makes everything of the file system durable that the folder is on.
+#[cfg(target_os = "linux")]
+pub(crate) fn sync_file_system(folder: &File) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(folder)?)
+}
+
+/// Whether [`sync_file_system`] does so.
+pub(crate) const SYNCS_FILE_SYSTEM: bool = cfg!(target_os = "linux");
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn sync_file_system(_: &File) -> io::Result<()> {
+    Ok(())
 }
 
 /// Reserving a range takes the same lock of the inode as a write does, so that it waits for one
@@ -217,9 +246,38 @@ pub(crate) fn overwrite(file: &File, byte: u8, offset: u64) -> io::Result<()> {
     file.write_all_at(&[byte], offset)
 }
 
-pub(crate) fn out_of_descriptors(err: &io::Error) -> bool {
+pub(crate) fn cause(err: &io::Error) -> Cause {
     use rustix::io::Errno;
-    matches!(Errno::from_io_error(err), Some(Errno::MFILE | Errno::NFILE))
+    let Some(errno) = Errno::from_io_error(err) else {
+        return match err.kind() {
+            io::ErrorKind::Interrupted => Cause::Interrupted,
+            io::ErrorKind::NotFound => Cause::Missing,
+            io::ErrorKind::PermissionDenied => Cause::Denied,
+            _ => Cause::Other,
+        };
+    };
+    // Two names of one number on some platforms, which a pattern may not list.
+    if errno == Errno::OPNOTSUPP || errno == Errno::NOTSUP {
+        return Cause::NotSupported;
+    }
+    match errno {
+        Errno::INTR => Cause::Interrupted,
+        Errno::AGAIN => Cause::WouldBlock,
+        Errno::MFILE | Errno::NFILE => Cause::OutOfDescriptors,
+        Errno::NOSYS => Cause::NotSupported,
+        Errno::INVAL => Cause::Invalid,
+        Errno::NOENT => Cause::Missing,
+        Errno::NOTDIR => Cause::NotAFolder,
+        Errno::EXIST => Cause::Exists,
+        Errno::STALE | Errno::NOTCONN | Errno::IO | Errno::NXIO | Errno::NODEV => {
+            Cause::Unreachable
+        }
+        Errno::SHUTDOWN | Errno::TIMEDOUT | Errno::BADF => Cause::Unreachable,
+        Errno::NOSPC | Errno::DQUOT | Errno::FBIG => Cause::Full,
+        Errno::ACCESS | Errno::PERM | Errno::ROFS | Errno::TXTBSY => Cause::Denied,
+        Errno::LOOP | Errno::NAMETOOLONG => Cause::Denied,
+        _ => Cause::Other,
+    }
 }
 
 pub(crate) fn descriptor_limit() -> usize {

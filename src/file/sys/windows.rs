@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{How, Purpose};
+use super::{Cause, How, Purpose};
 
 /// The volume and the file's index on it. The handle inside keeps the index from being given to
 /// another file.
@@ -190,7 +190,14 @@ pub(crate) fn kind_of(kind: &FileType) -> &'static str {
     }
 }
 
-pub(crate) fn sync_folder(_open: impl FnOnce() -> io::Result<File>) -> io::Result<()> {
+pub(crate) fn sync_folder(_open: impl Fn() -> io::Result<File>) -> io::Result<()> {
+    Ok(())
+}
+
+/// Whether [`sync_file_system`] makes everything of the file system durable.
+pub(crate) const SYNCS_FILE_SYSTEM: bool = false;
+
+pub(crate) fn sync_file_system(_: &File) -> io::Result<()> {
     Ok(())
 }
 
@@ -231,10 +238,38 @@ pub(crate) fn overwrite(file: &File, byte: u8, offset: u64) -> io::Result<()> {
     file.seek_write(&[byte], offset).map(drop)
 }
 
-pub(crate) fn out_of_descriptors(err: &io::Error) -> bool {
-    /// `ERROR_TOO_MANY_OPEN_FILES`
-    const TOO_MANY_OPEN_FILES: i32 = 4;
-    err.raw_os_error() == Some(TOO_MANY_OPEN_FILES)
+/// By the numbers of winerror.h.
+pub(crate) fn cause(err: &io::Error) -> Cause {
+    match err.raw_os_error() {
+        // ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION
+        Some(32 | 33) => Cause::WouldBlock,
+        // ERROR_TOO_MANY_OPEN_FILES
+        Some(4) => Cause::OutOfDescriptors,
+        // ERROR_INVALID_FUNCTION, ERROR_NOT_SUPPORTED
+        Some(1 | 50) => Cause::NotSupported,
+        // ERROR_INVALID_PARAMETER
+        Some(87) => Cause::Invalid,
+        // ERROR_FILE_NOT_FOUND, ERROR_PATH_NOT_FOUND
+        Some(2 | 3) => Cause::Missing,
+        // ERROR_DIRECTORY
+        Some(267) => Cause::NotAFolder,
+        // ERROR_FILE_EXISTS, ERROR_ALREADY_EXISTS
+        Some(80 | 183) => Cause::Exists,
+        // ERROR_INVALID_HANDLE, ERROR_NOT_READY, ERROR_BAD_NETPATH, ERROR_DEV_NOT_EXIST, ERROR_UNEXP_NET_ERR,
+        // ERROR_NETNAME_DELETED, ERROR_SEM_TIMEOUT, ERROR_IO_DEVICE
+        Some(6 | 21 | 53 | 55 | 59 | 64 | 121 | 1117) => Cause::Unreachable,
+        // ERROR_HANDLE_DISK_FULL, ERROR_DISK_FULL, ERROR_DISK_QUOTA_EXCEEDED
+        Some(39 | 112 | 1295) => Cause::Full,
+        // ERROR_ACCESS_DENIED, ERROR_WRITE_PROTECT, ERROR_FILENAME_EXCED_RANGE
+        Some(5 | 19 | 206) => Cause::Denied,
+        _ => match err.kind() {
+            io::ErrorKind::Interrupted => Cause::Interrupted,
+            io::ErrorKind::NotFound => Cause::Missing,
+            io::ErrorKind::AlreadyExists => Cause::Exists,
+            io::ErrorKind::PermissionDenied => Cause::Denied,
+            _ => Cause::Other,
+        },
+    }
 }
 
 /// Windows has no such limit for handles but the 16 million of a process; this is the share of

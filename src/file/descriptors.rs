@@ -1,0 +1,63 @@
+//! How a [`LogFile`] takes part in the sharing of descriptors: it releases its own, and waits for one.
+//!
+//! Imports `process`. The invariant: a call that finds no descriptor left loses its record only where no log has
+//! one to give.
+
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
+
+use super::answer::{answer, Answer, Call};
+use super::{sys, LogFile};
+use crate::error::Error;
+use crate::process::descriptors::{CloseReason, Evictable, OpenFiles};
+use crate::process::pools::DescriptorWait;
+
+/// The open files of a new sink: at most this many, or its share of half of the process's descriptors.
+pub(crate) fn open_files(limit: Option<usize>) -> Arc<OpenFiles> {
+    OpenFiles::new(limit, (sys::descriptor_limit() / 2).max(1))
+}
+
+impl LogFile {
+    /// Tries again while there is no descriptor left: other files are closed, and it waits for one that comes
+    /// free, since many threads may need their first one at the same moment.
+    pub(super) fn making_room<T>(
+        &self,
+        attempt: impl Fn() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut wait: Option<DescriptorWait> = None;
+        loop {
+            match attempt() {
+                Err(err) if needs_descriptor(&err) => {
+                    // Made before the eviction: what comes free from then on is noticed.
+                    let wait = wait.get_or_insert_with(DescriptorWait::new);
+                    self.open_files.evict_some();
+                    if !wait.wait() {
+                        return Err(err);
+                    }
+                }
+                result => return result,
+            }
+        }
+    }
+}
+
+/// Whether there was no descriptor left.
+fn needs_descriptor(err: &Error) -> bool {
+    err.io_error().is_some_and(|err| answer(Call::Open, err) == Answer::MakeRoom)
+}
+
+impl Evictable for LogFile {
+    fn last_used(&self) -> i64 {
+        self.last_used.load(Ordering::Relaxed)
+    }
+
+    fn release(&self, reason: CloseReason) -> Option<Arc<dyn Send + Sync>> {
+        let open = self.open.swap(None)?;
+        self.leave_in_hand(&open);
+        match reason {
+            CloseReason::Evicted => self.counters.evicted.add(1),
+            CloseReason::Idle => self.counters.idle_closed.add(1),
+        }
+        Some(open)
+    }
+}
