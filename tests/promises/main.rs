@@ -22,6 +22,7 @@ mod display;
 mod durable;
 mod encoders;
 mod examples;
+mod faults;
 mod fern;
 mod full_disk;
 mod idle;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 const ROLE: &str = "EQUIPMENT_LOG_TEST_ROLE";
 
@@ -147,6 +148,15 @@ impl Running {
     /// The next line that the child tells; none when it has ended.
     pub(crate) fn told(&mut self) -> Option<String> {
         self.told.recv().ok()
+    }
+
+    /// The next line that the child tells; none when it has ended. Panics where it tells nothing for so long.
+    pub(crate) fn told_within(&mut self, limit: Duration) -> Option<String> {
+        match self.told.recv_timeout(limit) {
+            Ok(line) => Some(line),
+            Err(mpsc::RecvTimeoutError::Disconnected) => None,
+            Err(mpsc::RecvTimeoutError::Timeout) => panic!("the child hangs"),
+        }
     }
 
     /// What it has told by now.
