@@ -163,10 +163,11 @@ impl<L: QueuedLog> Inbox<L> {
         }
     }
 
-    /// Relieves the active writer if it took no step since there were `steps`, and other logs are ready. The number
-    /// of the new active writer.
+    /// Relieves the active writer if it took no step since there were `steps`, and another log is ready or has no
+    /// room to become so. The number of the new active writer.
     pub(super) fn relieve_if_late(&mut self, steps: u64) -> Option<usize> {
-        (self.has_ready() && self.writers.is_late(steps)).then(|| self.relieve())
+        let is_needed = self.has_ready() || self.room_waiters > 0;
+        (is_needed && self.writers.is_late(steps)).then(|| self.relieve())
     }
 
     /// How many records of which log are not written.

@@ -217,7 +217,6 @@ impl<L: QueuedLog> Shared<L> {
             self.work.notify_one();
         }
         self.standby.notify_all();
-        // A call of another thread that waits for room: none can be there, since the sink is gone.
         self.room.notify_all();
     }
 

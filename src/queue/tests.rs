@@ -273,6 +273,20 @@ fn a_log_that_hangs_fills_its_half_and_then_waits_alone() {
 }
 
 #[test]
+fn a_record_above_the_limit_that_hangs_leaves_room_for_others() {
+    let queue = queue(1000);
+    let (bad, good) = (FakeLog::new(), FakeLog::new());
+    bad.hang();
+    queue.log(&bad, &"x".repeat(2000)).unwrap();
+    queue.log(&good, "1").unwrap();
+    queue.log_durably(&good, "2").unwrap();
+    assert_eq!(good.lines(), ["1", "2"]);
+    bad.thaw();
+    queue.flush().unwrap();
+    assert_eq!(bad.lines().len(), 1);
+}
+
+#[test]
 fn what_a_full_queue_drops_is_counted_and_reported_where_it_is_missing() {
     let queue = dropping(1000);
     let log = FakeLog::new();

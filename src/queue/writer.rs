@@ -167,6 +167,8 @@ fn stand_by<L: QueuedLog>(shared: &Arc<Shared<L>>) -> Option<Role> {
         inbox.writers.standby = Some(Standby::Watching);
         if is_over && !rests {
             if let Some(number) = inbox.relieve_if_late(steps) {
+                // What the log that hangs holds no longer counts against the others.
+                shared.room.notify_all();
                 return Some(Role::Write(number));
             }
         }

@@ -56,6 +56,7 @@ mod samples;
 mod schema;
 mod scope;
 mod stalled;
+mod stalled_queue;
 mod strict;
 mod whole_records;
 mod windows;

@@ -20,7 +20,7 @@ use log::Level;
 use tempfile::{tempdir, TempDir};
 
 /// Longer than what is asked of the others takes on any machine; a thread that waits for the stall waits for ever.
-const HANGS: Duration = Duration::from_secs(120);
+pub(crate) const HANGS: Duration = Duration::from_secs(120);
 
 #[test]
 fn child_plays_its_role() {
@@ -83,9 +83,9 @@ fn others_log(sink: &EquipmentSink) {
 }
 
 /// A root on a tmpfs, where a sync takes no time, with an ext4 for the equipment SLOW.
-struct Stallable {
-    root: PathBuf,
-    slow: PathBuf,
+pub(crate) struct Stallable {
+    pub(crate) root: PathBuf,
+    pub(crate) slow: PathBuf,
     // In this order: what is mounted inside goes first.
     _inner: Mount,
     _outer: Mount,
@@ -93,7 +93,7 @@ struct Stallable {
 }
 
 impl Stallable {
-    fn new() -> Stallable {
+    pub(crate) fn new() -> Stallable {
         let dir = tempdir().unwrap();
         let root = dir.path().join("root");
         let outer = Mount::tmpfs(&root, "64m");
@@ -103,14 +103,14 @@ impl Stallable {
         Stallable { root, slow, _inner: inner, _outer: outer, _dir: dir }
     }
 
-    fn freeze(&self) -> Frozen<'_> {
+    pub(crate) fn freeze(&self) -> Frozen<'_> {
         run(Command::new("fsfreeze").arg("--freeze").arg(&self.slow));
         Frozen(&self.slow)
     }
 }
 
 /// A file system that lets nobody write until this is dropped.
-struct Frozen<'a>(&'a Path);
+pub(crate) struct Frozen<'a>(&'a Path);
 
 impl Drop for Frozen<'_> {
     fn drop(&mut self) {

@@ -24,6 +24,11 @@ impl Mount {
         Mount::new(at, &["-o", "loop", image.to_str().unwrap()])
     }
 
+    /// A folder of a file system once more, at another place.
+    pub(crate) fn bind(folder: &Path, at: &Path) -> Mount {
+        Mount::new(at, &["--bind", folder.to_str().unwrap()])
+    }
+
     fn new(at: &Path, args: &[&str]) -> Mount {
         fs::create_dir_all(at).unwrap();
         run(Command::new("mount").args(args).arg(at));
