@@ -47,8 +47,6 @@ pub(super) struct Inbox<L> {
     pub(super) waiters: Vec<CompletionWaiter>,
     /// How many calls wait for room.
     pub(super) room_waiters: usize,
-    /// How many calls wait for records to be written.
-    pub(super) flushing: usize,
     /// The sink is gone: nothing more comes.
     pub(super) is_closing: bool,
     /// This process is a copy, made by fork(2), which takes one thread along.
@@ -71,7 +69,6 @@ impl<L: QueuedLog> Inbox<L> {
             unwritten: 0,
             waiters: Vec::new(),
             room_waiters: 0,
-            flushing: 0,
             is_closing: false,
             is_copy: false,
         }
@@ -248,11 +245,11 @@ impl<L: QueuedLog> Inbox<L> {
         number
     }
 
-    /// A writer has left a log, with all the records that it took. `true`: there is work for the active writer,
-    /// which may sleep.
-    pub(super) fn finish(&mut self, number: usize, at: usize, done: Done) -> bool {
+    /// A writer has left a log, with all the records that it took. Whom it wakes.
+    pub(super) fn finish(&mut self, number: usize, at: usize, done: Done) -> Wakes {
         self.writers.leave(number);
-        let Some(slot) = self.slots.get_mut(at) else { return false };
+        let Some(slot) = self.slots.get_mut(at) else { return Wakes::default() };
+        let written = slot.awaited > 0;
         slot.is_writing = false;
         slot.finished += done.records;
         slot.bytes -= done.bytes;
@@ -274,12 +271,13 @@ impl<L: QueuedLog> Inbox<L> {
             self.urgent.push_back(at);
         }
         self.slots.take_back(at);
-        if self.flushing == 0 && self.slots.shrink() {
+        if self.slots.shrink() {
             self.ready = VecDeque::new();
             self.urgent = VecDeque::new();
             self.round_left = 0;
         }
-        self.should_wake() || (self.is_drained() && self.writers.should_wake(true))
+        let work = self.should_wake() || (self.is_drained() && self.writers.should_wake(true));
+        Wakes { work, written }
     }
 
     /// Nothing more comes, and nothing is left.
@@ -308,6 +306,15 @@ impl<L: QueuedLog> Inbox<L> {
 pub(crate) struct Unwritten<L> {
     pub(crate) log: Arc<L>,
     pub(crate) records: u64,
+}
+
+/// Who is to be woken.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wakes {
+    /// The active writer.
+    pub(super) work: bool,
+    /// Those who wait for records to be written.
+    pub(super) written: bool,
 }
 
 /// What became of the records that a writer took.

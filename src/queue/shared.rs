@@ -187,22 +187,17 @@ impl<L: QueuedLog> Shared<L> {
             return Err(no_writer(FORKED));
         }
         let mut watermark = inbox.watermark();
-        inbox.flushing += 1;
-        let result = loop {
-            let Some(log) = inbox.first_below(&mut watermark) else { break Ok(true) };
-            if let Err(err) = self.check_can_wait(&mut inbox) {
-                break Err(err);
-            }
-            let Some(timeout) = time_left(deadline) else { break Ok(false) };
+        while let Some(log) = inbox.first_below(&mut watermark) {
+            self.check_can_wait(&mut inbox)?;
+            let Some(timeout) = time_left(deadline) else { return Ok(false) };
             if inbox.hurry() {
                 self.work.notify_one();
             }
-            inbox.await_log(log);
+            let awaited = inbox.await_log(log);
             inbox = self.wait(&self.written, inbox, timeout).0;
-            inbox.no_longer_await_log(log);
-        };
-        inbox.flushing -= 1;
-        result
+            inbox.no_longer_await(awaited);
+        }
+        Ok(true)
     }
 
     /// Lets the writers end when everything is written. Does not wait.

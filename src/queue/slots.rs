@@ -187,6 +187,8 @@ pub(super) struct Slots<L> {
     most_in_use: usize,
     /// No slot that was given up had finished more.
     finished: u64,
+    /// How often slots were given up.
+    pub(super) shrunk: u64,
     /// Of the queue, in bytes.
     limit: usize,
 }
@@ -199,7 +201,7 @@ fn place_of<L: QueuedLog>(log: &L) -> usize {
 
 impl<L: QueuedLog> Slots<L> {
     pub(super) fn new(limit: usize) -> Slots<L> {
-        Slots { slots: Vec::new(), free: Vec::new(), most_in_use: 0, finished: 0, limit }
+        Slots { slots: Vec::new(), free: Vec::new(), most_in_use: 0, finished: 0, shrunk: 0, limit }
     }
 
     /// How many bytes of memory each slot may keep for records to come: together no more than `limit`.
@@ -276,7 +278,8 @@ impl<L: QueuedLog> Slots<L> {
         self.free.push(at);
     }
 
-    /// Gives up slots that have not been needed since none was in use. `true`: any slot's number may be out of date.
+    /// Gives up slots that have not been needed since none was in use, once in a while. `true`: it did, and no slot is
+    /// ready, urgent or awaited any more. All are finished: who awaits one is told.
     pub(super) fn shrink(&mut self) -> bool {
         if self.in_use() > 0 {
             return false;
@@ -292,7 +295,9 @@ impl<L: QueuedLog> Slots<L> {
         self.free = (0..half).rev().collect();
         for slot in &mut self.slots {
             (slot.is_ready, slot.is_urgent) = (false, false);
+            slot.awaited = 0;
         }
+        self.shrunk += 1;
         true
     }
 }

@@ -168,7 +168,7 @@ impl Queue<FakeLog> {
     fn wait_for_waiters(&self, room: usize, flushing: usize) {
         let waiters = || {
             let inbox = self.shared.lock();
-            (inbox.room_waiters, inbox.flushing)
+            (inbox.room_waiters, inbox.slots.iter().map(|slot| slot.awaited).sum())
         };
         while waiters() != (room, flushing) {
             thread::yield_now();

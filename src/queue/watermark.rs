@@ -11,6 +11,13 @@ use super::log::QueuedLog;
 #[derive(Debug)]
 pub(super) struct Watermark(Vec<(usize, u64)>);
 
+/// A log that the caller waits for.
+#[derive(Debug)]
+pub(super) struct Awaited {
+    at: usize,
+    shrunk: u64,
+}
+
 impl<L: QueuedLog> Inbox<L> {
     /// What was enqueued before now.
     pub(super) fn watermark(&self) -> Watermark {
@@ -30,20 +37,17 @@ impl<L: QueuedLog> Inbox<L> {
         None
     }
 
-    /// Waiters are woken when this log has finished some records.
-    pub(super) fn await_log(&mut self, at: usize) {
+    /// The caller is woken when this log has finished some records.
+    pub(super) fn await_log(&mut self, at: usize) -> Awaited {
         if let Some(slot) = self.slots.get_mut(at) {
             slot.awaited += 1;
         }
+        Awaited { at, shrunk: self.slots.shrunk }
     }
 
-    pub(super) fn no_longer_await_log(&mut self, at: usize) {
-        if let Some(slot) = self.slots.get_mut(at) {
-            slot.awaited -= 1;
+    pub(super) fn no_longer_await(&mut self, Awaited { at, shrunk }: Awaited) {
+        if self.slots.shrunk == shrunk {
+            self.slots.get_mut(at).into_iter().for_each(|slot| slot.awaited -= 1);
         }
-    }
-
-    pub(super) fn is_awaited(&self, at: usize) -> bool {
-        self.slots.get(at).is_some_and(|slot| slot.awaited > 0)
     }
 }

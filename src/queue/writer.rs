@@ -72,14 +72,14 @@ fn write_until_relieved<L: QueuedLog>(shared: &Arc<Shared<L>>, number: usize) ->
         taken.clear(kept_bytes);
         inbox = shared.lock();
         let wakes = inbox.finish(number, at, done);
+        if wakes.written {
+            shared.written.notify_all();
+        }
         if inbox.room_waiters > 0 {
             shared.room.notify_all();
         }
-        if inbox.flushing > 0 && inbox.is_awaited(at) {
-            shared.written.notify_all();
-        }
         if !inbox.writers.is_active(number) {
-            if wakes {
+            if wakes.work {
                 shared.work.notify_one();
             }
             return come_back(inbox);
