@@ -41,6 +41,8 @@ pub(crate) enum Kind {
     Outside { path: PathBuf, root: PathBuf },
     /// A queue whose writer thread does not run: what came of it.
     NoWriter { why: &'static str },
+    /// A text that is no structured line.
+    Line { why: &'static str },
     /// Records that were queued before, and could not be written.
     Earlier { records: u64, source: Error },
 }
@@ -177,6 +179,11 @@ impl Error {
         matches!(*self.0, Kind::Io { doing: Doing::Rotate, .. })
     }
 
+    /// A text that [`parse_line`](crate::parse_line) does not take for a line.
+    pub fn is_line(&self) -> bool {
+        matches!(*self.0, Kind::Line { .. })
+    }
+
     /// The queue has no writer thread: it ended, could not be started, or is another process's. The
     /// record is lost.
     pub fn is_queue(&self) -> bool {
@@ -269,6 +276,7 @@ impl fmt::Display for Error {
                 path.display(),
                 root.display()
             ),
+            Kind::Line { why } => write!(f, "this text is no structured line: {why}"),
             Kind::NoWriter { why } => write!(f, "cannot queue a record: {why}"),
             Kind::Earlier { records, source } => {
                 let records_that =

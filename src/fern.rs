@@ -2,20 +2,20 @@
 //!
 //! ```
 //! # let root = tempfile::tempdir()?;
-//! use equipment_log::{fern::line_format, EquipmentScopedOutput};
+//! use equipment_log::EquipmentScopedOutput;
 //!
 //! let output = EquipmentScopedOutput::builder(root.path()).build()?;
-//! let dispatch = fern::Dispatch::new().format(line_format()).chain(output);
+//! let dispatch = fern::Dispatch::new().format(output.line_format()).chain(output);
 //! # let _ = dispatch.into_log();
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # A record's own `equipment_id` below a format
+//! # A record's own key-values below a format
 //!
 //! fern's `FormatCallback::finish` makes a new record without the key-values of the first (fern
-//! 0.7.1). Below a plain `.format(…)` a record is therefore its scope's, whatever `equipment_id` it
-//! had. [`line_format`] and [`scoped_format`] enter the record's own equipment around `finish`, so
-//! that it arrives.
+//! 0.7.1). Below a plain `.format(…)` a record therefore belongs to its scope, whatever `equipment_id` it
+//! had, and `path` sees none of its tags. [`line_format`], [`EquipmentScopedOutput::line_format`] and
+//! [`scoped_format`] carry the key-values to the output, for that record alone.
 //!
 //! # Failures
 //!
@@ -30,14 +30,15 @@ use std::path::PathBuf;
 
 use ::fern::FormatCallback;
 
+use crate::clock::Time;
 use crate::config;
 #[cfg(feature = "yaml")]
 use crate::config::SinkConfig;
-use crate::context;
+use crate::context::{self, Own, Pending, RecordContext, Resolution, Scope};
 use crate::error::Error;
 #[cfg(feature = "yaml")]
 use crate::error::Mistakes;
-use crate::line::{self, LineFormat};
+use crate::line::{ByteBuffer, LineBuffer, LineFormat};
 use crate::process::machine;
 use crate::sink::{EquipmentSink, EquipmentSinkBuilder};
 
@@ -114,19 +115,56 @@ impl EquipmentScopedOutput {
             .map_err(|err| Error::config(path.display().to_string(), err.to_string()))
     }
 
+    /// The structured line as a format for the dispatch that this output is chained into: with its host, its
+    /// `precision` and its `control_characters`, and with its `targets` and `unscoped`.
+    ///
+    /// The record's own key-values reach the output. The dispatch must not format the record again on the way.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let root = tempfile::tempdir()?;
+    /// use equipment_log::{EquipmentScopedOutput, Scope};
+    ///
+    /// let output = EquipmentScopedOutput::builder(root.path()).hostname("labpc-04").build()?;
+    /// fern::Dispatch::new().format(output.line_format()).chain(output).apply()?;
+    ///
+    /// log::info!(equipment_id = "STAGE_02", position_um = 12.5; "moved");
+    /// let log = std::fs::read_to_string(root.path().join("STAGE_02/.exlab-wizard/wizard.labpc-04.log"))?;
+    /// assert!(log.ends_with("[host:labpc-04] [equip:STAGE_02] [position_um:12.5] moved\n"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn line_format(
+        &self,
+    ) -> impl Fn(FormatCallback<'_>, &fmt::Arguments<'_>, &log::Record<'_>) + Send + Sync + 'static
+    {
+        let sink = self.sink.clone();
+        move |out, message, record| {
+            let own = Own::of(record);
+            // The output reports a refused id.
+            let context = sink.context_of(own.clone(), record.target(), no_context);
+            let line = line_of(sink.line_format(), context.unwrap_or_default(), record, message);
+            finish(out, &line, record, own);
+        }
+    }
+
     /// The sink below: its counters, `close`, `reopen`.
     pub fn sink(&self) -> &EquipmentSink {
         &self.sink
     }
 
-    #[inline(always)]
     fn write(&self, record: &log::Record<'_>) -> Result<(), Error> {
-        let Some(scope) = self.sink.scope_of(record, || None)? else { return Ok(()) };
-        line::with_buffer(|buffer| {
-            line::push_message(buffer, *record.args());
-            self.sink.write_buffer(&scope, record.level(), buffer)
-        })
+        let _counted = self.sink.count_panic();
+        let Some(context) = self.sink.resolve(record, no_context)? else { return Ok(()) };
+        let mut line = ByteBuffer::take();
+        line.push_message(*record.args());
+        self.sink.append_any(&context, record.level(), &mut line)
     }
+}
+
+/// fern has no diagnostic context of its own.
+fn no_context() -> Result<Option<Scope>, Error> {
+    Ok(None)
 }
 
 impl log::Log for EquipmentScopedOutput {
@@ -173,10 +211,12 @@ impl EquipmentScopedOutputBuilder {
     }
 }
 
-/// The structured line as a format of a dispatch, for this machine.
+/// The structured line as a format of a dispatch, for a dispatch without an output of ours: this machine's host, times
+/// to the second, control characters escaped.
 ///
-/// The record's own `equipment_id` is entered around `finish`, as by [`scoped_format`]. The
-/// dispatch must not format the record again on the way to the output.
+/// The line names the equipment and the tags of the record's own key-values and of its scope. It does not know an
+/// output's `targets` and `unscoped`: [`EquipmentScopedOutput::line_format`] does. The record's own key-values reach the
+/// outputs of the dispatch. The dispatch must not format the record again on the way.
 ///
 /// # Examples
 ///
@@ -188,26 +228,36 @@ impl EquipmentScopedOutputBuilder {
 /// ```
 pub fn line_format(
 ) -> impl Fn(FormatCallback<'_>, &fmt::Arguments<'_>, &log::Record<'_>) + Send + Sync + 'static {
-    line_format_for(machine::host())
-}
-
-/// The structured line for another host's name than this machine's: the one that the output's
-/// `hostname` says.
-pub fn line_format_for(
-    hostname: impl AsRef<str>,
-) -> impl Fn(FormatCallback<'_>, &fmt::Arguments<'_>, &log::Record<'_>) + Send + Sync + 'static {
-    let line = LineFormat::new(hostname.as_ref());
+    let line = LineFormat::new(machine::host());
     move |out, message, record| {
-        context::run_as(record, |scope| {
-            line.with_line(scope, record.level(), *message, |line| {
-                out.finish(format_args!("{line}"));
-            });
-        });
+        let own = Own::of(record);
+        let context = match context::resolve(own.clone(), no_context) {
+            Ok(Resolution::Equipment(context)) => Some(context),
+            // An output reports a refused id.
+            Ok(Resolution::Nobody(_)) | Err(_) => None,
+        };
+        finish(out, &line_of(&line, context, record, message), record, own);
     }
 }
 
-/// A format that keeps the record's own equipment: enters it around `format`, and so around its
-/// `finish`.
+fn line_of(
+    line: &LineFormat,
+    context: Option<RecordContext<'_>>,
+    record: &log::Record<'_>,
+    message: &fmt::Arguments<'_>,
+) -> LineBuffer {
+    let time = context.as_ref().map_or_else(Time::now, RecordContext::time);
+    line.line_of(context.as_ref(), time, record.level(), *message)
+}
+
+/// Gives a line to the outputs of the dispatch, which add its end.
+fn finish(out: FormatCallback<'_>, line: &LineBuffer, record: &log::Record<'_>, own: Own) {
+    let _pending = Pending::for_rebuilt(record, own);
+    out.finish(format_args!("{}", line.without_end()));
+}
+
+/// A format that carries the record's own key-values over its `finish`, so that the output sees its `equipment_id` and
+/// its tags. What is logged meanwhile does not get them.
 ///
 /// # Examples
 ///
@@ -227,5 +277,11 @@ pub fn scoped_format<F>(
 where
     F: Fn(FormatCallback<'_>, &fmt::Arguments<'_>, &log::Record<'_>) + Send + Sync + 'static,
 {
-    move |out, message, record| context::run_as(record, |_| format(out, message, record))
+    move |out, message, record| {
+        let own = Own::of(record);
+        // First, and once: a message that logs must not find what is left to its own record.
+        let text = LineBuffer::of_message(*message);
+        let _pending = Pending::for_rebuilt(record, own);
+        format(out, &format_args!("{}", text.as_str()), record);
+    }
 }

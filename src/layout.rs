@@ -110,6 +110,15 @@ impl Layout {
         Some(scratch)
     }
 
+    /// The keys of the tags that the path names.
+    pub(crate) fn tags(&self) -> impl Iterator<Item = &str> {
+        let pieces = self.components.iter().flatten().filter(|_| !self.by_id_alone);
+        pieces.filter_map(|piece| match piece {
+            Piece::Tag(key) => Some(&**key),
+            _ => None,
+        })
+    }
+
     /// The file's path below the root.
     pub(crate) fn relative(&self, scope: &Scope) -> Result<String, NoPath> {
         let mut path = String::new();

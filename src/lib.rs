@@ -159,6 +159,8 @@
 //! - No `unsafe` code in this crate.
 #![doc = include_str!("book/reference.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// Each adapter uses a part of the core, and both together use all of it.
+#![cfg_attr(not(all(feature = "log4rs", feature = "fern")), allow(dead_code, unused_imports))]
 
 #[allow(dead_code, reason = "the rooms take it up one by one")]
 mod clock;

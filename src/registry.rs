@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use crate::context::Scope;
+use crate::context::{RecordContext, Scope};
 use crate::equipment_id::EquipmentId;
 use crate::error::{Error, Kind};
 use crate::file::{self, LogFile, RootDir};
@@ -78,11 +78,11 @@ impl Registry {
         scope: &Scope,
         f: impl FnOnce(&LogFile) -> T,
     ) -> Result<T, NoPath> {
-        if let Some(file) = scope.found(self.sink) {
-            return Ok(f(file));
+        if let Some(file) = scope.cached_log(self.sink) {
+            return Ok(f(&file));
         }
         let file = self.find_or_add(scope)?;
-        scope.leave_found(self.sink, Arc::clone(&file) as _);
+        scope.cache_log(self.sink, &file);
         Ok(f(&file))
     }
 
@@ -110,6 +110,16 @@ impl Registry {
         of_equipment.insert(key.into(), Arc::clone(&log));
         logs.len += 1;
         Ok(log)
+    }
+
+    /// The scope that tells the path of a record which itself carries a tag that the path names. `None`: the scope
+    /// that the record belongs to tells it.
+    pub(crate) fn own_path(&self, context: &RecordContext<'_>) -> Option<Scope> {
+        let carried = self.layout.tags().filter(|key| context.carries(key));
+        carried.fold(None, |scope, key| {
+            let scope = scope.unwrap_or_else(|| context.scope().clone());
+            Some(scope.tag(key, context.get(key).unwrap_or_default()))
+        })
     }
 
     /// Where this scope's records go; `None` where it lacks a tag that the path names, or is refused.

@@ -3,21 +3,22 @@
 //! Imports `registry`, `config`, `line`, `scope` and `stats`. Knows no framework.
 
 mod builder;
+mod resolve;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
 pub use builder::EquipmentSinkBuilder;
+use resolve::Rules;
 
-use crate::clock::Time;
 use crate::config::{Settings, SinkConfig};
-use crate::context::{self, Scope, Whose};
+use crate::context::{RecordContext, Scope};
 use crate::equipment_id::EquipmentId;
 use crate::error::Error;
 use crate::file::{LogFile, RootDir};
 use crate::layout::NoPath;
-use crate::line::{self, ControlCharacters, LineFormat};
+use crate::line::{self, ByteBuffer, ControlCharacters, LineFormat};
 use crate::process::idle::IdleWatch;
 use crate::queue::Queue;
 use crate::registry::Registry;
@@ -54,8 +55,12 @@ struct Inner {
     fsync_level: log::LevelFilter,
     control: ControlCharacters,
     line: LineFormat,
+    rules: Rules,
     skipped: Counter,
+    filtered: Counter,
     refused: Counter,
+    /// Records of which a value or the message panicked.
+    panicked: Counter,
 }
 
 impl EquipmentSink {
@@ -68,6 +73,10 @@ impl EquipmentSink {
         let Settings {
             layout,
             hostname,
+            targets,
+            unscoped,
+            level,
+            levels,
             fsync_level,
             precision,
             control,
@@ -75,7 +84,6 @@ impl EquipmentSink {
             max_open_files,
             idle_timeout,
             queue,
-            ..
         } = settings;
         let root = RootDir::new(layout.root().to_owned(), access);
         let mut line = LineFormat::new(&hostname).control_characters(control);
@@ -91,8 +99,11 @@ impl EquipmentSink {
             control,
             queue: queue.map(Queue::start).transpose()?,
             line,
+            rules: Rules::new(targets, unscoped, level, levels)?,
             skipped: Counter::default(),
+            filtered: Counter::default(),
             refused: Counter::default(),
+            panicked: Counter::default(),
         })))
     }
 
@@ -116,20 +127,19 @@ impl EquipmentSink {
             let keep = self.0.control == ControlCharacters::Keep;
             let one_line = !line::may_hold_controls(line);
             if one_line || (keep && !line.ends_with(b"\r")) {
-                return self.write_line(scope, level, record);
+                return self.append(&RecordContext::of_scope(scope), level, record);
             }
         }
-        line::with_buffer(|buffer| {
-            buffer.extend_from_slice(record);
-            self.write_buffer(scope, level, buffer)
-        })
+        let mut buffer = ByteBuffer::take();
+        buffer.extend_from_slice(record);
+        self.append_any(&RecordContext::of_scope(scope), level, &mut buffer)
     }
 
-    /// The same for a record in a buffer that may be changed.
+    /// Appends a record of any kind: its end is added where it is missing, and its control characters are escaped.
     #[inline(always)]
-    pub(crate) fn write_buffer(
+    pub(crate) fn append_any(
         &self,
-        scope: &Scope,
+        context: &RecordContext<'_>,
         level: log::Level,
         record: &mut Vec<u8>,
     ) -> Result<(), Error> {
@@ -143,23 +153,25 @@ impl EquipmentSink {
             line::escape_controls(record, 0);
         }
         record.push(b'\n');
-        self.write_line(scope, level, record)
+        self.append(context, level, record)
     }
 
-    /// The same for a record that is one whole line already.
+    /// Appends a record that is one whole line.
     ///
     /// From here to the system call everything is one function: after that call the processor has
     /// forgotten whence functions were called, and each return that it does not foresee costs a
     /// hundredth of a bare write.
     #[inline(always)]
-    pub(crate) fn write_line(
+    pub(crate) fn append(
         &self,
-        scope: &Scope,
+        context: &RecordContext<'_>,
         level: log::Level,
         record: &[u8],
     ) -> Result<(), Error> {
         let inner = &*self.0;
-        let time = Time::now();
+        let own_path = inner.registry.own_path(context);
+        let scope = own_path.as_ref().unwrap_or(context.scope());
+        let time = context.time();
         let durable = level <= inner.fsync_level;
         let written = inner.registry.with(scope, |file| {
             if let Some(queue) = &inner.queue {
@@ -185,26 +197,6 @@ impl EquipmentSink {
                 Err(err)
             }
         }
-    }
-
-    /// Whose the record is, with `context` for what the framework knows of it. Counts it where it is
-    /// nobody's, or where its equipment is refused.
-    #[cfg_attr(
-        not(any(feature = "log4rs", feature = "fern")),
-        allow(dead_code, reason = "only the adapters have records")
-    )]
-    pub(crate) fn scope_of(
-        &self,
-        record: &log::Record<'_>,
-        context: impl FnOnce() -> Option<String>,
-    ) -> Result<Option<Whose>, Error> {
-        let scope = context::of_record(record, context);
-        match &scope {
-            Ok(Some(_)) => {}
-            Ok(None) => self.skip(),
-            Err(_) => self.refuse(),
-        }
-        scope
     }
 
     /// Whether any record was ever given to this.
@@ -245,11 +237,13 @@ impl EquipmentSink {
     fn counts(&self) -> Stats {
         let mut stats = Stats {
             skipped: self.0.skipped.get(),
+            filtered: self.0.filtered.get(),
             refused: self.0.refused.get(),
             open: self.0.registry.open_files.len() as u64,
             ..Stats::default()
         };
         (stats.equipment, stats.total) = self.0.registry.counts();
+        stats.total.lost += self.0.panicked.get();
         stats
     }
 

@@ -114,6 +114,8 @@ counters! {
 pub struct Stats {
     /// Records that were not this sink's: no equipment, or without a tag that the path names.
     pub skipped: u64,
+    /// Records that are less severe than `level`, or than the entry of `levels` for their equipment.
+    pub filtered: u64,
     /// Records whose equipment id, or a tag's value in the path, was refused.
     pub refused: u64,
     /// Files open at the moment.
@@ -129,10 +131,11 @@ impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "equipment={} open={} skipped={} refused={} {}",
+            "equipment={} open={} skipped={} filtered={} refused={} {}",
             self.equipment.len(),
             self.open,
             self.skipped,
+            self.filtered,
             self.refused,
             self.total
         )

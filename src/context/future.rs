@@ -1,17 +1,20 @@
 //! [`InScope`]: a future that takes its scope along.
 //!
-//! Imports the scope alone. The scope is entered around each poll and left before it returns, so
+//! Imports the scope and the stack. The scope is entered around each poll and left before it returns, so
 //! that no other task of the thread is inside it.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use super::stack::enter;
 use super::Scope;
 
 /// Runs futures inside a scope, on any runtime.
 pub trait ScopeFutureExt: Future + Sized {
     /// Enters `scope` around every poll of this future, and around its drop.
+    ///
+    /// A stream is no future: give each of its items a scope, or the future that reads it.
     ///
     /// # Examples
     ///
@@ -25,7 +28,27 @@ pub trait ScopeFutureExt: Future + Sized {
     /// # Ok::<(), equipment_log::Error>(())
     /// ```
     fn in_scope(self, scope: Scope) -> InScope<Self> {
-        InScope { future: Some(self), scope }
+        InScope { future: Some(self), scope: Some(scope) }
+    }
+
+    /// Enters the scope that is current now around every poll of this future and around its drop, or no scope where
+    /// none is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use equipment_log::{Scope, ScopeFutureExt};
+    /// # let runtime = tokio::runtime::Runtime::new().unwrap();
+    ///
+    /// async fn acquire() -> Option<Scope> { Scope::current() }
+    ///
+    /// let scope = Scope::new("CONFOCAL_01")?;
+    /// let task = scope.run(|| runtime.spawn(acquire().in_current_scope()));
+    /// assert_eq!(runtime.block_on(task).unwrap(), Some(scope));
+    /// # Ok::<(), equipment_log::Error>(())
+    /// ```
+    fn in_current_scope(self) -> InScope<Self> {
+        InScope { future: Some(self), scope: Scope::current() }
     }
 }
 
@@ -49,14 +72,15 @@ pin_project_lite::pin_project! {
         // None only while it is being dropped.
         #[pin]
         future: Option<F>,
-        scope: Scope,
+        // None: in no scope.
+        scope: Option<Scope>,
     }
 
     impl<F> PinnedDrop for InScope<F> {
         // A future's destructor may log too.
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            let _in = this.scope.enter();
+            let _in = enter(this.scope.as_ref());
             this.future.set(None);
         }
     }
@@ -67,7 +91,7 @@ impl<F: Future> Future for InScope<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let _in = this.scope.enter();
+        let _in = enter(this.scope.as_ref());
         match this.future.as_pin_mut() {
             Some(future) => future.poll(cx),
             None => Poll::Pending,

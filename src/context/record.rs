@@ -1,146 +1,180 @@
-//! Whose a record is.
+//! [`RecordContext`]: which equipment a record belongs to, with its tags and its time.
 //!
-//! Imports the scope and `error`. Decided on the thread that logs, from what the record and the
-//! thread hold; the frameworks' adapters only say where their own context is.
+//! Imports this room, `clock` and `error`. [`resolve`] applies rules 1 to 3 of the crate's documentation; rules 4 and
+//! 5 belong to a sink, which gives its scope to a record that is [`Resolution::Nobody`]'s.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::ops::Deref;
 use std::rc::Rc;
 
-use super::{innermost, Scope, EQUIPMENT_ID};
+use super::key_values::{KeyValues, OwnValues};
+use super::pending::Own;
+use super::{thread, Scope};
+use crate::clock::Time;
+use crate::equipment_id::EquipmentId;
 use crate::error::Error;
 
-/// A record's scope: one that its thread has entered, or one made from a name.
-pub(crate) enum Whose {
+/// What a record belongs to, decided once for its line, its path and its encoder.
+pub(crate) struct RecordContext<'r> {
+    scope: ScopeOf<'r>,
+    values: OwnValues,
+    time: Time,
+}
+
+/// The scope of a record.
+enum ScopeOf<'r> {
+    /// One that the caller has: a sink's own, or that of a ready line.
+    Borrowed(&'r Scope),
+    /// One that this thread has entered.
     Entered(Rc<Scope>),
+    /// One made from a name.
     Named(Scope),
 }
 
-impl Deref for Whose {
+impl Deref for ScopeOf<'_> {
     type Target = Scope;
 
     fn deref(&self) -> &Scope {
         match self {
-            Whose::Entered(scope) => scope,
-            Whose::Named(scope) => scope,
+            ScopeOf::Borrowed(scope) => scope,
+            ScopeOf::Entered(scope) => scope,
+            ScopeOf::Named(scope) => scope,
         }
     }
 }
 
-/// Whose a record is: its own `equipment_id`, else the innermost scope, else what the framework's
-/// context holds. `None`: the record is not ours.
+impl<'r> RecordContext<'r> {
+    /// The context of a ready line: the scope, at this moment.
+    pub(crate) fn of_scope(scope: &'r Scope) -> RecordContext<'r> {
+        RecordContext {
+            scope: ScopeOf::Borrowed(scope),
+            values: OwnValues::NONE,
+            time: Time::now(),
+        }
+    }
+
+    /// The equipment.
+    pub(crate) fn equipment_id(&self) -> &EquipmentId {
+        self.scope.equipment_id()
+    }
+
+    /// The scope that the record belongs to.
+    pub(crate) fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// When the record was made.
+    pub(crate) fn time(&self) -> Time {
+        self.time
+    }
+
+    /// The record's own key-values.
+    pub(crate) fn values(&self) -> &OwnValues {
+        &self.values
+    }
+
+    /// The record's own tags.
+    pub(crate) fn own_tags(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.own().into_iter().flat_map(KeyValues::tags)
+    }
+
+    fn own(&self) -> Option<&KeyValues> {
+        self.values.as_deref()
+    }
+
+    /// The scope's tags, each replaced by the record's own of that key; then the record's others.
+    pub(crate) fn tags(&self) -> impl Iterator<Item = (&str, &str)> {
+        let of_scope = self
+            .scope
+            .tags()
+            .map(|(key, value)| (key, self.own().and_then(|own| own.get(key)).unwrap_or(value)));
+        of_scope.chain(self.own_tags().filter(|(key, _)| self.scope.get(key).is_none()))
+    }
+
+    /// The value of one tag.
+    pub(crate) fn get(&self, key: &str) -> Option<&str> {
+        self.own().and_then(|own| own.get(key)).or_else(|| self.scope.get(key))
+    }
+
+    /// Whether the record itself has a tag of this key: then the scope does not tell its value.
+    pub(crate) fn carries(&self, key: &str) -> bool {
+        self.own().is_some_and(|own| own.get(key).is_some())
+    }
+}
+
+/// What rules 1 to 3 say.
+pub(crate) enum Resolution<'r> {
+    /// The record belongs to this equipment.
+    Equipment(RecordContext<'r>),
+    /// The record names no equipment, and nothing on its thread does.
+    Nobody(Unassigned),
+}
+
+/// A record of no equipment.
+pub(crate) struct Unassigned(Own);
+
+impl Unassigned {
+    /// The record's context, where a sink has a scope for it.
+    pub(crate) fn given_to<'r>(self, scope: &'r Scope) -> RecordContext<'r> {
+        RecordContext { scope: ScopeOf::Borrowed(scope), values: self.0.values, time: self.0.time }
+    }
+
+    /// When the record was made.
+    pub(crate) fn time(&self) -> Time {
+        self.0.time
+    }
+}
+
+/// The equipment that a framework's own context names on this thread.
+pub(crate) type FrameworkScope = fn() -> Result<Option<Scope>, Error>;
+
+/// Which equipment a record belongs to: its own `equipment_id`, else the innermost scope, else what the framework's
+/// context names.
 ///
 /// # Errors
 ///
 /// An id that is refused, wherever it came from.
-#[cfg_attr(
-    not(any(feature = "log4rs", feature = "fern")),
-    allow(dead_code, reason = "only the adapters have records")
-)]
-pub(crate) fn of_record(
-    record: &log::Record<'_>,
-    context: impl FnOnce() -> Option<String>,
-) -> Result<Option<Whose>, Error> {
-    if let Some(own) = own_scope(record)? {
-        return Ok(own);
-    }
-    if let Some(scope) = innermost() {
-        return Ok(Some(Whose::Entered(scope)));
-    }
-    match context() {
-        Some(id) if !id.is_empty() => known(&id).map(Some),
-        _ => Ok(None),
-    }
-}
-
-/// The scope that the record's own key-value names: `None` where it has none, `Some(None)` where
-/// it is empty. The thread's own scope, with its tags, where that is of the same equipment.
-fn own_scope(record: &log::Record<'_>) -> Result<Option<Option<Whose>>, Error> {
-    let carried;
-    let text;
-    let id = match record.key_values().get(log::kv::Key::from_str(EQUIPMENT_ID)) {
-        Some(value) => match value.to_borrowed_str() {
-            Some(id) => id,
-            None => {
-                text = value.to_string();
-                &text
-            }
+pub(crate) fn resolve<'r>(own: Own, framework: FrameworkScope) -> Result<Resolution<'r>, Error> {
+    let scope = match scope_of(&own)? {
+        Some(scope) => scope,
+        None => match framework()? {
+            Some(scope) => ScopeOf::Named(scope),
+            None => return Ok(Resolution::Nobody(Unassigned(own))),
         },
-        None => {
-            carried = CARRIED_ID.try_with(|id| id.borrow().clone()).ok().flatten();
-            match &carried {
-                Some(id) => id,
-                None => return Ok(None),
-            }
-        }
     };
-    if id.is_empty() {
-        return Ok(Some(None));
+    Ok(Resolution::Equipment(RecordContext { scope, values: own.values, time: own.time }))
+}
+
+/// Rules 1 and 2.
+fn scope_of<'r>(own: &Own) -> Result<Option<ScopeOf<'r>>, Error> {
+    if let Some(scope) = &own.scope {
+        return Ok(Some(ScopeOf::Named(scope.clone())));
     }
-    match innermost() {
-        Some(scope) if scope.equipment_id().as_str() == id => Ok(Some(Some(Whose::Entered(scope)))),
-        _ => known(id).map(|scope| Some(Some(scope))),
+    let innermost = thread::with(|thread| thread.innermost()).flatten();
+    match own.values.as_deref().and_then(KeyValues::equipment_id) {
+        None => Ok(innermost.map(ScopeOf::Entered)),
+        Some(Err((value, why))) => Err(Error::name("equipment id", value, why)),
+        Some(Ok(id)) => match innermost {
+            Some(scope) if scope.equipment_id().as_str() == id => Ok(Some(ScopeOf::Entered(scope))),
+            _ => named(id).map(|scope| Some(ScopeOf::Named(scope))),
+        },
     }
 }
 
-thread_local! {
-    /// The own id of a record whose key-values a framework is about to drop, where no scope can
-    /// stand for it: it is empty, or refused.
-    static CARRIED_ID: RefCell<Option<String>> = const { RefCell::new(None) };
-}
-
-/// Runs `f`, which gets the record's scope, so that a record without key-values, logged by it,
-/// belongs where `record` does.
-#[cfg_attr(
-    not(feature = "fern"),
-    allow(dead_code, reason = "fern is the framework that drops key-values")
-)]
-#[inline(always)]
-pub(crate) fn run_as<T>(record: &log::Record<'_>, f: impl FnOnce(Option<&Scope>) -> T) -> T {
-    struct Restore(Option<String>);
-
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            let before = self.0.take();
-            let _ = CARRIED_ID.try_with(|id| id.replace(before));
-        }
-    }
-
-    match own_scope(record) {
-        Ok(None) => f(innermost().as_deref()),
-        Ok(Some(Some(scope))) => scope.run(|| f(Some(&scope))),
-        Ok(Some(None)) | Err(_) => {
-            let id = record
-                .key_values()
-                .get(log::kv::Key::from_str(EQUIPMENT_ID))
-                .map(|id| id.to_string());
-            let _restore =
-                Restore(CARRIED_ID.try_with(|carried| carried.replace(id)).ok().flatten());
-            f(None)
-        }
-    }
-}
-
-/// How many ids each thread remembers as scopes; more than that are made anew.
-const KNOWN: usize = 1024;
-
-/// The tagless scope of an id, remembered so that an id in a key-value costs no allocation.
-fn known(id: &str) -> Result<Whose, Error> {
-    thread_local! {
-        static KNOWN_SCOPES: RefCell<HashMap<Box<str>, Scope>> = RefCell::default();
-    }
-    let remembered = KNOWN_SCOPES.try_with(|known| known.borrow().get(id).cloned());
-    if let Ok(Some(scope)) = remembered {
-        return Ok(Whose::Named(scope));
+/// The tagless scope of an id, remembered by the thread.
+pub(crate) fn named(id: &str) -> Result<Scope, Error> {
+    /// How many ids each thread remembers; more than that are made again.
+    const NAMED: usize = 256;
+    if let Some(scope) = thread::with(|thread| thread.named.get(id).cloned()).flatten() {
+        return Ok(scope);
     }
     let scope = Scope::new(id)?;
-    let _ = KNOWN_SCOPES.try_with(|known| {
-        let mut known = known.borrow_mut();
-        if known.len() >= KNOWN {
-            known.clear();
-        }
-        known.insert(id.into(), scope.clone());
+    let forgotten = thread::with(|thread| {
+        let full = thread.named.len() >= NAMED;
+        let forgotten = if full { std::mem::take(&mut thread.named) } else { Default::default() };
+        thread.named.insert(id.into(), scope.clone());
+        forgotten
     });
-    Ok(Whose::Named(scope))
+    // Outside of the borrow: the last of a scope may close files.
+    drop(forgotten);
+    Ok(scope)
 }

@@ -112,6 +112,46 @@ fn escape_each_control(record: &mut Vec<u8>, start: usize) {
     }
 }
 
+/// Appends a key or a value of a tag, so that it cannot end the tag or begin another.
+pub(super) fn push_escaped_tag(line: &mut String, text: &str, is_key: bool) {
+    if text.bytes().all(is_plain) {
+        return line.push_str(text);
+    }
+    for c in text.chars() {
+        match c {
+            '\\' | '[' | ']' => line.extend(['\\', c]),
+            ':' if is_key => line.push_str("\\:"),
+            c if is_control(c) => push_escape(line, c),
+            c => line.push(c),
+        }
+    }
+}
+
+/// Whether a byte of a tag is never escaped: ASCII that the line has no use for.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'9' | b';'..=b'Z' | b'^'..=b'~')
+}
+
+/// Whether a character of a message is escaped, wherever it is.
+pub(super) fn in_message(c: char, control: ControlCharacters) -> bool {
+    c == '\\' || (control == ControlCharacters::Escape && is_control(c))
+}
+
+/// Appends a message, so that it cannot begin with a tag. Backslashes are always escaped: what was escaped can be
+/// told from what was written so.
+pub(super) fn push_escaped_message(line: &mut String, message: &str, control: ControlCharacters) {
+    if message.starts_with('[') {
+        line.push('\\');
+    }
+    for c in message.chars() {
+        match c {
+            '\\' => line.push_str("\\\\"),
+            c if control == ControlCharacters::Escape && is_control(c) => push_escape(line, c),
+            c => line.push(c),
+        }
+    }
+}
+
 pub(super) fn unescape(text: &str) -> Option<String> {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;

@@ -1,35 +1,29 @@
 //! The structured line: one record as text that other programs parse, and [`parse_line`] to read
 //! it back.
 //!
-//! Imports `scope`, and the clock of `file`. The invariant: nothing in a tag or a message can end the line, begin another
+//! Imports `context` and `clock`. The invariant: nothing in a tag or a message can end the line, begin another
 //! tag, or pass for `host` or `equip`, and what was escaped can be told from what was written so.
 
 mod buffer;
 mod escape;
-mod kept;
 mod parse;
 
-use std::cell::RefCell;
-use std::fmt::Write as _;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::fmt::{self, Write as _};
 
-#[cfg_attr(
-    not(any(feature = "log4rs", feature = "fern")),
-    allow(unused_imports, reason = "only the adapters have messages")
-)]
-pub(crate) use buffer::push_message;
-pub(crate) use buffer::with_buffer;
+pub(crate) use buffer::{ByteBuffer, LineBuffer};
 pub use escape::ControlCharacters;
 pub(crate) use escape::{escape_controls, may_hold_controls};
-use escape::{is_control, may_need_escapes, push_escape};
+use escape::{may_need_escapes, push_escaped_tag};
 pub use parse::{parse_line, Line};
 
-use crate::context::Scope;
-use crate::file::sys;
+use crate::clock::Time;
+use crate::context::RecordContext;
 
-/// The tags that stand before all others, in this order.
+/// The tags that the line has before all others, in this order.
 const FIRST_TAGS: [&str; 3] = ["proj", "kind", "run"];
+
+/// How the line writes levels, from ERROR on.
+const LEVELS: [&str; 5] = ["ERROR", "WARN ", "INFO ", "DEBUG", "TRACE"];
 
 /// How finely the structured line tells the time, which is always UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,8 +40,6 @@ pub enum Precision {
 /// Writes structured lines for one host.
 #[derive(Clone, Debug)]
 pub(crate) struct LineFormat {
-    /// Tells this format from every other of the process but its clones, which write the same heads.
-    number: u64,
     /// `Z [INFO ] [host:labpc-04]`, for each level from ERROR on.
     heads: [Box<str>; 5],
     pub(crate) precision: Precision,
@@ -58,13 +50,11 @@ impl LineFormat {
     pub(crate) fn new(hostname: &str) -> LineFormat {
         let head = |level: &str| {
             let mut head = format!("Z [{level}]");
-            push_tag(&mut head, "host", hostname);
+            push_own_tag(&mut head, "host", hostname);
             head.into()
         };
-        static NUMBERS: AtomicU64 = AtomicU64::new(0);
         LineFormat {
-            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
-            heads: ["ERROR", "WARN ", "INFO ", "DEBUG", "TRACE"].map(head),
+            heads: LEVELS.map(head),
             precision: Precision::default(),
             control: ControlCharacters::default(),
         }
@@ -82,29 +72,33 @@ impl LineFormat {
         head.trim_start_matches('Z').to_owned()
     }
 
-    /// The time since 1970, as precisely as the line tells it.
-    pub(crate) fn now(&self) -> Duration {
-        match self.precision {
-            Precision::Seconds => Duration::from_secs(sys::coarse_seconds()),
-            // A clock before 1970 is wrong anyway, and humantime cannot say it.
-            Precision::Millis => SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
-        }
+    /// The line of a record, with its end.
+    pub(crate) fn line(&self, context: &RecordContext<'_>, record: &log::Record<'_>) -> LineBuffer {
+        self.line_of(Some(context), context.time(), record.level(), *record.args())
     }
 
-    /// Appends what stands before the message, for a moment that is given as the time since 1970.
-    fn push_head(
+    /// The line of a message; without a context, that of a record of no equipment.
+    pub(crate) fn line_of(
         &self,
-        out: &mut String,
-        time: Duration,
-        scope: Option<&Scope>,
+        context: Option<&RecordContext<'_>>,
+        time: Time,
         level: log::Level,
-    ) {
-        push_time(out, time, self.precision);
-        out.push_str(&self.heads[level as usize - log::Level::Error as usize]);
-        if let Some(scope) = scope {
-            out.push_str(scope.line(|| scope_tags(scope).into()));
+        message: fmt::Arguments<'_>,
+    ) -> LineBuffer {
+        let mut line = LineBuffer::begin(time, self.precision);
+        let text = line.text();
+        text.push_str(&self.heads[level as usize - log::Level::Error as usize]);
+        if let Some(context) = context {
+            push_tags(text, context);
         }
-        out.push(' ');
+        text.push(' ');
+        let start = text.len();
+        // A `Display` that fails leaves what it wrote.
+        let _ = text.write_fmt(message);
+        end_message(text, start);
+        self.escape_message(text, start);
+        text.push('\n');
+        line
     }
 
     fn escape_message(&self, out: &mut String, start: usize) {
@@ -113,131 +107,96 @@ impl LineFormat {
         if !opens_tag && !may_need_escapes(message.as_bytes()) {
             return;
         }
-        let escape = |c| self.control == ControlCharacters::Escape && is_control(c);
-        if !opens_tag && !message.chars().any(|c| c == '\\' || escape(c)) {
+        // Under the lead bytes of control characters are µ, ° and the dashes, too: they need no copy.
+        if !opens_tag && !message.chars().any(|c| escape::in_message(c, self.control)) {
             return;
         }
         let message = out.split_off(start);
-        if opens_tag {
-            out.push('\\');
-        }
-        for c in message.chars() {
-            match c {
-                '\\' => out.push_str("\\\\"),
-                c if escape(c) => push_escape(out, c),
-                c => out.push(c),
-            }
-        }
+        escape::push_escaped_message(out, &message, self.control);
     }
 }
 
-/// ` [equip:…] [proj:…] [kind:…] [run:…]` and the other tags, as the line has them.
-fn scope_tags(scope: &Scope) -> String {
-    let mut line = String::new();
-    push_tag(&mut line, "equip", scope.equipment_id().as_str());
-    let first = FIRST_TAGS.iter().filter_map(|key| scope.get(key).map(|value| (*key, value)));
-    let others = scope.tags().filter(|(key, _)| !FIRST_TAGS.contains(key));
-    for (key, value) in first.chain(others) {
-        line.push_str(" [");
-        // A tag of the application's that is called as one of ours is told from it by a backslash.
-        if key == "host" || key == "equip" {
-            line.push('\\');
-        }
-        push_escaped_tag(&mut line, key, true);
-        line.push(':');
-        push_escaped_tag(&mut line, value, false);
-        line.push(']');
-    }
-    line
+/// Removes one final line end, which is no part of a message.
+fn end_message(line: &mut String, start: usize) {
+    let message = &line[start..];
+    let Some(ended) = message.strip_suffix('\n') else { return };
+    let length = ended.strip_suffix('\r').unwrap_or(ended).len();
+    line.truncate(start + length);
 }
 
-/// A tag of ours, whose key needs no care.
-fn push_tag(line: &mut String, key: &str, value: &str) {
+/// Appends the equipment and the tags.
+fn push_tags(line: &mut String, context: &RecordContext<'_>) {
+    let scope = context.scope();
+    let is_out_of_order = |key| FIRST_TAGS.contains(&key) || scope.get(key).is_some();
+    if context.own_tags().any(|(key, _)| is_out_of_order(key)) {
+        return push_ordered_tags(line, scope.equipment_id().as_str(), || context.tags());
+    }
+    line.push_str(scope.line_cache().get_or_init(|| {
+        let mut tags = String::new();
+        push_ordered_tags(&mut tags, scope.equipment_id().as_str(), || scope.tags());
+        tags.into_boxed_str()
+    }));
+    for (key, value) in context.own_tags() {
+        push_tag(line, key, value);
+    }
+}
+
+/// Appends ` [equip:…] [proj:…] [kind:…] [run:…]` and the other tags, as the line has them.
+fn push_ordered_tags<'t, T: Iterator<Item = (&'t str, &'t str)>>(
+    line: &mut String,
+    equipment: &str,
+    tags: impl Fn() -> T,
+) {
+    push_own_tag(line, "equip", equipment);
+    for first in FIRST_TAGS {
+        if let Some((key, value)) = tags().find(|(key, _)| *key == first) {
+            push_tag(line, key, value);
+        }
+    }
+    for (key, value) in tags().filter(|(key, _)| !FIRST_TAGS.contains(key)) {
+        push_tag(line, key, value);
+    }
+}
+
+/// A tag of ours, `host` or `equip`.
+fn push_own_tag(line: &mut String, key: &str, value: &str) {
     line.extend([" [", key, ":"]);
     push_escaped_tag(line, value, false);
     line.push(']');
 }
 
-fn push_escaped_tag(line: &mut String, text: &str, is_key: bool) {
-    for c in text.chars() {
-        match c {
-            '\\' | '[' | ']' => line.extend(['\\', c]),
-            ':' if is_key => line.push_str("\\:"),
-            c if is_control(c) => push_escape(line, c),
-            c => line.push(c),
-        }
+/// A tag of a record. One that has the name of ours is told from it by a backslash.
+fn push_tag(line: &mut String, key: &str, value: &str) {
+    line.push_str(" [");
+    if key == "host" || key == "equip" {
+        line.push('\\');
     }
-}
-
-/// `2026-04-17T14:31:55`, without what follows the second; of the last second that was asked for.
-#[derive(Debug)]
-struct Second {
-    number: u64,
-    text: String,
-}
-
-fn push_time(out: &mut String, since_1970: Duration, precision: Precision) {
-    thread_local! {
-        static SECOND: RefCell<Second> =
-            const { RefCell::new(Second { number: u64::MAX, text: String::new() }) };
-    }
-    // The last second of the year 9999, the last that RFC 3339 can say.
-    let number = since_1970.as_secs().min(253_402_300_799);
-    let pushed = SECOND.try_with(|kept| {
-        let mut kept = kept.borrow_mut();
-        if kept.number != number {
-            kept.tell(number);
-        }
-        out.push_str(&kept.text);
-    });
-    if pushed.is_err() {
-        let mut second = Second { number: u64::MAX, text: String::new() };
-        second.tell(number);
-        out.push_str(&second.text);
-    }
-    if precision == Precision::Millis {
-        let _ = write!(out, ".{:03}", since_1970.subsec_millis());
-    }
-}
-
-impl Second {
-    fn tell(&mut self, number: u64) {
-        self.text.clear();
-        let time = UNIX_EPOCH + Duration::from_secs(number);
-        let _ = write!(self.text, "{}", humantime::format_rfc3339_seconds(time));
-        // The Z stands behind the milliseconds.
-        self.text.pop();
-        self.number = number;
-    }
+    push_escaped_tag(line, key, true);
+    line.push(':');
+    push_escaped_tag(line, value, false);
+    line.push(']');
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
     use super::*;
+    use crate::context::Scope;
 
     #[test]
     fn the_agreed_line_is_written_to_the_byte() {
         let scope = Scope::new("CONFOCAL_01").unwrap();
         let scope = scope.tag("kind", "experimental").tag("proj", "PROJ-0042");
-        let time = Duration::from_secs(1_776_436_315);
-        let mut line = String::new();
-        LineFormat::new("labpc-04").push_head(&mut line, time, Some(&scope), log::Level::Info);
+        let time = Time::from(UNIX_EPOCH + Duration::from_secs(1_776_436_315));
+        let context = RecordContext::of_scope(&scope);
+        let format = LineFormat::new("labpc-04");
+        let line = format.line_of(Some(&context), time, log::Level::Info, format_args!("m"));
         assert_eq!(
-            line,
+            line.without_end(),
             "2026-04-17T14:31:55Z [INFO ] [host:labpc-04] [equip:CONFOCAL_01] [proj:PROJ-0042] \
-             [kind:experimental] "
+             [kind:experimental] m"
         );
-    }
-
-    #[test]
-    fn a_second_that_is_kept_is_not_written_for_the_next() {
-        for second in [0, 1, 1, 0, 1_776_436_315] {
-            let mut text = String::new();
-            push_time(&mut text, Duration::from_secs(second), Precision::Seconds);
-            text.push('Z');
-            let time = humantime::parse_rfc3339(&text).unwrap();
-            assert_eq!(time.duration_since(UNIX_EPOCH).unwrap().as_secs(), second);
-        }
     }
 }

@@ -5,8 +5,9 @@
 use ::log4rs::config::{Deserialize, Deserializers};
 use ::log4rs::encode::{self, Encode};
 
-use super::context_id;
-use crate::context;
+use super::mdc;
+use crate::clock::Time;
+use crate::context::{self, Own, Resolution};
 use crate::line::{ControlCharacters, LineFormat, Precision};
 use crate::process::machine;
 
@@ -14,7 +15,8 @@ use crate::process::machine;
 #[derive(Clone, Copy, Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct LineConfig {
-    pub(super) precision: Precision,
+    /// None: as the appender has it.
+    pub(super) precision: Option<Precision>,
     /// None: as the appender has it.
     pub(super) control_characters: Option<ControlCharacters>,
 }
@@ -28,8 +30,8 @@ pub(super) struct LineConfig {
 ///   control_characters: escape    # or keep
 /// ```
 ///
-/// Inside an `equipment_scoped` appender the host's name is the appender's, and so is
-/// `control_characters` unless it is said here. Elsewhere the host is this machine, and a record outside any scope has no `equip`.
+/// Inside an `equipment_scoped` appender the host's name is the appender's, and so are `precision` and
+/// `control_characters` where they are not given here. Elsewhere the host is this machine, and a record outside any scope has no `equip`.
 ///
 /// # Examples
 ///
@@ -68,12 +70,16 @@ impl EquipmentLineEncoder {
 
 impl Encode for EquipmentLineEncoder {
     fn encode(&self, w: &mut dyn encode::Write, record: &log::Record<'_>) -> anyhow::Result<()> {
-        // A refused id is reported by the appender that would write there; here it is only left out.
-        let scope = context::of_record(record, context_id).unwrap_or_default();
-        self.0.with_line(scope.as_deref(), record.level(), *record.args(), |line| {
-            line.push('\n');
-            w.write_all(line.as_bytes())
-        })?;
+        let message = *record.args();
+        let line = match context::resolve(Own::of(record), mdc::scope) {
+            Ok(Resolution::Equipment(context)) => self.0.line(&context, record),
+            Ok(Resolution::Nobody(record_of_none)) => {
+                self.0.line_of(None, record_of_none.time(), record.level(), message)
+            }
+            // A refused id is reported by the appender that would write there; here it is only left out.
+            Err(_) => self.0.line_of(None, Time::now(), record.level(), message),
+        };
+        w.write_all(&line)?;
         Ok(())
     }
 }
@@ -91,7 +97,7 @@ impl Deserialize for LineEncoderDeserializer {
         _: &Deserializers,
     ) -> anyhow::Result<Box<dyn Encode>> {
         let mut line = LineFormat::new(machine::host());
-        line.precision = config.precision;
+        line.precision = config.precision.unwrap_or_default();
         line.control = config.control_characters.unwrap_or_default();
         Ok(Box::new(EquipmentLineEncoder(line)))
     }

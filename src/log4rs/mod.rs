@@ -7,9 +7,9 @@
 //!     local_root: $ENV{LAB_ROOT}
 //! ```
 //!
-//! [`register`] teaches a `Deserializers` the kinds `equipment_scoped` and `equipment_line`.
-//! Entering a [`Scope`](crate::Scope) shows in log4rs's own diagnostic context from then on, so that
-//! `{X(equipment_id)}` and `{X(run)}` print in every other appender too.
+//! [`register`] teaches a `Deserializers` the kinds `equipment_scoped` and `equipment_line`. It registers log4rs's own
+//! encoder kinds `pattern` and `json` in a form that fills the diagnostic context (MDC) for each record, so that
+//! `{X(equipment_id)}` and `{X(run)}` print in every appender of the file. For encoders made in code: [`scoped`].
 //!
 //! # A configuration that is wrong
 //!
@@ -33,28 +33,26 @@
 //!   nobody, so that in any other case it cannot be told which was meant, and log4rs leaves it out.
 //! - Counters begin anew with each new appender; [`Handle::sinks`] reaches those that live.
 
+mod appender;
 mod encoder;
+mod mdc;
+mod scoped;
 mod standing;
 mod strict;
 mod yaml;
 
 use std::fmt;
-use std::io;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ::log4rs::append::Append;
 use ::log4rs::config::Deserializers;
-use ::log4rs::encode::{self, Encode};
+pub use appender::{EquipmentScopedAppender, EquipmentScopedAppenderBuilder};
 pub use encoder::EquipmentLineEncoder;
-use encoder::{LineConfig, LineEncoderDeserializer};
+use encoder::LineEncoderDeserializer;
+pub use scoped::scoped;
+use scoped::{ScopedDeserializer, SCOPED_KINDS};
 pub use strict::{check_file, init_file_strict};
 pub use yaml::{EquipmentScopedAppenderConfig, EquipmentScopedAppenderDeserializer};
 
-use crate::config::{self, SinkConfig};
-use crate::context::{self, Mirror, EQUIPMENT_ID};
-use crate::error::Error;
-use crate::line::{self, LineFormat};
 use crate::sink::{EquipmentSink, WeakSink};
 
 /// The kind of the appender in YAML.
@@ -64,7 +62,7 @@ const APPENDER_KIND: &str = "equipment_scoped";
 const ENCODER_KIND: &str = "equipment_line";
 
 /// Teaches `deserializers` the appender kind `equipment_scoped` and the encoder kind
-/// `equipment_line`.
+/// `equipment_line`, and lets log4rs's encoder kinds `pattern` and `json` see scopes, as [`scoped`] does.
 ///
 /// The handle reaches every sink that a configuration made. Keep it until the program ends: when it
 /// is dropped it flushes them.
@@ -78,8 +76,11 @@ const ENCODER_KIND: &str = "equipment_line";
 /// ```
 #[must_use = "the handle flushes when it is dropped: keep it until the program ends"]
 pub fn register(deserializers: &mut Deserializers) -> Handle {
-    mirror_scopes();
     let sinks = Arc::<Mutex<Vec<WeakSink>>>::default();
+    let original = deserializers.clone();
+    for kind in SCOPED_KINDS {
+        deserializers.insert(kind, ScopedDeserializer::new(kind, &original));
+    }
     deserializers.insert(APPENDER_KIND, EquipmentScopedAppenderDeserializer::new(&sinks));
     deserializers.insert(ENCODER_KIND, LineEncoderDeserializer);
     Handle { sinks }
@@ -99,30 +100,6 @@ pub fn deserializers() -> (Deserializers, Handle) {
     let mut deserializers = Deserializers::default();
     let handle = register(&mut deserializers);
     (deserializers, handle)
-}
-
-fn mirror_scopes() {
-    context::mirror_into(Mirror {
-        set: |key, value| in_context(|| log_mdc::insert(key, value)).flatten(),
-        remove: |key| in_context(|| log_mdc::remove(key)).flatten(),
-    });
-}
-
-/// Calls `f`, which uses log4rs's diagnostic context, unless this thread is ending and the context
-/// is gone: log-mdc would panic then, and a panic in a thread-local's destructor ends the process.
-fn in_context<T>(f: impl FnOnce() -> T) -> Option<T> {
-    /// Made after the context, and so destroyed before it.
-    struct Lives(bool);
-
-    impl Drop for Lives {
-        fn drop(&mut self) {}
-    }
-
-    thread_local! {
-        static LIVES: Lives =
-            Lives(std::panic::catch_unwind(|| log_mdc::get("", |_| ())).is_ok());
-    }
-    LIVES.try_with(|lives| lives.0.then(f)).ok().flatten()
 }
 
 /// Reaches every sink that a configuration made, also after a reload.
@@ -155,149 +132,4 @@ impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handle").field("sinks", &self.sinks()).finish()
     }
-}
-
-/// Writes each record to the log of the equipment it belongs to.
-///
-/// # Examples
-///
-/// ```
-/// # let root = tempfile::tempdir()?;
-/// use equipment_log::EquipmentScopedAppender;
-/// use log4rs::config::{Appender, Config, Root};
-///
-/// let appender = EquipmentScopedAppender::builder().hostname("labpc-04").build(root.path())?;
-/// let config = Config::builder()
-///     .appender(Appender::builder().build("equipment", Box::new(appender)))
-///     .build(Root::builder().appender("equipment").build(log::LevelFilter::Info))?;
-/// # let _ = log4rs::Logger::new(config);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Debug)]
-pub struct EquipmentScopedAppender {
-    sink: EquipmentSink,
-    encoding: Encoding,
-}
-
-/// Our own line is known to be whole and free of control characters; another encoder's is not.
-#[derive(Debug)]
-enum Encoding {
-    Line(LineFormat),
-    Other(Box<dyn Encode>),
-}
-
-impl EquipmentScopedAppender {
-    /// A builder; the root is given to its `build`, as the path is to log4rs's own file appender.
-    pub fn builder() -> EquipmentScopedAppenderBuilder {
-        EquipmentScopedAppenderBuilder::default()
-    }
-
-    /// The sink below: its counters, `close`, `reopen`.
-    pub fn sink(&self) -> &EquipmentSink {
-        &self.sink
-    }
-
-    #[inline(always)]
-    fn write(&self, record: &log::Record<'_>) -> anyhow::Result<()> {
-        let Some(scope) = self.sink.scope_of(record, context_id)? else { return Ok(()) };
-        match &self.encoding {
-            Encoding::Line(format) => {
-                format.with_line(Some(&scope), record.level(), *record.args(), |line| {
-                    line.push('\n');
-                    Ok(self.sink.write_line(&scope, record.level(), line.as_bytes())?)
-                })
-            }
-            Encoding::Other(encoder) => line::with_buffer(|buffer| {
-                encoder.encode(&mut Bytes(buffer), record)?;
-                Ok(self.sink.write_buffer(&scope, record.level(), buffer)?)
-            }),
-        }
-    }
-}
-
-impl Append for EquipmentScopedAppender {
-    fn append(&self, record: &log::Record<'_>) -> anyhow::Result<()> {
-        self.write(record)
-    }
-
-    fn flush(&self) {
-        self.sink.flush();
-    }
-}
-
-/// The equipment in log4rs's diagnostic context, for those who set it themselves.
-fn context_id() -> Option<String> {
-    in_context(|| log_mdc::get(EQUIPMENT_ID, |id| id.map(str::to_owned))).flatten()
-}
-
-/// What an encoder writes into.
-struct Bytes<'a>(&'a mut Vec<u8>);
-
-impl io::Write for Bytes<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn write_fmt(&mut self, message: fmt::Arguments<'_>) -> io::Result<()> {
-        line::push_message(self.0, message);
-        Ok(())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl encode::Write for Bytes<'_> {}
-
-impl fmt::Debug for Bytes<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Bytes")
-    }
-}
-
-/// Builds an [`EquipmentScopedAppender`]. The setters are named as the YAML keys.
-#[derive(Debug, Default)]
-#[must_use = "nothing is made before `build`"]
-pub struct EquipmentScopedAppenderBuilder {
-    config: SinkConfig,
-    encoder: Option<Box<dyn Encode>>,
-}
-
-impl EquipmentScopedAppenderBuilder {
-    config::setters!(config);
-
-    /// How a record is formatted. Default: [`EquipmentLineEncoder`] for the configured host.
-    pub fn encoder(mut self, encoder: Box<dyn Encode>) -> Self {
-        self.encoder = Some(encoder);
-        self
-    }
-
-    /// Checks everything and builds the appender. No file or folder is made before the first record.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::is_config`], naming the key and what would be right.
-    pub fn build(self, local_root: impl AsRef<Path>) -> Result<EquipmentScopedAppender, Error> {
-        let sink = self.config.local_root(local_root).into_builder().build()?;
-        let encoding = match self.encoder {
-            Some(encoder) => Encoding::Other(encoder),
-            None => Encoding::Line(line_for(&sink, LineConfig::default())),
-        };
-        mirror_scopes();
-        Ok(EquipmentScopedAppender { sink, encoding })
-    }
-}
-
-fn line_for(sink: &EquipmentSink, config: LineConfig) -> LineFormat {
-    let mut line = sink.line_format().clone();
-    line.precision = config.precision;
-    line.control = config.control_characters.unwrap_or(line.control);
-    line
 }

@@ -10,9 +10,11 @@ use ::log4rs::config::{Deserialize, Deserializers};
 use ::log4rs::encode::EncoderConfig;
 use serde_value::Value;
 
+use super::appender::{line_for, Encoding};
 use super::encoder::LineConfig;
+use super::scoped::scoped;
 use super::standing::{Living, Place};
-use super::{line_for, Encoding, EquipmentScopedAppender, APPENDER_KIND, ENCODER_KIND};
+use super::{EquipmentScopedAppender, APPENDER_KIND, ENCODER_KIND};
 use crate::config::value::{kind_of, Keys};
 use crate::config::SinkConfig;
 use crate::error::{Error, Mistakes};
@@ -123,13 +125,13 @@ impl EquipmentScopedAppenderDeserializer {
             }
             Some(encoder) => {
                 let made = deserializers.deserialize(&encoder.kind, encoder.config);
-                Encoding::Other(made.map_err(|err| anyhow::anyhow!("encoder: {err}"))?)
+                Encoding::Other(scoped(made.map_err(|err| anyhow::anyhow!("encoder: {err}"))?))
             }
         };
         let mut sinks = self.sinks.lock().unwrap_or_else(PoisonError::into_inner);
         sinks.retain(|sink| sink.upgrade().is_some());
         sinks.push(sink.downgrade());
-        Ok(EquipmentScopedAppender { sink, encoding })
+        Ok(EquipmentScopedAppender::new(sink, encoding))
     }
 }
 

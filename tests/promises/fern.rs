@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use crate::support::child;
-use equipment_log::fern::{line_format, line_format_for, scoped_format};
+use equipment_log::fern::{line_format, scoped_format};
 use equipment_log::{parse_line, EquipmentScopedOutput, EquipmentSink, Scope};
 use log::kv::ToValue;
 use log::{Level, Log, Record};
@@ -57,9 +57,19 @@ fn without_a_format_the_message_is_the_line() {
     assert_eq!(text(&sink, "FERN_02"), "moved\n");
 }
 
+/// A dispatch with the format of its output.
+fn logger_of_output(yaml: &str) -> (tempfile::TempDir, EquipmentSink, Box<dyn Log>) {
+    let root = tempfile::tempdir().unwrap();
+    let yaml = format!("local_root: {:?}\nhostname: labpc-04\n{yaml}", root.path());
+    let output = EquipmentScopedOutput::from_yaml_str(&yaml).unwrap();
+    let sink = output.sink().clone();
+    let (_, logger) = fern::Dispatch::new().format(output.line_format()).chain(output).into_log();
+    (root, sink, logger)
+}
+
 #[test]
 fn line_format_writes_the_structured_line_with_the_scopes_tags() {
-    let (_root, sink, logger) = logger(|dispatch| dispatch.format(line_format_for("labpc-04")));
+    let (_root, sink, logger) = logger_of_output("");
     let scope = Scope::new("FERN_01").unwrap().tag("run", "R7");
     scope.run(|| log(&*logger, "[equip:FORGED] two\nlines"));
 
@@ -69,6 +79,13 @@ fn line_format_writes_the_structured_line_with_the_scopes_tags() {
     assert_eq!(line.equipment.unwrap().as_str(), "FERN_01");
     assert_eq!(line.tags, [("run".to_owned(), "R7".to_owned())]);
     assert_eq!(line.message, "[equip:FORGED] two\nlines");
+}
+
+#[test]
+fn an_outputs_line_keeps_control_characters_where_the_output_does() {
+    let (_root, sink, logger) = logger_of_output("control_characters: keep");
+    Scope::new("FERN_01").unwrap().run(|| log(&*logger, "two\nlines\x1b"));
+    assert!(text(&sink, "FERN_01").ends_with("] two\nlines\x1b\n"));
 }
 
 #[test]
@@ -124,11 +141,49 @@ fn a_plain_format_loses_a_records_own_equipment() {
 }
 
 #[test]
-fn an_empty_equipment_id_hides_the_scope_also_below_a_scoped_format() {
-    let (root, sink, logger) = logger(|dispatch| dispatch.format(line_format()));
-    Scope::new("FERN_01").unwrap().run(|| log_for(&*logger, "", "of nobody"));
-    assert!(is_empty(root.path()));
-    assert_eq!(sink.stats().skipped, 1);
+fn an_empty_equipment_id_counts_as_absent_also_below_a_scoped_format() {
+    let (_root, sink, logger) = logger(|dispatch| dispatch.format(line_format()));
+    Scope::new("FERN_01").unwrap().run(|| log_for(&*logger, "", "homed"));
+    assert!(text(&sink, "FERN_01").ends_with("[equip:FERN_01] homed\n"));
+}
+
+/// A message that logs while it is formatted.
+struct Logs<'a>(&'a dyn Log);
+
+impl std::fmt::Display for Logs<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        log(self.0, "inside");
+        f.write_str("outside")
+    }
+}
+
+#[test]
+fn key_values_are_carried_to_their_own_record_alone() {
+    let message = |format: fn(fern::Dispatch) -> fern::Dispatch| {
+        let (root, sink, logger) = logger(format);
+        let own = [("equipment_id", "FERN_02".to_value()), ("axis", 3.to_value())];
+        let args = Logs(&*logger);
+        logger.log(
+            &Record::builder()
+                .level(Level::Info)
+                .key_values(&own)
+                .args(format_args!("{args}"))
+                .build(),
+        );
+        log(&*logger, "after");
+        assert_eq!(sink.stats().skipped, 2, "those inside and after belong to nobody");
+        let text = text(&sink, "FERN_02");
+        drop(root);
+        text
+    };
+    let line = message(|dispatch| dispatch.format(line_format()));
+    assert!(line.ends_with("[equip:FERN_02] [axis:3] outside\n"), "{line}");
+    assert_eq!(line.lines().count(), 1);
+
+    let own = message(|dispatch| {
+        dispatch.format(scoped_format(|out, message, _| out.finish(format_args!("- {message}"))))
+    });
+    assert_eq!(own, "- outside\n");
 }
 
 #[test]

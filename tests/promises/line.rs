@@ -134,15 +134,24 @@ fn levels_are_padded_to_five_and_tags_stand_in_their_order() {
 }
 
 #[test]
-fn a_tag_that_is_called_as_one_of_ours_is_told_from_it() {
+fn a_key_cannot_end_its_tag_and_keys_of_ours_are_no_tags() {
     let scope = confocal().tag("host", "h").tag("equip", "FORGED").tag("a]", "[b:\\");
     let text = scope.run(|| encode(&EquipmentLineEncoder::new(HOST), Level::Info, "m"));
     let line = one_line(&text);
-    assert!(line.ends_with(r"[\host:h] [\equip:FORGED] [a\]:\[b:\\] m"), "{line}");
+    assert!(line.ends_with(r"[kind:experimental] [a\]:\[b:\\] m"), "{line}");
     let line = parse_line(line).unwrap();
     assert_eq!((&*line.host, line.equipment.unwrap().as_str()), (HOST, "CONFOCAL_01"));
-    let others = [("host", "h"), ("equip", "FORGED"), ("a]", "[b:\\")];
-    assert_eq!(line.tags[2..], others.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    assert_eq!(line.tags[2..], [("a]".to_owned(), "[b:\\".to_owned())]);
+}
+
+#[test]
+fn one_final_line_end_is_no_part_of_a_message() {
+    for (message, read) in
+        [("m\n", "m"), ("m\r\n", "m"), ("m\n\n", "m\n"), ("m\r", "m\r"), ("\n", ""), ("\r\n", "")]
+    {
+        let text = encode(&EquipmentLineEncoder::new(HOST), Level::Info, message);
+        assert_eq!(parse_line(one_line(&text)).unwrap().message, read, "{message:?}");
+    }
 }
 
 #[test]
@@ -183,6 +192,7 @@ fn other_text_is_no_line() {
         "2026-04-17T14:31:55Z [INFO ] [host:labpc-04] [equip:../x] m",
         "2026-04-17T14:31:55Z [INFO ] [host:labpc-04] cut off in an escape \\",
         "2026-04-17T14:31:55Z [INFO ] [host:labpc-04] cut off in an escape \\u{20",
+        "2026-04-17T14:31:55Z [INFO ] [host:labpc-04] [a message that was not escaped",
         "\0\0\0\0",
     ] {
         assert_eq!(parse_line(text), None, "{text}");
@@ -280,7 +290,7 @@ fn tagged(tags: &[(String, String)]) -> Scope {
 /// The tags as the line has them: a key once, with its last value, and ours first.
 fn in_line(tags: &[(String, String)]) -> Vec<(String, String)> {
     let mut kept: Vec<(String, String)> = Vec::new();
-    for (key, value) in tags {
+    for (key, value) in tags.iter().filter(|(key, _)| key != "host" && key != "equip") {
         match kept.iter_mut().find(|(k, _)| k == key) {
             Some(tag) => tag.1.clone_from(value),
             None => kept.push((key.clone(), value.clone())),
@@ -289,6 +299,12 @@ fn in_line(tags: &[(String, String)]) -> Vec<(String, String)> {
     let rank = |key: &str| ["proj", "kind", "run"].iter().position(|k| *k == key).unwrap_or(3);
     kept.sort_by_key(|(key, _)| rank(key));
     kept
+}
+
+/// A message as the line has it: without one final line end.
+fn ended(message: &str) -> String {
+    let ended = message.strip_suffix('\n').map(|m| m.strip_suffix('\r').unwrap_or(m));
+    ended.unwrap_or(message).to_owned()
 }
 
 proptest! {
@@ -304,7 +320,7 @@ proptest! {
         prop_assert_eq!(line.equipment.as_ref().map(|id| id.as_str()), Some("LINE_TAGGED"));
         prop_assert_eq!(line.level, Level::Debug);
         prop_assert_eq!(line.tags, in_line(&tags), "{}", text);
-        prop_assert_eq!(line.message, message, "{}", text);
+        prop_assert_eq!(line.message, ended(&message), "{}", text);
     }
 
     #[test]
@@ -319,7 +335,7 @@ proptest! {
         prop_assert!(line.is_some(), "{}", text);
         let line = line.unwrap();
         prop_assert_eq!(line.tags, in_line(&tags));
-        prop_assert_eq!(line.message, message);
+        prop_assert_eq!(line.message, ended(&message));
     }
 
     #[test]
@@ -340,7 +356,7 @@ fn what_the_appender_wrote_is_read_back() {
     runner
         .run(&(tags(), hostile()), |(tags, message)| {
             tagged(&tags).run(|| log(&logger, Level::Info, &message));
-            logged.borrow_mut().push((in_line(&tags), message));
+            logged.borrow_mut().push((in_line(&tags), ended(&message)));
             Ok(())
         })
         .unwrap();

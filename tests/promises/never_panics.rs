@@ -14,7 +14,6 @@ use std::thread;
 use std::time::Duration;
 
 use crate::support::{child, lacks, log_of, tell, Mount, Need, Running};
-use equipment_log::fern::line_format_for;
 use equipment_log::{parse_line, EquipmentScopedAppender, EquipmentScopedOutput, Scope};
 use log4rs::config::{Appender, Config, Root};
 use tempfile::tempdir;
@@ -48,7 +47,7 @@ fn child_plays_its_role() {
 fn install(root: &Path) {
     if std::env::var("ADAPTER").unwrap() == "fern" {
         let output = EquipmentScopedOutput::builder(root).hostname("h").build().unwrap();
-        fern::Dispatch::new().format(line_format_for("h")).chain(output).apply().unwrap();
+        fern::Dispatch::new().format(output.line_format()).chain(output).apply().unwrap();
         return;
     }
     let appender = EquipmentScopedAppender::builder().hostname("h").build(root).unwrap();

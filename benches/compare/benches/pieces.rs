@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::io;
 
 use divan::{black_box, Bencher};
-use equipment_log::fern::line_format_for;
+use equipment_log::fern::line_format;
 use equipment_log::log4rs::EquipmentLineEncoder;
 use equipment_log::{EquipmentScopedAppender, EquipmentSink, Scope};
 use log4rs::encode::Encode;
@@ -93,7 +93,7 @@ mod line {
             black_box(record);
         });
         let (_, logger) =
-            fern::Dispatch::new().format(line_format_for("labpc-04")).chain(nowhere).into_log();
+            fern::Dispatch::new().format(line_format()).chain(nowhere).into_log();
         let _in = confocal().enter();
         bencher.bench_local(|| {
             let args = format_args!("axis Z homed, step {}", black_box(1));

@@ -33,8 +33,6 @@
 //!   append.
 //! - `cause(&io::Error)`: which [`Cause`] the platform's code stands for.
 //! - `descriptor_limit()`: how many descriptors this process may have, the soft limit.
-//! - `coarse_seconds()`: whole seconds since 1970, late by 10 ms at most, as cheap as the platform has
-//!   it; a clock before 1970 is 0.
 
 /// Why a call failed, whatever the platform calls it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

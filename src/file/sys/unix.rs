@@ -13,8 +13,6 @@ use std::os::unix::fs::{
     PermissionsExt as _,
 };
 use std::path::Path;
-#[cfg(not(target_os = "linux"))]
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::OFlags;
 
@@ -283,16 +281,4 @@ pub(crate) fn cause(err: &io::Error) -> Cause {
 pub(crate) fn descriptor_limit() -> usize {
     let soft = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     soft.map_or(usize::MAX, |soft| usize::try_from(soft).unwrap_or(usize::MAX))
-}
-
-/// `CLOCK_REALTIME_COARSE`: what the kernel stamps files with, behind by a timer tick at most.
-#[cfg(target_os = "linux")]
-pub(crate) fn coarse_seconds() -> u64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
-    u64::try_from(now.tv_sec).unwrap_or(0)
-}
-
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn coarse_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -14,7 +14,6 @@ use std::marker::PhantomData;
 use std::os::windows::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{Cause, How, Purpose};
 
@@ -276,8 +275,4 @@ pub(crate) fn cause(err: &io::Error) -> Cause {
 /// them that a log may take.
 pub(crate) fn descriptor_limit() -> usize {
     16_384
-}
-
-pub(crate) fn coarse_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -1,6 +1,6 @@
 //! equipment-log: one sink, appender or output for all files, and a scope for each piece of equipment.
 
-use equipment_log::fern::{line_format_for, EquipmentScopedOutput};
+use equipment_log::fern::EquipmentScopedOutput;
 use equipment_log::{EquipmentScopedAppender, EquipmentSink, QueueConfig, Scope};
 use log4rs::config::{Appender, Config, Root};
 use log4rs::encode::pattern::PatternEncoder;
@@ -110,6 +110,6 @@ pub fn fern_line(site: &Site) -> Box<dyn Subject> {
     let output = builder.build().expect("an output");
     let core = Core::new(output.sink(), site);
     let dispatch = fern::Dispatch::new().level(log::LevelFilter::Info);
-    let (_, logger) = dispatch.format(line_format_for(HOST)).chain(output).into_log();
+    let (_, logger) = dispatch.format(output.line_format()).chain(output).into_log();
     Box::new(Adapter { logger, core })
 }

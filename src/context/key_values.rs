@@ -1,0 +1,276 @@
+//! [`KeyValues`]: a record's own key-values as text.
+//!
+//! Imports `error`, and the thread's spare buffers. Each value is rendered once. What its `Display` does (it may
+//! log, fail or panic) happens here, with nothing borrowed.
+
+use std::fmt::Write as _;
+use std::ops::{Deref, Range};
+use std::rc::Rc;
+
+use log::kv::{Error, Key, Source, Value, VisitSource, VisitValue};
+
+use super::number::{push_f64, push_i64, push_u64};
+use super::{is_reserved, thread, EQUIPMENT_ID};
+
+/// A record's own equipment and tags.
+#[derive(Debug, Default)]
+pub(crate) struct KeyValues {
+    text: String,
+    id: OwnId,
+    tags: Vec<Tag>,
+}
+
+/// Where a tag is in the text; the value follows the key.
+#[derive(Debug)]
+struct Tag {
+    key: Range<usize>,
+    value: Range<usize>,
+}
+
+/// The equipment that a record itself names.
+#[derive(Debug, Default)]
+enum OwnId {
+    /// It names none, or null, or an empty text.
+    #[default]
+    Absent,
+    Text(Range<usize>),
+    /// It is a value that is no name.
+    Refused(Range<usize>, &'static str),
+}
+
+impl KeyValues {
+    /// The record's own equipment: its name, or the text of what is no name and the reason.
+    pub(super) fn equipment_id(&self) -> Option<Result<&str, (&str, &'static str)>> {
+        match &self.id {
+            OwnId::Absent => None,
+            OwnId::Text(id) => Some(Ok(&self.text[id.clone()])),
+            OwnId::Refused(text, why) => Some(Err((&self.text[text.clone()], why))),
+        }
+    }
+
+    /// The tags in the order of the record, each key once.
+    pub(crate) fn tags(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.tags.iter().map(|tag| (&self.text[tag.key.clone()], &self.text[tag.value.clone()]))
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Option<&str> {
+        self.tags().find(|(own, _)| *own == key).map(|(_, value)| value)
+    }
+
+    fn clear(&mut self) {
+        self.text.clear();
+        self.id = OwnId::Absent;
+        self.tags.clear();
+    }
+
+    /// Appends a value's text: where it is, or `None` for null.
+    fn render(&mut self, value: &Value<'_>) -> Option<Range<usize>> {
+        let start = self.text.len();
+        let mut text = ValueText { out: &mut self.text, is_null: false };
+        // A value that fails keeps what it wrote.
+        let _ = value.visit(&mut text);
+        (!text.is_null).then_some(start..self.text.len())
+    }
+
+    fn read_id(&mut self, value: &Value<'_>) {
+        let mut kind = IdKind::Text;
+        let _ = value.visit(&mut kind);
+        let text = match kind {
+            IdKind::Null => None,
+            _ => self.render(value),
+        };
+        self.id = match (text, kind) {
+            (None, _) => OwnId::Absent,
+            (Some(text), IdKind::Refused(why)) => OwnId::Refused(text, why),
+            (Some(text), IdKind::Formatted) => self.id_from_formatted(text),
+            (Some(text), _) => OwnId::Text(text),
+        };
+        if matches!(&self.id, OwnId::Text(id) if id.is_empty()) {
+            self.id = OwnId::Absent;
+        }
+    }
+
+    /// A value that was captured by `Debug` or `Display` is text by now, whatever it was before.
+    fn id_from_formatted(&self, id: Range<usize>) -> OwnId {
+        match &self.text[id.clone()] {
+            "None" => OwnId::Absent,
+            "true" | "false" => OwnId::Refused(id, BOOLEAN),
+            "NaN" | "inf" | "-inf" => OwnId::Refused(id, NOT_FINITE),
+            // A string literal. What is escaped in it is no valid id, and refused with its escapes.
+            text if text.len() >= 2 && text.starts_with('"') && text.ends_with('"') => {
+                OwnId::Text(id.start + 1..id.end - 1)
+            }
+            _ => OwnId::Text(id),
+        }
+    }
+}
+
+impl<'kvs> VisitSource<'kvs> for KeyValues {
+    fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), Error> {
+        let key = key.as_str();
+        if key == EQUIPMENT_ID {
+            self.read_id(&value);
+            return Ok(());
+        }
+        if is_reserved(key) {
+            return Ok(());
+        }
+        // Of a key that is repeated, the last counts.
+        let text = &self.text;
+        self.tags.retain(|tag| text[tag.key.clone()] != *key);
+        let start = self.text.len();
+        self.text.push_str(key);
+        let key = start..self.text.len();
+        match self.render(&value) {
+            Some(value) => self.tags.push(Tag { key, value }),
+            None => self.text.truncate(start),
+        }
+        Ok(())
+    }
+}
+
+/// Renders a value as its `Display`; text as it is, however it was captured.
+struct ValueText<'a> {
+    out: &'a mut String,
+    is_null: bool,
+}
+
+impl<'v> VisitValue<'v> for ValueText<'_> {
+    fn visit_any(&mut self, value: Value<'_>) -> Result<(), Error> {
+        let _ = write!(self.out, "{value}");
+        Ok(())
+    }
+
+    fn visit_null(&mut self) -> Result<(), Error> {
+        self.is_null = true;
+        Ok(())
+    }
+
+    fn visit_u64(&mut self, value: u64) -> Result<(), Error> {
+        push_u64(self.out, value);
+        Ok(())
+    }
+
+    fn visit_i64(&mut self, value: i64) -> Result<(), Error> {
+        push_i64(self.out, value);
+        Ok(())
+    }
+
+    fn visit_f64(&mut self, value: f64) -> Result<(), Error> {
+        push_f64(self.out, value);
+        Ok(())
+    }
+
+    fn visit_bool(&mut self, value: bool) -> Result<(), Error> {
+        self.out.push_str(if value { "true" } else { "false" });
+        Ok(())
+    }
+
+    fn visit_str(&mut self, value: &str) -> Result<(), Error> {
+        self.out.push_str(value);
+        Ok(())
+    }
+}
+
+const BOOLEAN: &str = "a boolean is no name";
+const NOT_FINITE: &str = "a number that is not finite is no name";
+
+/// What an `equipment_id` is, before it is rendered.
+enum IdKind {
+    Null,
+    /// Text or a number.
+    Text,
+    /// Something that is known by its text alone.
+    Formatted,
+    Refused(&'static str),
+}
+
+impl<'v> VisitValue<'v> for IdKind {
+    fn visit_any(&mut self, _: Value<'_>) -> Result<(), Error> {
+        *self = IdKind::Formatted;
+        Ok(())
+    }
+
+    fn visit_null(&mut self) -> Result<(), Error> {
+        *self = IdKind::Null;
+        Ok(())
+    }
+
+    fn visit_u64(&mut self, _: u64) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn visit_i64(&mut self, _: i64) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn visit_f64(&mut self, value: f64) -> Result<(), Error> {
+        if !value.is_finite() {
+            *self = IdKind::Refused(NOT_FINITE);
+        }
+        Ok(())
+    }
+
+    fn visit_bool(&mut self, _: bool) -> Result<(), Error> {
+        *self = IdKind::Refused(BOOLEAN);
+        Ok(())
+    }
+
+    fn visit_str(&mut self, _: &str) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// The key-values of one record, shared by those that format it. The buffer is the thread's: the last owner gives it
+/// back.
+#[derive(Clone, Debug)]
+pub(crate) struct OwnValues(Option<Rc<KeyValues>>);
+
+impl OwnValues {
+    /// Renders the key-values of a record.
+    pub(super) fn of(record: &log::Record<'_>) -> OwnValues {
+        let source = record.key_values();
+        if source.count() == 0 {
+            return OwnValues(None);
+        }
+        OwnValues(Some(render(source)))
+    }
+
+    pub(super) const NONE: OwnValues = OwnValues(None);
+}
+
+fn render(source: &dyn Source) -> Rc<KeyValues> {
+    let spare = thread::with(|thread| thread.spare.pop()).flatten();
+    let mut values = spare.unwrap_or_default();
+    // Never shared here: a buffer is given back by its last owner.
+    if let Some(values) = Rc::get_mut(&mut values) {
+        values.clear();
+        let _ = source.visit(values);
+    }
+    values
+}
+
+impl Drop for OwnValues {
+    fn drop(&mut self) {
+        /// A buffer that long values have made larger than this is not kept, in bytes.
+        const KEPT_BYTES: usize = 16 * 1024;
+        /// A record inside a `Display` inside a record needs one more each.
+        const SPARE: usize = 4;
+        let Some(mut values) = self.0.take() else { return };
+        if Rc::get_mut(&mut values).is_some_and(|values| values.text.capacity() <= KEPT_BYTES) {
+            thread::with(|thread| {
+                if thread.spare.len() < SPARE {
+                    thread.spare.push(values);
+                }
+            });
+        }
+    }
+}
+
+impl Deref for OwnValues {
+    type Target = Option<Rc<KeyValues>>;
+
+    fn deref(&self) -> &Option<Rc<KeyValues>> {
+        &self.0
+    }
+}

@@ -1,0 +1,201 @@
+//! [`Scope`]: one piece of equipment with its tags, as a value.
+//!
+//! Imports `equipment_id`, `error`, and `file` for the logs that a scope remembers. A scope never changes: `tag`
+//! makes another one.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::ops::Deref;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::{Arc, OnceLock};
+
+use arc_swap::{ArcSwap, Guard};
+
+use super::is_reserved;
+use crate::equipment_id::EquipmentId;
+use crate::error::Error;
+use crate::file::LogFile;
+
+/// How many sinks a scope remembers its log for. A program has one or two; during a reload it has both the
+/// earlier and the new one. The oldest entry is replaced.
+pub(crate) const LOG_CACHE_SLOTS: usize = 4;
+
+/// One piece of equipment, with the tags of what is being done with it.
+///
+/// A scope is cheap to clone and may be sent to other threads: it is a counted reference to something that never
+/// changes. Two scopes are equal where equipment and tags are.
+///
+/// # Examples
+///
+/// ```
+/// use equipment_log::Scope;
+///
+/// let scope = Scope::new("CONFOCAL_01")?.tag("proj", "PROJ-0042").tag("axis", 3);
+/// let _in = scope.enter();
+/// assert_eq!(Scope::current(), Some(scope.clone()));
+///
+/// // Widen the scope of here: the outer tags stay.
+/// scope.tag("run", "R8").run(|| log::info!("this record has proj, axis and run"));
+/// # Ok::<(), equipment_log::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Scope(Arc<Inner>);
+
+/// Field order matters: every record reads the first two, and the fields share one cache line.
+#[repr(C, align(64))]
+struct Inner {
+    /// The scope's part of the structured line, made when it is first asked for.
+    line: OnceLock<Box<str>>,
+    /// The logs that sinks found for this scope, the latest first.
+    logs: ArcSwap<Vec<Slot>>,
+    id: EquipmentId,
+    /// In the order they were added; a key is there once.
+    tags: Vec<(Box<str>, Box<str>)>,
+}
+
+/// The log that one sink found for a scope.
+#[derive(Clone)]
+struct Slot {
+    sink: u64,
+    log: Arc<LogFile>,
+}
+
+/// Every change of a scope replaces a whole value: a panic leaves nothing half done.
+impl UnwindSafe for Scope {}
+impl RefUnwindSafe for Scope {}
+
+impl Scope {
+    /// The scope of one piece of equipment, with no tags.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_invalid_id`]: the id is not one that [`EquipmentId::new`] takes, or this process
+    /// already logs to one that differs by letter case only.
+    pub fn new(id: impl AsRef<str>) -> Result<Scope, Error> {
+        let id = EquipmentId::new(id)?;
+        id.check_spelling()?;
+        Ok(Scope::from_parts(id, Vec::new()))
+    }
+
+    fn from_parts(id: EquipmentId, tags: Vec<(Box<str>, Box<str>)>) -> Scope {
+        let logs = ArcSwap::from_pointee(Vec::new());
+        Scope(Arc::new(Inner { line: OnceLock::new(), logs, id, tags }))
+    }
+
+    /// The same scope with one more tag; a tag of that key is replaced in its place.
+    ///
+    /// Any text may be a key or a value: the structured line escapes it. The keys `equipment_id`, `host` and
+    /// `equip` are never tags: the scope stays as it is. Where the configuration's `path` names the tag, its value
+    /// must be one that [`EquipmentId::new`] would take, or the record is refused.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use equipment_log::Scope;
+    ///
+    /// let scope = Scope::new("CONFOCAL_01")?.tag("axis", 3).tag("exposure_s", 0.25);
+    /// assert_eq!(scope.get("exposure_s"), Some("0.25"));
+    /// # Ok::<(), equipment_log::Error>(())
+    /// ```
+    #[must_use = "a scope is not changed in place: `tag` returns the scope that has the tag"]
+    pub fn tag(self, key: impl AsRef<str>, value: impl fmt::Display) -> Scope {
+        let key = key.as_ref();
+        if is_reserved(key) {
+            return self;
+        }
+        let value = value.to_string().into_boxed_str();
+        let mut tags = self.0.tags.clone();
+        match tags.iter_mut().find(|(k, _)| **k == *key) {
+            Some(tag) => tag.1 = value,
+            None => tags.push((key.into(), value)),
+        }
+        Scope::from_parts(self.0.id.clone(), tags)
+    }
+
+    /// The equipment.
+    pub fn equipment_id(&self) -> &EquipmentId {
+        &self.0.id
+    }
+
+    /// The tags, in the order they were added.
+    pub fn tags(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.tags.iter().map(|(key, value)| (&**key, &**value))
+    }
+
+    /// The value of one tag.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.tags().find(|(k, _)| *k == key).map(|(_, value)| value)
+    }
+
+    /// The log that this sink put here, unless others have replaced it.
+    pub(crate) fn cached_log(&self, sink: u64) -> Option<CachedLog> {
+        let slots = self.0.logs.load();
+        let at = slots.iter().position(|slot| slot.sink == sink)?;
+        Some(CachedLog { slots, at })
+    }
+
+    /// Remembers a sink's log: it saves the next search.
+    pub(crate) fn cache_log(&self, sink: u64, log: &Arc<LogFile>) {
+        self.0.logs.rcu(|slots| {
+            let others = slots.iter().filter(|slot| slot.sink != sink).cloned();
+            let new = std::iter::once(Slot { sink, log: Arc::clone(log) });
+            new.chain(others).take(LOG_CACHE_SLOTS).collect::<Vec<_>>()
+        });
+    }
+
+    /// Where the structured line keeps this scope's part of it.
+    pub(crate) fn line_cache(&self) -> &OnceLock<Box<str>> {
+        &self.0.line
+    }
+}
+
+/// A log that a scope remembers.
+pub(crate) struct CachedLog {
+    slots: Guard<Arc<Vec<Slot>>>,
+    at: usize,
+}
+
+impl Deref for CachedLog {
+    type Target = Arc<LogFile>;
+
+    fn deref(&self) -> &Arc<LogFile> {
+        &self.slots[self.at].log
+    }
+}
+
+impl PartialEq for Scope {
+    fn eq(&self, other: &Scope) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || (self.0.id == other.0.id && self.0.tags == other.0.tags)
+    }
+}
+
+impl Eq for Scope {}
+
+impl Hash for Scope {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.id.hash(state);
+        self.0.tags.hash(state);
+    }
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope").field("id", &self.0.id).field("tags", &self.0.tags).finish()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+mod tests {
+    use super::*;
+
+    const fn is_unwind_safe<T: Send + Sync + UnwindSafe + RefUnwindSafe>() {}
+    const _: () = is_unwind_safe::<Scope>();
+
+    #[test]
+    fn reserved_keys_are_no_tags() {
+        let scope = Scope::new("SCOPE_RESERVED").unwrap().tag("run", 7);
+        let same = scope.clone().tag("host", "h").tag("equip", "E").tag("equipment_id", "F");
+        assert_eq!(scope, same);
+    }
+}

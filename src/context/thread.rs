@@ -1,0 +1,55 @@
+//! [`Thread`]: what this room keeps for each thread, in its only thread-local.
+//!
+//! Imports this room alone. A thread that is destroying its thread-locals has none any more: every access gives
+//! `None` there, and nothing panics. Nothing of the application's runs while the cell is borrowed.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::key_values::KeyValues;
+use super::pending::Pending;
+use super::Scope;
+
+thread_local! {
+    /// One, so that a record looks it up once for its scope, its pending context and its buffer.
+    static THREAD: RefCell<Thread> = const { RefCell::new(Thread::NEW) };
+}
+
+pub(super) struct Thread {
+    pub(super) last_token: u64,
+    /// The scopes that were entered, the innermost last.
+    pub(super) entries: Vec<Entry>,
+    /// The context of the record that is being formatted.
+    pub(super) pending: Option<Pending>,
+    /// The tagless scopes of ids, so that an id in a key-value costs no allocation.
+    pub(super) named: BTreeMap<Box<str>, Scope>,
+    /// Buffers for the key-values of records.
+    pub(super) spare: Vec<Rc<KeyValues>>,
+}
+
+pub(super) struct Entry {
+    pub(super) token: u64,
+    /// Lent to every record of the thread: counted without the counter that other threads share. `None` hides
+    /// the scopes below.
+    pub(super) scope: Option<Rc<Scope>>,
+}
+
+impl Thread {
+    const NEW: Thread = Thread {
+        last_token: 0,
+        entries: Vec::new(),
+        pending: None,
+        named: BTreeMap::new(),
+        spare: Vec::new(),
+    };
+
+    pub(super) fn innermost(&self) -> Option<Rc<Scope>> {
+        self.entries.last()?.scope.clone()
+    }
+}
+
+/// What this thread keeps, unless the thread is destroying its thread-locals.
+pub(super) fn with<T>(f: impl FnOnce(&mut Thread) -> T) -> Option<T> {
+    THREAD.try_with(|thread| thread.try_borrow_mut().ok().map(|mut thread| f(&mut thread))).ok()?
+}

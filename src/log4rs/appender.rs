@@ -1,0 +1,175 @@
+//! [`EquipmentScopedAppender`]: each record into the log of its equipment.
+//!
+//! Imports `sink`, `line`, `context` and `config`. A record's way is the three lines of
+//! [`EquipmentScopedAppender::write`].
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+use ::log4rs::append::Append;
+use ::log4rs::encode::{self, Encode};
+
+use super::encoder::LineConfig;
+use super::mdc;
+use super::scoped::scoped;
+use crate::config::{self, SinkConfig};
+use crate::context::{Pending, RecordContext};
+use crate::error::Error;
+use crate::line::{ByteBuffer, LineFormat};
+use crate::sink::EquipmentSink;
+
+/// Writes each record to the log of the equipment it belongs to.
+///
+/// # Examples
+///
+/// ```
+/// # let root = tempfile::tempdir()?;
+/// use equipment_log::EquipmentScopedAppender;
+/// use log4rs::config::{Appender, Config, Root};
+///
+/// let appender = EquipmentScopedAppender::builder().hostname("labpc-04").build(root.path())?;
+/// let config = Config::builder()
+///     .appender(Appender::builder().build("equipment", Box::new(appender)))
+///     .build(Root::builder().appender("equipment").build(log::LevelFilter::Info))?;
+/// # let _ = log4rs::Logger::new(config);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct EquipmentScopedAppender {
+    sink: EquipmentSink,
+    encoding: Encoding,
+}
+
+/// Our own line is known to be whole and free of control characters; another encoder's is not.
+#[derive(Debug)]
+pub(super) enum Encoding {
+    Line(LineFormat),
+    Other(Box<dyn Encode>),
+}
+
+impl EquipmentScopedAppender {
+    /// A builder; the root is given to its `build`, as the path is to log4rs's own file appender.
+    pub fn builder() -> EquipmentScopedAppenderBuilder {
+        EquipmentScopedAppenderBuilder::default()
+    }
+
+    pub(super) fn new(sink: EquipmentSink, encoding: Encoding) -> EquipmentScopedAppender {
+        EquipmentScopedAppender { sink, encoding }
+    }
+
+    /// The sink below: its counters, `close`, `reopen`.
+    pub fn sink(&self) -> &EquipmentSink {
+        &self.sink
+    }
+
+    fn write(&self, record: &log::Record<'_>) -> anyhow::Result<()> {
+        let _counted = self.sink.count_panic();
+        let Some(context) = self.sink.resolve(record, mdc::scope)? else { return Ok(()) };
+        match &self.encoding {
+            Encoding::Line(format) => {
+                let line = format.line(&context, record);
+                Ok(self.sink.append(&context, record.level(), &line)?)
+            }
+            Encoding::Other(encoder) => {
+                let mut line = encoded(&**encoder, &context, record)?;
+                Ok(self.sink.append_any(&context, record.level(), &mut line)?)
+            }
+        }
+    }
+}
+
+/// What an encoder makes of a record. It sees the context that decided the file.
+fn encoded(
+    encoder: &dyn Encode,
+    context: &RecordContext<'_>,
+    record: &log::Record<'_>,
+) -> anyhow::Result<ByteBuffer> {
+    let mut bytes = Bytes(ByteBuffer::take());
+    let _pending = Pending::for_record(record, context);
+    encoder.encode(&mut bytes, record)?;
+    Ok(bytes.0)
+}
+
+impl Append for EquipmentScopedAppender {
+    fn append(&self, record: &log::Record<'_>) -> anyhow::Result<()> {
+        self.write(record)
+    }
+
+    fn flush(&self) {
+        self.sink.flush();
+    }
+}
+
+/// What an encoder writes into.
+struct Bytes(ByteBuffer);
+
+impl io::Write for Bytes {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn write_fmt(&mut self, message: fmt::Arguments<'_>) -> io::Result<()> {
+        self.0.push_message(message);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl encode::Write for Bytes {}
+
+impl fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Bytes")
+    }
+}
+
+/// Builds an [`EquipmentScopedAppender`]. The setters are named as the YAML keys.
+#[derive(Debug, Default)]
+#[must_use = "nothing is made before `build`"]
+pub struct EquipmentScopedAppenderBuilder {
+    config: SinkConfig,
+    encoder: Option<Box<dyn Encode>>,
+}
+
+impl EquipmentScopedAppenderBuilder {
+    config::setters!(config);
+
+    /// How a record is formatted. Default: [`EquipmentLineEncoder`](super::EquipmentLineEncoder) for the configured
+    /// host. An encoder that reads log4rs's diagnostic context sees there what decided the file.
+    pub fn encoder(mut self, encoder: Box<dyn Encode>) -> Self {
+        self.encoder = Some(encoder);
+        self
+    }
+
+    /// Checks everything and builds the appender. No file or folder is made before the first record.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_config`], naming the key and what would be right.
+    pub fn build(self, local_root: impl AsRef<Path>) -> Result<EquipmentScopedAppender, Error> {
+        let sink = self.config.local_root(local_root).into_builder().build()?;
+        let encoding = match self.encoder {
+            Some(encoder) => Encoding::Other(scoped(encoder)),
+            None => Encoding::Line(line_for(&sink, LineConfig::default())),
+        };
+        Ok(EquipmentScopedAppender { sink, encoding })
+    }
+}
+
+/// Our line as a sink and the encoder's own keys have it.
+pub(super) fn line_for(sink: &EquipmentSink, config: LineConfig) -> LineFormat {
+    let mut line = sink.line_format().clone();
+    line.precision = config.precision.unwrap_or(line.precision);
+    line.control = config.control_characters.unwrap_or(line.control);
+    line
+}

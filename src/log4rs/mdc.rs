@@ -1,0 +1,116 @@
+//! log4rs's diagnostic context (MDC), filled with a record's equipment and tags for the time of one encode.
+//!
+//! Imports `context` and `error`. log4rs's encoders read the MDC and nothing else, so that is where they can see a
+//! scope. The invariant: after each encode the MDC is as the application had set it, also where the encoder panics.
+//!
+//! log-mdc panics where its map is borrowed (a log call inside one of its callbacks), and on a thread that has
+//! destroyed it. Both are caught here: the record is then encoded without its tags.
+
+use std::cell::RefCell;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::rc::Rc;
+
+use crate::context::{self, RecordContext, Scope, EQUIPMENT_ID};
+use crate::error::Error;
+
+/// The keys and values of an MDC.
+type Entries = Rc<Vec<(String, String)>>;
+
+/// Rule 3: the equipment that the application has named in the MDC.
+pub(super) fn scope() -> Result<Option<Scope>, Error> {
+    let found = match SavedContext::application() {
+        Some(saved) => equipment_of(&saved).map(context::named),
+        None => access(|| log_mdc::get(EQUIPMENT_ID, named)).flatten(),
+    };
+    found.transpose()
+}
+
+fn named(id: Option<&str>) -> Option<Result<Scope, Error>> {
+    id.filter(|id| !id.is_empty()).map(context::named)
+}
+
+fn equipment_of(entries: &[(String, String)]) -> Option<&str> {
+    let id = entries.iter().find(|(key, _)| key == EQUIPMENT_ID).map(|(_, id)| &**id);
+    id.filter(|id| !id.is_empty())
+}
+
+thread_local! {
+    /// What the application had set, while the MDC is filled: rule 3 uses it for a record that is logged meanwhile.
+    static APPLICATION: RefCell<Option<Entries>> = const { RefCell::new(None) };
+}
+
+/// The MDC as it was before a fill. Puts it back when dropped.
+pub(super) struct SavedContext {
+    before: Entries,
+    application: Option<Entries>,
+}
+
+impl SavedContext {
+    /// Fills the MDC with a record's equipment and tags. `None`: the MDC already is as the record needs it, or cannot
+    /// be used now.
+    ///
+    /// The application's other keys stay visible, unless they are those of another equipment.
+    pub(super) fn fill(
+        context: Result<Option<&RecordContext<'_>>, &Error>,
+    ) -> Option<SavedContext> {
+        let outer = SavedContext::application();
+        if outer.is_none() && matches!(context, Ok(None)) {
+            return None;
+        }
+        let before = Rc::new(access(read)?);
+        let application = outer.clone().unwrap_or_else(|| Rc::clone(&before));
+        let id = context.ok().flatten().map(|context| context.equipment_id().as_str());
+        let shown = match equipment_of(&application) {
+            Some(of_application) => context.is_ok() && id.is_none_or(|id| id == of_application),
+            None => true,
+        };
+        access(log_mdc::clear)?;
+        let saved = SavedContext { before, application: outer };
+        APPLICATION.try_with(|entries| entries.replace(Some(Rc::clone(&application)))).ok()?;
+        if shown {
+            log_mdc::extend(application.iter().cloned());
+        }
+        if let Ok(Some(context)) = context {
+            log_mdc::extend(context.tags());
+            log_mdc::insert(EQUIPMENT_ID, context.equipment_id().as_str());
+        }
+        Some(saved)
+    }
+
+    /// What the application had set, while the MDC is filled.
+    fn application() -> Option<Entries> {
+        APPLICATION.try_with(|entries| entries.borrow().clone()).ok().flatten()
+    }
+}
+
+impl Drop for SavedContext {
+    fn drop(&mut self) {
+        let outer = self.application.take();
+        let _ = APPLICATION.try_with(|entries| entries.replace(outer));
+        access(log_mdc::clear);
+        access(|| log_mdc::extend(self.before.iter().cloned()));
+    }
+}
+
+fn read() -> Vec<(String, String)> {
+    let mut entries = Vec::new();
+    log_mdc::iter(|key, value| entries.push((key.to_owned(), value.to_owned())));
+    entries
+}
+
+/// Calls `f`, which uses the MDC, where that is possible.
+fn access<T>(f: impl FnOnce() -> T) -> Option<T> {
+    /// Made after the MDC, and so destroyed before it.
+    struct Lives(bool);
+
+    impl Drop for Lives {
+        fn drop(&mut self) {}
+    }
+
+    thread_local! {
+        /// Tells whether this thread still has an MDC, without the panic of one that is destroyed.
+        static LIVES: Lives = Lives(catch_unwind(|| log_mdc::get("", |_| ())).is_ok());
+    }
+    let lives = LIVES.try_with(|lives| lives.0).unwrap_or(false);
+    lives.then(|| catch_unwind(AssertUnwindSafe(f)).ok()).flatten()
+}

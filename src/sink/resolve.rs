@@ -1,0 +1,202 @@
+//! Which equipment a record belongs to in one sink: rules 4 and 5 and the levels, on top of `context`.
+//!
+//! Imports `context`, `equipment_id` and `error`. Every record that ends here is counted: as skipped, filtered or
+//! refused, or as lost where a value of it panics.
+
+use std::collections::BTreeMap;
+
+use log::LevelFilter;
+
+use super::EquipmentSink;
+use crate::context::{self, FrameworkScope, Own, RecordContext, Resolution, Scope};
+use crate::equipment_id::EquipmentId;
+use crate::error::Error;
+
+/// The keys `targets`, `unscoped`, `level` and `levels` of one sink.
+#[derive(Debug)]
+pub(super) struct Rules {
+    /// The scopes of log targets, by target.
+    targets: BTreeMap<String, Scope>,
+    /// The scope of a record that belongs to no other.
+    unscoped: Option<Scope>,
+    level: LevelFilter,
+    levels: BTreeMap<EquipmentId, LevelFilter>,
+    /// The most verbose of all levels: a record above it is nobody's.
+    most_verbose: LevelFilter,
+}
+
+impl Rules {
+    /// # Errors
+    ///
+    /// [`Error::is_config`]: the spelling of an id differs by letter case only from one that is in use.
+    pub(super) fn new(
+        targets: BTreeMap<String, EquipmentId>,
+        unscoped: Option<EquipmentId>,
+        level: LevelFilter,
+        levels: BTreeMap<EquipmentId, LevelFilter>,
+    ) -> Result<Rules, Error> {
+        let scope = |key: &str, id: EquipmentId| {
+            Scope::new(id).map_err(|err| Error::config(key, err.to_string()))
+        };
+        let targets = targets.into_iter().map(|(target, id)| Ok((target, scope("targets", id)?)));
+        Ok(Rules {
+            targets: targets.collect::<Result<_, Error>>()?,
+            unscoped: unscoped.map(|id| scope("unscoped", id)).transpose()?,
+            level,
+            most_verbose: levels.values().copied().fold(level, Ord::max),
+            levels,
+        })
+    }
+
+    /// Rules 4 and 5: the scope of a record that names no equipment.
+    fn scope_of(&self, target: &str) -> Option<&Scope> {
+        self.of_target(target).or(self.unscoped.as_ref())
+    }
+
+    /// The scope of the longest entry that is the target, or a parent of it at a `::`.
+    fn of_target(&self, target: &str) -> Option<&Scope> {
+        if self.targets.is_empty() {
+            return None;
+        }
+        let mut parent = target;
+        loop {
+            if let Some(scope) = self.targets.get(parent) {
+                return Some(scope);
+            }
+            parent = parent.rsplit_once("::")?.0;
+        }
+    }
+
+    /// Whether records of this level are wanted for this equipment.
+    fn wants(&self, equipment: &EquipmentId, level: log::Level) -> bool {
+        let filter = match self.levels.is_empty() {
+            true => self.level,
+            false => self.levels.get(equipment).copied().unwrap_or(self.level),
+        };
+        level <= filter
+    }
+}
+
+impl EquipmentSink {
+    /// The context of a record that is to be written. `None`: the record is nobody's or not wanted, and is counted.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_invalid_id`]: the name of its equipment is refused, and counted.
+    pub(crate) fn resolve<'r>(
+        &'r self,
+        record: &log::Record<'_>,
+        framework: FrameworkScope,
+    ) -> Result<Option<RecordContext<'r>>, Error> {
+        let inner = &*self.0;
+        if record.level() > inner.rules.most_verbose {
+            inner.filtered.add(1);
+            return Ok(None);
+        }
+        let context = match self.context_of(Own::of(record), record.target(), framework) {
+            Ok(Some(context)) => context,
+            Ok(None) => {
+                inner.skipped.add(1);
+                return Ok(None);
+            }
+            Err(err) => {
+                inner.refused.add(1);
+                return Err(err);
+            }
+        };
+        if !inner.rules.wants(context.equipment_id(), record.level()) {
+            inner.filtered.add(1);
+            return Ok(None);
+        }
+        Ok(Some(context))
+    }
+
+    /// The context of a record by all rules, whether it is to be written or not.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_invalid_id`]: the name of its equipment is refused.
+    pub(crate) fn context_of<'r>(
+        &'r self,
+        own: Own,
+        target: &str,
+        framework: FrameworkScope,
+    ) -> Result<Option<RecordContext<'r>>, Error> {
+        Ok(match context::resolve(own, framework)? {
+            Resolution::Equipment(context) => Some(context),
+            Resolution::Nobody(unassigned) => {
+                self.0.rules.scope_of(target).map(|scope| unassigned.given_to(scope))
+            }
+        })
+    }
+
+    /// Counts a record as lost if its own code panics while this lives: in none of its values and not in its message
+    /// is anything of ours.
+    pub(crate) fn count_panic(&self) -> CountPanic<'_> {
+        CountPanic { sink: self, was_panicking: std::thread::panicking() }
+    }
+}
+
+/// What [`EquipmentSink::count_panic`] returns.
+pub(crate) struct CountPanic<'s> {
+    sink: &'s EquipmentSink,
+    /// The record is logged by a destructor while its thread unwinds.
+    was_panicking: bool,
+}
+
+impl Drop for CountPanic<'_> {
+    fn drop(&mut self) {
+        if !self.was_panicking && std::thread::panicking() {
+            self.sink.0.panicked.add(1);
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+mod tests {
+    use super::*;
+
+    fn rules(targets: &[(&str, &str)]) -> Rules {
+        let id = |id: &str| EquipmentId::new(id).unwrap();
+        let targets = targets.iter().map(|(target, name)| ((*target).into(), id(name))).collect();
+        Rules::new(targets, None, LevelFilter::Trace, BTreeMap::new()).unwrap()
+    }
+
+    #[test]
+    fn the_longest_target_that_is_a_parent_counts() {
+        let rules =
+            rules(&[("acme", "ACME"), ("acme::stage", "STAGE"), ("opcua_server", "OPC_UA")]);
+        for (target, id) in [
+            ("acme", Some("ACME")),
+            ("acme::lamp", Some("ACME")),
+            ("acme::stage", Some("STAGE")),
+            ("acme::stage::axis::x", Some("STAGE")),
+            ("acme::stages", Some("ACME")),
+            ("acme2", None),
+            ("opcua", None),
+            ("opcua_server::tcp", Some("OPC_UA")),
+            ("", None),
+        ] {
+            let found = rules.of_target(target).map(|scope| scope.equipment_id().as_str());
+            assert_eq!(found, id, "{target}");
+        }
+    }
+
+    #[test]
+    fn a_level_of_its_own_replaces_the_level_in_both_directions() {
+        let [quiet, loud, other] =
+            ["QUIET", "LOUD", "OTHER"].map(|id| EquipmentId::new(id).unwrap());
+        let levels =
+            [(quiet.clone(), LevelFilter::Error), (loud.clone(), LevelFilter::Debug)].into();
+        let rules = Rules::new(BTreeMap::new(), None, LevelFilter::Info, levels).unwrap();
+        for (id, most) in
+            [(&quiet, log::Level::Error), (&loud, log::Level::Debug), (&other, log::Level::Info)]
+        {
+            for level in log::Level::iter() {
+                assert_eq!(rules.wants(id, level), level <= most, "{id} {level}");
+            }
+        }
+        assert_eq!(rules.most_verbose, LevelFilter::Debug);
+    }
+}
