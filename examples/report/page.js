@@ -55,6 +55,10 @@
     }
     all("[data-total]").forEach((cell, at) => { cell.textContent = grouped(sums[at]); });
     one("total").textContent = grouped(total(sums));
+    const rows = all("tbody tr").filter((row) => !row.hidden);
+    one("shown-equipment").textContent = rows.length;
+    const missing = one("missing");
+    if (missing) missing.textContent = grouped(total(rows.map((row) => Number(row.dataset.missing))));
     for (const section of all("section")) {
       const items = all(".item", section);
       for (const item of items) {

@@ -44,6 +44,7 @@ mod power_cut;
 mod queries;
 mod queue;
 mod queue_process;
+mod reading_pages;
 mod readme;
 mod reload;
 mod reload_bad;

@@ -205,6 +205,14 @@ fn in_a_browser_the_counts_are_those_of_the_files_and_the_filters_work() {
     assert_eq!(seen["focus_equipment"], "equipment");
     assert_eq!(seen["time"], "2026-04-17 01:40:50");
 
+    // Who is not shown is not counted.
+    let seen = in_browser(
+        &page,
+        "#equipment=STAGE_02",
+        "seen.head = [$('#shown-equipment').textContent, $('#missing').textContent];",
+    );
+    assert_eq!(seen["head"], json!(["1", "0"]));
+
     // The address of a view that a colleague sent.
     let seen = in_browser(&page, "#equipment=PUMP_03&level=ERROR", "seen.all = counts();");
     assert_eq!(seen["all"], json!([1, 0, 0, 0, 0]));
