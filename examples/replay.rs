@@ -19,9 +19,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use clap::Parser;
+use equipment_log::log4rs::{Handle, Setup};
 use equipment_log::{EquipmentSink, Scope, Stats};
 use indicatif::{ProgressBar, ProgressStyle};
-use log4rs::config::{Config, Deserializers, RawConfig};
 
 mod common;
 
@@ -79,28 +79,14 @@ fn replay(args: &Args) -> Result<bool, Box<dyn Error>> {
     Ok(!sinks.is_empty() && sinks.iter().all(|sink| adds_up(lines, sink)))
 }
 
-/// The configuration with all its mistakes refused, and an error handler that counts.
-fn init_logging(
-    path: &Path,
-    reasons: &Reasons,
-) -> Result<equipment_log::log4rs::Handle, Box<dyn Error>> {
-    let mut deserializers = Deserializers::new();
-    let handle = equipment_log::log4rs::register(&mut deserializers);
-    let text = fs::read_to_string(path).map_err(|err| format!("{}: {err}", path.display()))?;
-    let raw: RawConfig = serde_yaml::from_str(&text)?;
-    let (appenders, mut errors) = raw.appenders_lossy(&deserializers);
-    if !errors.is_empty() {
-        errors.handle(); // prints a line for each
-        return Err(format!("{} has mistakes", path.display()).into());
-    }
-    let config = Config::builder().appenders(appenders).loggers(raw.loggers()).build(raw.root())?;
+/// The configuration, with all its mistakes refused, and each report kept.
+fn init_logging(path: &Path, reasons: &Reasons) -> Result<Handle, equipment_log::Error> {
     let reasons = Arc::clone(reasons);
-    let count = move |err: &_| {
+    let count = move |err: &equipment_log::Error| {
         let mut reasons = reasons.lock().unwrap_or_else(PoisonError::into_inner);
         *reasons.entry(format!("{err}")).or_default() += 1;
     };
-    log4rs::config::init_config_with_err_handler(config, Box::new(count))?;
-    Ok(handle)
+    Setup::new(path).on_error(count).init()
 }
 
 /// What is read, and how far along it is.

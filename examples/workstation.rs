@@ -6,12 +6,10 @@
 //! job, in an async task. What is worth a look is in the central log as well.
 
 use std::error::Error;
-use std::fs;
 use std::thread;
 use std::time::Duration;
 
 use equipment_log::{Scope, ScopeFutureExt};
-use log4rs::config::{Config, Deserializers, RawConfig};
 
 mod common;
 
@@ -19,7 +17,7 @@ const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config-samples/log4rs
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = common::lab_root()?;
-    let logging = init_logging(CONFIG)?;
+    let logging = equipment_log::log4rs::init_file(CONFIG)?;
     log::info!("this record has no equipment: no equipment log takes it");
 
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build()?;
@@ -55,22 +53,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("\n{}", sink.stats());
     }
     Ok(())
-}
-
-/// Configures log4rs as `log4rs::init_file` does, but refuses a file with mistakes.
-fn init_logging(path: &str) -> Result<equipment_log::log4rs::Handle, Box<dyn Error>> {
-    let mut deserializers = Deserializers::new();
-    let handle = equipment_log::log4rs::register(&mut deserializers);
-
-    let raw: RawConfig = serde_yaml::from_str(&fs::read_to_string(path)?)?;
-    let (appenders, mut errors) = raw.appenders_lossy(&deserializers);
-    if !errors.is_empty() {
-        errors.handle(); // prints a line for each
-        return Err(format!("{path} has mistakes").into());
-    }
-    let config = Config::builder().appenders(appenders).loggers(raw.loggers()).build(raw.root())?;
-    log4rs::init_config(config)?;
-    Ok(handle)
 }
 
 fn image() {

@@ -4,7 +4,7 @@
 //! turns text into typed values; checking ([`SinkConfig::check`]) turns values into settings. Both go on
 //! after a mistake: an error names all of them.
 
-mod choice;
+pub(crate) mod choice;
 mod queue;
 mod read;
 mod rotation;
@@ -26,14 +26,14 @@ pub use queue::{QueueConfig, WhenDurable, WhenFull};
 pub(crate) use read::{binary_size, time_above_zero};
 pub use rotation::{Compress, Every, Keep, RotationConfig};
 pub(crate) use setters::setters;
+#[cfg(any(feature = "log4rs", feature = "fern"))]
+pub(crate) use text::this_host;
 
 use crate::equipment_id::EquipmentId;
 use crate::error::{Error, Mistakes};
 use crate::file::Access;
 use crate::layout::{Layout, DEFAULT_PATH};
 use crate::line::{ControlCharacters, Precision};
-use crate::process::machine;
-use crate::sink::EquipmentSinkBuilder;
 
 /// The keys that both adapters share: a setter for each, named as in YAML.
 ///
@@ -82,6 +82,10 @@ pub struct SinkConfig {
 pub(crate) struct Settings {
     pub(crate) layout: Layout,
     pub(crate) hostname: String,
+    /// What the paths of all logs have in common: `local_root` and `path`, with the host's name in its place.
+    pub(crate) pattern: PathBuf,
+    /// Whether the host's name is in the path.
+    pub(crate) path_has_hostname: bool,
     /// The equipment of a log target and those below it.
     pub(crate) targets: BTreeMap<String, EquipmentId>,
     pub(crate) unscoped: Option<EquipmentId>,
@@ -113,11 +117,6 @@ impl SinkConfig {
 
     setters!();
 
-    /// A builder with these keys.
-    pub fn into_builder(self) -> EquipmentSinkBuilder {
-        EquipmentSinkBuilder::from(self)
-    }
-
     /// What the keys mean, or all that is wrong with them.
     pub(crate) fn check(&self) -> Result<Settings, Error> {
         let mut mistakes = Mistakes::default();
@@ -137,7 +136,7 @@ impl SinkConfig {
         };
         let hostname = match &self.hostname {
             Some(name) => mistakes.note(text::hostname(name)),
-            None => Some(machine::host().to_owned()),
+            None => Some(text::this_host()),
         };
         let path = self.path.as_deref().unwrap_or(DEFAULT_PATH);
         // Where root or host is wrong, the path's own mistakes are still found.
@@ -167,10 +166,12 @@ impl SinkConfig {
             mistakes.add("idle_timeout", "0s is not a time above zero, such as 30 minutes");
         }
         let queue = self.queue.as_ref().map(|queue| queue.check(mistakes));
-        root?;
+        let (root, hostname) = (root?, hostname?);
         Some(Settings {
             layout: layout?,
-            hostname: hostname?,
+            pattern: root.join(path.replace("{hostname}", &hostname)),
+            hostname,
+            path_has_hostname: path.contains("{hostname}"),
             targets: self.targets.clone(),
             unscoped: self.unscoped.clone(),
             level: self.level.unwrap_or(LevelFilter::Trace),

@@ -2,10 +2,16 @@
 //!
 //! Imports nothing of ours. `Display` is one line and complete, since log4rs prints that alone.
 
+mod mistakes;
+
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
+
+use mistakes::Mistake;
+pub(crate) use mistakes::Mistakes;
 
 /// Why something was refused or failed.
 ///
@@ -24,6 +30,10 @@ pub struct Error(Box<Kind>);
 
 /// One kind for each operation. The boxed size keeps `Result<(), Error>` in a register.
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    not(all(feature = "log4rs", feature = "fern")),
+    allow(dead_code, reason = "an adapter's kinds are of no use without it")
+)]
 pub(crate) enum Kind {
     /// A name that may not become part of a path.
     Name { what: &'static str, value: String, why: &'static str },
@@ -45,6 +55,12 @@ pub(crate) enum Kind {
     Line { why: &'static str },
     /// Records that were queued before, and could not be written.
     Earlier { records: u64, source: Error },
+    /// The encoder of another could not make a line of the record.
+    Encode { why: String },
+    /// Queued records that are not written at the end of a sink, or of the program.
+    NotDrained { waited: Duration, records: Vec<(String, u64)> },
+    /// A failure with the record that it is about, and how many of its kind were not reported.
+    Reported { about: String, unreported: u64, source: Error },
 }
 
 /// The operation that failed, in the words of the message.
@@ -75,57 +91,6 @@ impl Doing {
     }
 }
 
-/// A configuration key that is invalid, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Mistake {
-    pub(crate) key: String,
-    pub(crate) why: String,
-}
-
-/// All mistakes of a configuration, in the order in which they were found.
-#[derive(Debug, Default)]
-pub(crate) struct Mistakes(Vec<Mistake>);
-
-impl Mistakes {
-    pub(crate) fn add(&mut self, key: impl Into<String>, why: impl Into<String>) {
-        self.0.push(Mistake { key: key.into(), why: why.into() });
-    }
-
-    /// A required key is missing. It is not where its value was invalid.
-    pub(crate) fn missing(&mut self, key: &str) {
-        if !self.is_at(key) {
-            self.add(key, "it is required, and missing");
-        }
-    }
-
-    /// Whether one is at this key.
-    pub(crate) fn is_at(&self, key: &str) -> bool {
-        self.0.iter().any(|mistake| mistake.key == key)
-    }
-
-    /// Takes the error out of a result.
-    pub(crate) fn note<T>(&mut self, result: Result<T, Error>) -> Option<T> {
-        match result.map_err(|err| *err.0) {
-            Ok(value) => return Some(value),
-            Err(Kind::Config(mistakes)) => self.0.extend(mistakes),
-            Err(kind) => self.add("configuration", Error::from(kind).to_string()),
-        }
-        None
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The value where nothing is wrong, and one error otherwise.
-    pub(crate) fn end<T>(self, value: T) -> Result<T, Error> {
-        match self.is_empty() {
-            true => Ok(value),
-            false => Err(Error::from(Kind::Config(self.0))),
-        }
-    }
-}
-
 impl Error {
     pub(crate) fn name(what: &'static str, value: &str, why: &'static str) -> Error {
         Error::from(Kind::Name { what, value: value.to_owned(), why })
@@ -139,44 +104,74 @@ impl Error {
         Error::from(Kind::Io { doing, path: path.to_owned(), source: Arc::new(source) })
     }
 
+    /// What failed, without the record that it is about.
+    fn kind(&self) -> &Kind {
+        match &*self.0 {
+            Kind::Reported { source, .. } => source.kind(),
+            kind => kind,
+        }
+    }
+
+    /// The record of this call is in no file. False where it was written and something else failed: a sync,
+    /// a rotation, or an earlier record of a queue.
+    pub fn record_is_lost(&self) -> bool {
+        match self.kind() {
+            Kind::Name { .. }
+            | Kind::Twin { .. }
+            | Kind::Short { .. }
+            | Kind::NotRegular { .. }
+            | Kind::Outside { .. }
+            | Kind::NoWriter { .. }
+            | Kind::Encode { .. } => true,
+            Kind::Io { doing, .. } => {
+                matches!(doing, Doing::CreateFolder | Doing::Open | Doing::Inspect | Doing::Write)
+            }
+            Kind::Config(_)
+            | Kind::Line { .. }
+            | Kind::Earlier { .. }
+            | Kind::NotDrained { .. }
+            | Kind::Reported { .. } => false,
+        }
+    }
+
     /// An id, a tag's value or a host's name that may not become part of a path, or that differs
     /// from one already in use by letter case only.
     pub fn is_invalid_id(&self) -> bool {
-        matches!(*self.0, Kind::Name { .. } | Kind::Twin { .. })
+        matches!(self.kind(), Kind::Name { .. } | Kind::Twin { .. })
     }
 
     /// A configuration key that is unknown, missing, or has a value that cannot serve.
     pub fn is_config(&self) -> bool {
-        matches!(*self.0, Kind::Config(_) | Kind::Io { doing: Doing::ReadConfig, .. })
+        matches!(self.kind(), Kind::Config(_) | Kind::Io { doing: Doing::ReadConfig, .. })
     }
 
     /// What stands at the path must not be written: not a regular file, or a link out of `local_root`.
     pub fn is_refused_path(&self) -> bool {
-        matches!(*self.0, Kind::NotRegular { .. } | Kind::Outside { .. })
+        matches!(self.kind(), Kind::NotRegular { .. } | Kind::Outside { .. })
     }
 
     /// The file could not be opened, or its folder not be made: the record is lost.
     pub fn is_open(&self) -> bool {
         matches!(
-            *self.0,
+            self.kind(),
             Kind::Io { doing: Doing::CreateFolder | Doing::Open | Doing::Inspect, .. }
         )
     }
 
     /// The record was not written, or not whole: it is lost.
     pub fn is_write(&self) -> bool {
-        matches!(*self.0, Kind::Short { .. } | Kind::Io { doing: Doing::Write, .. })
+        matches!(self.kind(), Kind::Short { .. } | Kind::Io { doing: Doing::Write, .. })
     }
 
     /// A record was written, but is not known to be on disk: the file or one of its folders could
     /// not be synced.
     pub fn is_sync(&self) -> bool {
-        matches!(*self.0, Kind::Io { doing: Doing::Sync | Doing::SyncFolder, .. })
+        matches!(self.kind(), Kind::Io { doing: Doing::Sync | Doing::SyncFolder, .. })
     }
 
     /// The file could not be rotated: the record is written, into the file that is over its limit.
     pub fn is_rotation(&self) -> bool {
-        matches!(*self.0, Kind::Io { doing: Doing::Rotate, .. })
+        matches!(self.kind(), Kind::Io { doing: Doing::Rotate, .. })
     }
 
     /// A text that [`parse_line`](crate::parse_line) does not take for a line.
@@ -187,19 +182,19 @@ impl Error {
     /// The queue has no writer thread: it ended, could not be started, or is another process's. The
     /// record is lost.
     pub fn is_queue(&self) -> bool {
-        matches!(*self.0, Kind::NoWriter { .. })
+        matches!(self.kind(), Kind::NoWriter { .. })
     }
 
     /// This record was queued. Others of the same equipment, queued before it, are lost: the one way
     /// to tell of a record whose log call has long returned.
     pub fn is_earlier_record(&self) -> bool {
-        matches!(*self.0, Kind::Earlier { .. })
+        matches!(self.kind(), Kind::Earlier { .. })
     }
 
     /// The file could not be synced, or was moved with its folder meanwhile: a second descriptor may
     /// mend that.
     pub(crate) fn may_be_synced_elsewhere(&self) -> bool {
-        match &*self.0 {
+        match self.kind() {
             Kind::Io { doing: Doing::Sync, .. } => true,
             Kind::Io { doing: Doing::SyncFolder, .. } => self.is_not_found(),
             _ => false,
@@ -212,7 +207,7 @@ impl Error {
 
     /// The operating system's error, where there was one.
     pub fn io_error(&self) -> Option<&io::Error> {
-        match &*self.0 {
+        match self.kind() {
             Kind::Io { source, .. } => Some(source),
             Kind::Earlier { source, .. } => source.io_error(),
             _ => None,
@@ -282,6 +277,22 @@ impl fmt::Display for Error {
                 let records_that =
                     if *records == 1 { "record that was" } else { "records that were" };
                 write!(f, "{records} {records_that} queued before this one failed: {source}")
+            }
+            Kind::Encode { why } => write!(f, "cannot encode a record: {why}"),
+            Kind::NotDrained { waited, records } => {
+                write!(f, "after {} s not written of what is queued:", waited.as_secs_f32())?;
+                for (i, (equipment, records)) in records.iter().enumerate() {
+                    let gap = if i > 0 { "," } else { "" };
+                    write!(f, "{gap} {records} of {equipment}")?;
+                }
+                Ok(())
+            }
+            Kind::Reported { about, unreported, source } => {
+                write!(f, "{about}: {source}")?;
+                match unreported {
+                    0 => Ok(()),
+                    more => write!(f, " ({more} more since the last report)"),
+                }
             }
         }
     }

@@ -19,14 +19,14 @@
 //!
 //! # Failures
 //!
-//! A record that cannot be written is reported on standard error, as by fern's own outputs, but a
-//! standard error that is closed does not panic.
+//! A record that cannot be written is reported by a thread of its own, on standard error or to
+//! [`on_error`](EquipmentScopedOutputBuilder::on_error): each log once in ten seconds, with the number since.
 
 use std::fmt;
-use std::io::Write as _;
 use std::path::Path;
 #[cfg(feature = "yaml")]
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use ::fern::FormatCallback;
 
@@ -35,12 +35,13 @@ use crate::config;
 #[cfg(feature = "yaml")]
 use crate::config::SinkConfig;
 use crate::context::{self, Own, Pending, RecordContext, Resolution, Scope};
-use crate::error::Error;
 #[cfg(feature = "yaml")]
 use crate::error::Mistakes;
+use crate::error::{Error, Kind};
 use crate::line::{ByteBuffer, LineBuffer, LineFormat};
-use crate::process::machine;
-use crate::sink::{EquipmentSink, EquipmentSinkBuilder};
+use crate::process::end::{self, AtEnd};
+use crate::report::{About, OnError, Reporter};
+use crate::sink::{EquipmentSink, EquipmentSinkBuilder, WeakSink};
 
 /// Writes each record to the log of the equipment it belongs to, at the end of a fern dispatch.
 ///
@@ -65,12 +66,13 @@ use crate::sink::{EquipmentSink, EquipmentSinkBuilder};
 #[derive(Clone, Debug)]
 pub struct EquipmentScopedOutput {
     sink: EquipmentSink,
+    reporter: Reporter,
 }
 
 impl EquipmentScopedOutput {
     /// A builder for an output below `local_root`; `$ENV{NAME}` in it expands, as in YAML.
     pub fn builder(local_root: impl AsRef<Path>) -> EquipmentScopedOutputBuilder {
-        EquipmentScopedOutputBuilder { sink: EquipmentSink::builder(local_root) }
+        EquipmentScopedOutputBuilder { sink: EquipmentSink::builder(local_root), on_error: None }
     }
 
     /// An output from YAML with the keys of [`SinkConfig`](crate::SinkConfig).
@@ -99,7 +101,8 @@ impl EquipmentScopedOutput {
             mistakes.add("encoder", why);
         }
         let config = SinkConfig::read_and_check(keys, &[], &mut mistakes);
-        Ok(EquipmentScopedOutput { sink: mistakes.end(config)?.into_builder().build()? })
+        EquipmentScopedOutputBuilder { sink: mistakes.end(config)?.into_builder(), on_error: None }
+            .build()
     }
 
     /// The same from a file.
@@ -174,9 +177,12 @@ impl log::Log for EquipmentScopedOutput {
 
     fn log(&self, record: &log::Record<'_>) {
         if let Err(err) = self.write(record) {
-            // Formatted first: nothing of the application runs under the lock of standard error.
-            let report = format!("equipment-log: {err}\n");
-            let _ = std::io::stderr().write_all(report.as_bytes());
+            // Asked again, so that a record that is written pays nothing for this.
+            let context = self.sink.context_of(Own::of(record), record.target(), no_context);
+            let context = context.ok().flatten();
+            let equipment = context.as_ref().map(|context| context.equipment_id().as_str());
+            // It goes to the reporting thread: there is nothing to return.
+            let _ = self.reporter.failure(About { record, equipment }, err, Time::now());
         }
     }
 
@@ -191,15 +197,50 @@ impl From<EquipmentScopedOutput> for ::fern::Output {
     }
 }
 
+/// The end of a program: fern's dispatch is a static then, and not dropped.
+struct End(WeakSink, Reporter);
+
+impl AtEnd for End {
+    fn end(&self) {
+        if let Some(sink) = self.0.upgrade() {
+            let waited = sink.drain_timeout();
+            if !sink.flush_timeout(waited) {
+                let records = sink.take_unwritten();
+                self.1.event(Error::from(Kind::NotDrained { waited, records }), Time::now());
+            }
+        }
+    }
+
+    fn is_needed(&self) -> bool {
+        self.0.is_alive()
+    }
+}
+
 /// Builds an [`EquipmentScopedOutput`]. The setters are named as the YAML keys.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "nothing is made before `build`"]
 pub struct EquipmentScopedOutputBuilder {
     sink: EquipmentSinkBuilder,
+    on_error: Option<OnError>,
+}
+
+impl fmt::Debug for EquipmentScopedOutputBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EquipmentScopedOutputBuilder")
+            .field("sink", &self.sink)
+            .finish_non_exhaustive()
+    }
 }
 
 impl EquipmentScopedOutputBuilder {
     config::setters!(sink config);
+
+    /// What is called for each report, on the reporting thread of the process. It may block; no log call waits
+    /// for it. Default: one line to standard error.
+    pub fn on_error(mut self, on_error: impl Fn(&Error) + Send + Sync + 'static) -> Self {
+        self.on_error = Some(Arc::new(on_error));
+        self
+    }
 
     /// Checks everything and builds the output. No file or folder is made before the first record.
     ///
@@ -207,7 +248,10 @@ impl EquipmentScopedOutputBuilder {
     ///
     /// [`Error::is_config`], naming the key and what would be right.
     pub fn build(self) -> Result<EquipmentScopedOutput, Error> {
-        Ok(EquipmentScopedOutput { sink: self.sink.build()? })
+        let reporter = Reporter::new(self.on_error);
+        let sink = self.sink.build()?;
+        end::at_end(Arc::new(End(sink.downgrade(), reporter.clone())));
+        Ok(EquipmentScopedOutput { sink, reporter })
     }
 }
 
@@ -228,7 +272,7 @@ impl EquipmentScopedOutputBuilder {
 /// ```
 pub fn line_format(
 ) -> impl Fn(FormatCallback<'_>, &fmt::Arguments<'_>, &log::Record<'_>) + Send + Sync + 'static {
-    let line = LineFormat::new(machine::host());
+    let line = LineFormat::new(&config::this_host());
     move |out, message, record| {
         let own = Own::of(record);
         let context = match context::resolve(own.clone(), no_context) {

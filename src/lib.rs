@@ -174,6 +174,7 @@ mod line;
 mod process;
 mod queue;
 mod registry;
+mod report;
 mod sink;
 mod stats;
 #[allow(dead_code, reason = "the rooms take it up one by one")]

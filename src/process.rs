@@ -8,11 +8,14 @@
 
 pub(crate) mod closers;
 pub(crate) mod descriptors;
+#[cfg(any(feature = "log4rs", feature = "fern"))]
+pub(crate) mod end;
 pub(crate) mod gaps;
 pub(crate) mod idle;
 pub(crate) mod machine;
 pub(crate) mod made_folders;
 pub(crate) mod pools;
+pub(crate) mod reports;
 pub(crate) mod threads;
 
 /// The locks under the state machines of this folder: `loom_tests` puts a model checker's in their place.

@@ -169,11 +169,6 @@ impl Registry {
         self.layout.root()
     }
 
-    /// Whether any log is known.
-    pub(crate) fn has_known_logs(&self) -> bool {
-        self.len() > 0
-    }
-
     /// How many logs are known.
     pub(crate) fn len(&self) -> usize {
         self.logs.lock_any().len

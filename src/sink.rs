@@ -3,20 +3,22 @@
 //! Imports `registry`, `config`, `line`, `scope` and `stats`. Knows no framework.
 
 mod builder;
+mod life;
 mod resolve;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
 
 pub use builder::EquipmentSinkBuilder;
 use resolve::Rules;
 
-use crate::config::{Settings, SinkConfig};
+use crate::config::SinkConfig;
 use crate::context::{RecordContext, Scope};
 use crate::equipment_id::EquipmentId;
 use crate::error::Error;
-use crate::file::{LogFile, RootDir};
+use crate::file::LogFile;
 use crate::layout::NoPath;
 use crate::line::{self, ByteBuffer, ControlCharacters, LineFormat};
 use crate::process::idle::IdleWatch;
@@ -47,64 +49,42 @@ use crate::stats::{Counter, Stats};
 #[derive(Clone)]
 pub struct EquipmentSink(Arc<Inner>);
 
+/// What an edit of the configuration may change while the sink goes on. All else is in the core.
 struct Inner {
-    /// None: the logging thread writes. Stands first: what waits is written before the files are let go.
-    queue: Option<Queue>,
-    registry: Registry,
+    core: Arc<Core>,
     _watch: Option<IdleWatch>,
     fsync_level: log::LevelFilter,
     control: ControlCharacters,
     line: LineFormat,
     rules: Rules,
+}
+
+/// What a sink keeps over an edit: its logs, its queue, and its counters.
+struct Core {
+    /// None: the logging thread writes. It is first: what waits is written before the files are let go.
+    queue: Option<Queue>,
+    registry: Registry,
     skipped: Counter,
     filtered: Counter,
     refused: Counter,
     /// Records of which a value or the message panicked.
     panicked: Counter,
+    /// It is reported already what this sink could not write at its end.
+    drain_reported: AtomicBool,
+}
+
+impl std::ops::Deref for Inner {
+    type Target = Core;
+
+    fn deref(&self) -> &Core {
+        &self.core
+    }
 }
 
 impl EquipmentSink {
     /// A builder for a sink below `local_root`; `$ENV{NAME}` in it expands, as in YAML.
     pub fn builder(local_root: impl AsRef<Path>) -> EquipmentSinkBuilder {
         SinkConfig::new(local_root).into_builder()
-    }
-
-    fn from_settings(settings: Settings) -> Result<EquipmentSink, Error> {
-        let Settings {
-            layout,
-            hostname,
-            targets,
-            unscoped,
-            level,
-            levels,
-            fsync_level,
-            precision,
-            control,
-            access,
-            max_open_files,
-            idle_timeout,
-            queue,
-        } = settings;
-        let root = RootDir::new(layout.root().to_owned(), access);
-        let mut line = LineFormat::new(&hostname).control_characters(control);
-        line.precision = precision;
-        let registry = Registry::new(layout, root, line.gap_head(), max_open_files);
-        let watch = idle_timeout
-            .map(|timeout| IdleWatch::new(&registry.open_files, timeout))
-            .transpose()?;
-        Ok(EquipmentSink(Arc::new(Inner {
-            registry,
-            _watch: watch,
-            fsync_level,
-            control,
-            queue: queue.map(Queue::start).transpose()?,
-            line,
-            rules: Rules::new(targets, unscoped, level, levels)?,
-            skipped: Counter::default(),
-            filtered: Counter::default(),
-            refused: Counter::default(),
-            panicked: Counter::default(),
-        })))
     }
 
     /// Appends one record to the log of the scope's equipment.
@@ -197,13 +177,6 @@ impl EquipmentSink {
                 Err(err)
             }
         }
-    }
-
-    /// Whether any record was ever given to this.
-    #[cfg_attr(not(feature = "log4rs"), allow(dead_code, reason = "only log4rs reloads"))]
-    pub(crate) fn had_record(&self) -> bool {
-        let others = [&self.0.skipped, &self.0.refused];
-        others.iter().any(|counter| counter.get() > 0) || self.0.registry.has_known_logs()
     }
 
     /// Counts a record that is no equipment's.

@@ -53,7 +53,7 @@ impl SinkConfig {
             idle_timeout: section.read("idle_timeout", |text| time_above_zero(text, "30 minutes")),
             rotation: section.section(
                 "rotation",
-                "a mapping such as { every: day, keep: 90 days }",
+                "a mapping with `every` or `limit`, such as { every: day, keep: 90 days }",
                 RotationConfig::read,
             ),
             queue: section.section(

@@ -48,6 +48,33 @@ pub(super) fn local_root(root: &Path) -> Result<PathBuf, Error> {
 const SINGLE_QUOTES: &str =
     "YAML makes one of a backslash in double quotes: put the path in single quotes";
 
+/// This machine's name, as a part of a file name.
+pub(crate) fn this_host() -> String {
+    file_name_part(machine::host())
+}
+
+/// The name with `_` for each character that may not be part of a file name; `localhost` for an empty one.
+///
+/// What is a valid part already is unchanged.
+fn file_name_part(name: &str) -> String {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let mut part: String = name.chars().map(|c| if allowed(c) { c } else { '_' }).collect();
+    part.truncate(equipment_id::MAX_BYTES);
+    if part.starts_with(['.', '-']) {
+        part.replace_range(..1, "_");
+    }
+    if part.ends_with('.') {
+        part.replace_range(part.len() - 1.., "_");
+    }
+    if part.is_empty() {
+        return "localhost".to_owned();
+    }
+    if equipment_id::is_device_name(&part) {
+        part.insert(0, '_');
+    }
+    part
+}
+
 /// `hostname`, expanded. One that is configured is not mapped: it is refused.
 pub(super) fn hostname(name: &str) -> Result<String, Error> {
     let expanded = expand("hostname", name)?;
@@ -56,7 +83,7 @@ pub(super) fn hostname(name: &str) -> Result<String, Error> {
         Err(why) => {
             let mut why = format!("{expanded:?} cannot be part of a file name: {why}");
             if !expanded.is_empty() {
-                why.push_str(&format!("; {:?} can", machine::file_name_part(&expanded)));
+                why.push_str(&format!("; {:?} can", file_name_part(&expanded)));
             }
             Err(Error::config("hostname", why))
         }
@@ -273,6 +300,26 @@ mod tests {
         ] {
             let err = check_path(path).unwrap_err().to_string();
             assert!(err.starts_with("path: ") && err.contains(named), "{path}: {err}");
+        }
+    }
+
+    #[test]
+    fn any_name_of_a_machine_becomes_part_of_a_file_name() {
+        let long = "x".repeat(200);
+        for (name, part) in [
+            ("labpc-04", "labpc-04"),
+            ("(none)", "_none_"),
+            ("Büro-PC", "B_ro-PC"),
+            ("lab pc 4", "lab_pc_4"),
+            ("", "localhost"),
+            ("..", "__"),
+            ("-x.", "_x_"),
+            ("nul", "_nul"),
+            ("a/b", "a_b"),
+            (&long, &long[..128]),
+        ] {
+            assert_eq!(file_name_part(name), part);
+            assert_eq!(equipment_id::check(part), Ok(()), "{name}");
         }
     }
 }

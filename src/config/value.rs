@@ -10,7 +10,7 @@ use super::suggest::{list, probably};
 use crate::error::Mistakes;
 
 /// Keys in the order in which they were written. A key that is there twice is there twice.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Keys(pub(crate) Vec<(String, Value)>);
 
 impl Keys {

@@ -13,6 +13,8 @@ mod entries;
 mod gap;
 mod group;
 mod open;
+#[cfg(feature = "log4rs")]
+mod probe;
 mod root;
 mod rotate;
 mod rotation;
@@ -37,6 +39,8 @@ use entries::Entries;
 pub(crate) use gap::Gap;
 use gap::Gaps;
 use open::OpenFile;
+#[cfg(feature = "log4rs")]
+pub(crate) use probe::cannot_be_made;
 pub(crate) use root::{Access, RootDir};
 pub(crate) use rotation::{parse_size, Rotation};
 pub use rotation::{Compress, Every, Keep};
@@ -297,7 +301,13 @@ impl LogFile {
     allow(dead_code, reason = "only YAML is read from files")
 )]
 pub(crate) fn read_config(path: &Path) -> Result<String, Error> {
-    std::fs::read_to_string(path).map_err(|err| Error::io(Doing::ReadConfig, path, err))
+    let is_file = std::fs::metadata(path).map(|file| file.is_file());
+    let text = is_file.and_then(|is_file| match is_file {
+        true => std::fs::read_to_string(path),
+        // A pipe would be waited for.
+        false => Err(std::io::Error::other("it is no regular file")),
+    });
+    text.map_err(|err| Error::io(Doing::ReadConfig, path, err))
 }
 
 #[cfg(all(test, target_os = "linux"))]

@@ -13,10 +13,12 @@ use ::log4rs::encode::{self, Encode};
 use super::encoder::LineConfig;
 use super::mdc;
 use super::scoped::scoped;
+use crate::clock::Time;
 use crate::config::{self, SinkConfig};
-use crate::context::{Pending, RecordContext};
-use crate::error::Error;
+use crate::context::{Own, Pending, RecordContext};
+use crate::error::{Error, Kind};
 use crate::line::{ByteBuffer, LineFormat};
+use crate::report::{About, Reporter};
 use crate::sink::EquipmentSink;
 
 /// Writes each record to the log of the equipment it belongs to.
@@ -39,6 +41,7 @@ use crate::sink::EquipmentSink;
 pub struct EquipmentScopedAppender {
     sink: EquipmentSink,
     encoding: Encoding,
+    reporter: Reporter,
 }
 
 /// Our own line is known to be whole and free of control characters; another encoder's is not.
@@ -54,8 +57,12 @@ impl EquipmentScopedAppender {
         EquipmentScopedAppenderBuilder::default()
     }
 
-    pub(super) fn new(sink: EquipmentSink, encoding: Encoding) -> EquipmentScopedAppender {
-        EquipmentScopedAppender { sink, encoding }
+    pub(super) fn new(
+        sink: EquipmentSink,
+        encoding: Encoding,
+        reporter: Reporter,
+    ) -> EquipmentScopedAppender {
+        EquipmentScopedAppender { sink, encoding, reporter }
     }
 
     /// The sink below: its counters, `close`, `reopen`.
@@ -79,6 +86,21 @@ impl EquipmentScopedAppender {
     }
 }
 
+impl EquipmentScopedAppender {
+    /// Reports why a record is not written, at the rate of all reports.
+    #[cold]
+    fn report(&self, record: &log::Record<'_>, err: anyhow::Error) -> anyhow::Result<()> {
+        let err = err.downcast::<Error>().unwrap_or_else(|err| {
+            Error::from(Kind::Encode { why: format!("{err:#}").replace('\n', " ") })
+        });
+        // Asked again, so that a record that is written pays nothing for this.
+        let context = self.sink.context_of(Own::of(record), record.target(), mdc::scope);
+        let context = context.ok().flatten();
+        let equipment = context.as_ref().map(|context| context.equipment_id().as_str());
+        Ok(self.reporter.failure(About { record, equipment }, err, Time::now())?)
+    }
+}
+
 /// What an encoder makes of a record. It sees the context that decided the file.
 fn encoded(
     encoder: &dyn Encode,
@@ -93,7 +115,7 @@ fn encoded(
 
 impl Append for EquipmentScopedAppender {
     fn append(&self, record: &log::Record<'_>) -> anyhow::Result<()> {
-        self.write(record)
+        self.write(record).or_else(|err| self.report(record, err))
     }
 
     fn flush(&self) {
@@ -162,7 +184,7 @@ impl EquipmentScopedAppenderBuilder {
             Some(encoder) => Encoding::Other(scoped(encoder)),
             None => Encoding::Line(line_for(&sink, LineConfig::default())),
         };
-        Ok(EquipmentScopedAppender { sink, encoding })
+        Ok(EquipmentScopedAppender::new(sink, encoding, Reporter::to_caller()))
     }
 }
 

@@ -1,24 +1,45 @@
 //! [`EquipmentLineEncoder`]: the structured line for any appender of log4rs.
 //!
-//! Imports `line`, `scope` and `process`.
+//! Imports `line`, `context` and `config`.
 
 use ::log4rs::config::{Deserialize, Deserializers};
 use ::log4rs::encode::{self, Encode};
 
 use super::mdc;
 use crate::clock::Time;
+use crate::config;
+use crate::config::choice::Choice;
+use crate::config::value::{Keys, Section};
 use crate::context::{self, Own, Resolution};
+use crate::error::Mistakes;
 use crate::line::{ControlCharacters, LineFormat, Precision};
-use crate::process::machine;
 
 /// The encoder's keys in YAML.
-#[derive(Clone, Copy, Debug, Default, serde::Deserialize)]
-#[serde(deny_unknown_fields, default)]
+///
+/// None: as the appender has it, or the default.
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct LineConfig {
-    /// None: as the appender has it.
     pub(super) precision: Option<Precision>,
-    /// None: as the appender has it.
     pub(super) control_characters: Option<ControlCharacters>,
+}
+
+impl LineConfig {
+    pub(super) fn read(section: &mut Section<'_>) -> LineConfig {
+        LineConfig {
+            precision: section.read("precision", Precision::from_word),
+            control_characters: section.read("control_characters", ControlCharacters::from_word),
+        }
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for LineConfig {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut mistakes = Mistakes::default();
+        let mut section = Section::new("", Keys::deserialize(deserializer)?, &mut mistakes);
+        let config = LineConfig::read(&mut section);
+        section.finish(&[]);
+        mistakes.end(config).map_err(serde::de::Error::custom)
+    }
 }
 
 /// The structured line as a log4rs encoder, for any appender: `kind: equipment_line`.
@@ -96,7 +117,7 @@ impl Deserialize for LineEncoderDeserializer {
         config: LineConfig,
         _: &Deserializers,
     ) -> anyhow::Result<Box<dyn Encode>> {
-        let mut line = LineFormat::new(machine::host());
+        let mut line = LineFormat::new(&config::this_host());
         line.precision = config.precision.unwrap_or_default();
         line.control = config.control_characters.unwrap_or_default();
         Ok(Box::new(EquipmentLineEncoder(line)))

@@ -1,29 +1,29 @@
 //! The appender's keys in YAML, and the appender that they make.
 //!
-//! Imports `config`, `sink` and `error`. Every mistake is one line that names its key.
+//! Imports `config`, `sink`, `report` and `error`. Every mistake is named with its key, and all are named at
+//! once.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use ::log4rs::append::Append;
 use ::log4rs::config::{Deserialize, Deserializers};
-use ::log4rs::encode::EncoderConfig;
+use ::log4rs::encode::Encode;
 use serde_value::Value;
 
 use super::appender::{line_for, Encoding};
 use super::encoder::LineConfig;
+use super::handle::Sinks;
 use super::scoped::scoped;
-use super::standing::{Living, Place};
 use super::{EquipmentScopedAppender, APPENDER_KIND, ENCODER_KIND};
-use crate::config::value::{kind_of, Keys};
-use crate::config::SinkConfig;
-use crate::error::{Error, Mistakes};
-use crate::sink::WeakSink;
+use crate::config::suggest::{nearest, probably};
+use crate::config::value::{kind_of, scalar, Keys, Section};
+use crate::config::{Settings, SinkConfig};
+use crate::error::Mistakes;
+use crate::report::Reporter;
+use crate::sink::EquipmentSink;
 
-/// The appender's keys in YAML: those of [`SinkConfig`], `encoder` among them.
-///
-/// It takes keys that cannot serve, too: they are an error of the deserializer, and only where no
-/// earlier appender can go on in the place of the new one.
+/// The appender's keys in YAML: those of [`SinkConfig`], and `encoder`.
 ///
 /// # Examples
 ///
@@ -34,36 +34,55 @@ use crate::sink::WeakSink;
 /// # drop(config);
 /// ```
 #[derive(Clone, Debug)]
-pub struct EquipmentScopedAppenderConfig {
-    keys: Result<(SinkConfig, Option<Value>), String>,
-    place: Place,
+pub struct EquipmentScopedAppenderConfig(Given);
+
+#[derive(Clone, Debug)]
+enum Given {
+    Keys(Keys),
+    /// In code.
+    Typed(Box<SinkConfig>),
+    /// A question of ours: see [`Registered`].
+    Question,
 }
 
 impl From<SinkConfig> for EquipmentScopedAppenderConfig {
     fn from(config: SinkConfig) -> EquipmentScopedAppenderConfig {
-        let place = Place::of(&Value::String(format!("{config:?}")));
-        EquipmentScopedAppenderConfig { keys: Ok((config, None)), place }
+        EquipmentScopedAppenderConfig(Given::Typed(Box::new(config)))
     }
 }
 
 impl<'de> serde::Deserialize<'de> for EquipmentScopedAppenderConfig {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let given = Value::deserialize(deserializer)?;
-        let place = Place::of(&given);
-        let keys = read_keys(given).map_err(|err| err.to_string());
-        Ok(EquipmentScopedAppenderConfig { keys, place })
+        let value = Value::deserialize(deserializer)?;
+        if value == question() {
+            return Ok(EquipmentScopedAppenderConfig(Given::Question));
+        }
+        match Keys::of(value) {
+            Ok(keys) => Ok(EquipmentScopedAppenderConfig(Given::Keys(keys))),
+            Err(value) => {
+                let found = kind_of(&value);
+                Err(serde::de::Error::custom(format!("invalid type: {found}, expected a mapping")))
+            }
+        }
     }
 }
 
-/// The sink's keys, and the encoder's.
-fn read_keys(given: Value) -> Result<(SinkConfig, Option<Value>), Error> {
-    let mut mistakes = Mistakes::default();
-    let mut keys = Keys::of(given)
-        .map_err(|value| Error::config("keys", format!("{} is no mapping", kind_of(&value))))?;
-    let encoder = keys.take("encoder").filter(|value| !matches!(value, Value::Unit));
-    let config = SinkConfig::read_and_check(keys, &["encoder"], &mut mistakes);
-    mistakes.end((config, encoder))
+/// What no configuration file can hold in place of an appender's keys.
+pub(super) fn question() -> Value {
+    Value::String("equipment-log: are you ours?".to_owned())
 }
+
+/// The answer of our own deserializer: the sinks that its handle reaches.
+#[derive(Debug)]
+pub(super) struct Registered(pub(super) Arc<Sinks>);
+
+impl fmt::Display for Registered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the keys of an equipment_scoped appender are missing")
+    }
+}
+
+impl std::error::Error for Registered {}
 
 /// Makes the appender from YAML, for [`register`](super::register).
 ///
@@ -78,13 +97,18 @@ fn read_keys(given: Value) -> Result<(SinkConfig, Option<Value>), Error> {
 /// ```
 #[derive(Clone, Default)]
 pub struct EquipmentScopedAppenderDeserializer {
-    sinks: Arc<Mutex<Vec<WeakSink>>>,
-    living: Arc<Living>,
+    sinks: Arc<Sinks>,
 }
 
 impl fmt::Debug for EquipmentScopedAppenderDeserializer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(APPENDER_KIND)
+    }
+}
+
+impl EquipmentScopedAppenderDeserializer {
+    pub(super) fn new(sinks: &Arc<Sinks>) -> EquipmentScopedAppenderDeserializer {
+        EquipmentScopedAppenderDeserializer { sinks: Arc::clone(sinks) }
     }
 }
 
@@ -94,60 +118,139 @@ impl Deserialize for EquipmentScopedAppenderDeserializer {
 
     fn deserialize(
         &self,
-        EquipmentScopedAppenderConfig { keys, place }: EquipmentScopedAppenderConfig,
+        EquipmentScopedAppenderConfig(given): EquipmentScopedAppenderConfig,
         deserializers: &Deserializers,
     ) -> anyhow::Result<Box<dyn Append>> {
-        match self.build(keys, deserializers) {
-            Ok(appender) => Ok(self.living.begin(place, appender)),
-            Err(err) => self.living.stand_in(place, &err).ok_or(err),
-        }
+        let mut mistakes = Mistakes::default();
+        let checked = match given {
+            Given::Question => return Err(Registered(Arc::clone(&self.sinks)).into()),
+            Given::Keys(keys) => Checked::read(keys, deserializers, &mut mistakes),
+            Given::Typed(config) => Checked::new(*config, None, &mut mistakes),
+        };
+        let Some(checked) = mistakes.end(checked)? else {
+            return Err(anyhow::anyhow!("the keys are invalid"));
+        };
+        let sink = EquipmentSink::from_settings(checked.settings)?;
+        self.sinks.add(&sink);
+        Ok(Box::new(appender(sink, checked.encoder, Reporter::to_caller())))
     }
 }
 
-impl EquipmentScopedAppenderDeserializer {
-    pub(super) fn new(sinks: &Arc<Mutex<Vec<WeakSink>>>) -> EquipmentScopedAppenderDeserializer {
-        EquipmentScopedAppenderDeserializer { sinks: Arc::clone(sinks), living: Arc::default() }
+/// An appender's keys without a mistake.
+pub(super) struct Checked {
+    pub(super) settings: Settings,
+    pub(super) encoder: Encoder,
+}
+
+/// What formats the records.
+#[derive(Debug)]
+pub(super) enum Encoder {
+    Line(LineConfig),
+    Other(Box<dyn Encode>),
+}
+
+impl Checked {
+    /// None where something is wrong, which is noted.
+    pub(super) fn read(
+        mut keys: Keys,
+        deserializers: &Deserializers,
+        mistakes: &mut Mistakes,
+    ) -> Option<Checked> {
+        let encoder = keys.take("encoder").filter(|value| *value != Value::Unit);
+        let encoder = encoder.map(|value| read_encoder(value, deserializers, mistakes));
+        let config = SinkConfig::read(keys, &["encoder"], mistakes);
+        match encoder {
+            None => Checked::new(config, None, mistakes),
+            Some(encoder) => {
+                let other = matches!(encoder, Some(Encoder::Other(_)));
+                if other && config.precision.is_some() {
+                    let why = "it is of our own line, and `encoder` replaces that line";
+                    mistakes.add("precision", why);
+                }
+                let checked = Checked::new(config, encoder, mistakes);
+                checked.filter(|_| mistakes.is_empty())
+            }
+        }
     }
 
-    fn build(
-        &self,
-        keys: Result<(SinkConfig, Option<Value>), String>,
-        deserializers: &Deserializers,
-    ) -> anyhow::Result<EquipmentScopedAppender> {
-        let (config, encoder) = keys.map_err(anyhow::Error::msg)?;
-        let encoder = encoder.map(read_encoder).transpose()?;
-        let sink = config.into_builder().build()?;
-        let encoding = match encoder {
-            None => Encoding::Line(line_for(&sink, LineConfig::default())),
-            Some(encoder) if encoder.kind == ENCODER_KIND => {
-                let config = encoder.config.deserialize_into().map_err(in_encoder)?;
-                Encoding::Line(line_for(&sink, config))
-            }
-            Some(encoder) => {
-                let made = deserializers.deserialize(&encoder.kind, encoder.config);
-                Encoding::Other(scoped(made.map_err(|err| anyhow::anyhow!("encoder: {err}"))?))
-            }
-        };
-        let mut sinks = self.sinks.lock().unwrap_or_else(PoisonError::into_inner);
-        sinks.retain(|sink| sink.upgrade().is_some());
-        sinks.push(sink.downgrade());
-        Ok(EquipmentScopedAppender::new(sink, encoding))
+    fn new(
+        config: SinkConfig,
+        encoder: Option<Encoder>,
+        mistakes: &mut Mistakes,
+    ) -> Option<Checked> {
+        let encoder = encoder.unwrap_or(Encoder::Line(LineConfig::default()));
+        Some(Checked { settings: config.check_into(mistakes)?, encoder })
     }
+}
+
+/// The appender of a sink that is built.
+pub(super) fn appender(
+    sink: EquipmentSink,
+    encoder: Encoder,
+    reporter: Reporter,
+) -> EquipmentScopedAppender {
+    let encoding = match encoder {
+        Encoder::Line(config) => Encoding::Line(line_for(&sink, config)),
+        Encoder::Other(encoder) => Encoding::Other(encoder),
+    };
+    EquipmentScopedAppender::new(sink, encoding, reporter)
 }
 
 /// An encoder without a kind is ours, unless it has a pattern: log4rs alone would take its own.
-fn read_encoder(value: Value) -> anyhow::Result<EncoderConfig> {
-    let kind = Value::String("kind".to_owned());
-    match value {
-        Value::Map(map) if !map.contains_key(&kind) => {
-            let pattern = map.contains_key(&Value::String("pattern".to_owned()));
-            let kind = if pattern { "pattern" } else { ENCODER_KIND }.to_owned();
-            Ok(EncoderConfig { kind, config: Value::Map(map) })
+fn read_encoder(
+    value: Value,
+    deserializers: &Deserializers,
+    mistakes: &mut Mistakes,
+) -> Option<Encoder> {
+    let mut keys = match Keys::of(value) {
+        Ok(keys) => keys,
+        Err(value) => {
+            let right = "a mapping such as { kind: equipment_line }";
+            let why = format!("invalid type: {}, expected {right}", kind_of(&value));
+            mistakes.add("encoder", why);
+            return None;
         }
-        value => value.deserialize_into().map_err(in_encoder),
+    };
+    let kind = keys.take("kind").map(|kind| scalar(&kind).flatten().unwrap_or_default());
+    let kind = kind.unwrap_or_else(|| {
+        let ours = ["pattern", "precision", "control_characters"];
+        let meant = |key: &str| nearest(key, ours) == Some("pattern");
+        match keys.0.iter().any(|(key, _)| meant(key)) {
+            true => "pattern".to_owned(),
+            false => ENCODER_KIND.to_owned(),
+        }
+    });
+    if kind == ENCODER_KIND {
+        let mut section = Section::new("encoder.", keys, mistakes);
+        let config = LineConfig::read(&mut section);
+        section.finish(&["kind"]);
+        return Some(Encoder::Line(config));
+    }
+    if kind == "pattern" {
+        // log4rs says what it expects, and not what was meant.
+        if let Some((key, _)) = keys.0.iter().find(|(key, _)| key != "pattern") {
+            let meant = probably(key, ["pattern"]);
+            mistakes.add(format!("encoder.{}", key.escape_debug()), format!("unknown key{meant}"));
+            return None;
+        }
+    }
+    let config = keys.0.into_iter().map(|(key, value)| (Value::String(key), value)).collect();
+    match deserializers.deserialize::<dyn Encode>(&kind, Value::Map(config)) {
+        Ok(encoder) => Some(Encoder::Other(scoped(encoder))),
+        Err(err) => {
+            let meant = unknown_kind(&err, &kind, &[ENCODER_KIND, "pattern", "json"]);
+            mistakes.add("encoder", format!("{err:#}{meant}").replace('\n', " "));
+            None
+        }
     }
 }
 
-fn in_encoder(err: impl fmt::Display) -> anyhow::Error {
-    anyhow::anyhow!("encoder: {err}")
+/// The kind that was probably meant, where an error is that a kind is unknown.
+pub(super) fn unknown_kind(err: &anyhow::Error, kind: &str, known: &[&str]) -> String {
+    let unknown = err.to_string().contains("deserializer for kind");
+    if unknown {
+        probably(kind, known.iter().copied())
+    } else {
+        String::new()
+    }
 }

@@ -14,6 +14,10 @@ use std::thread::{Builder, JoinHandle};
 #[cfg_attr(not(unix), path = "threads/other.rs")]
 mod signals;
 
+/// Whether the other threads still run when exit(3) calls a thread-local's destructor. ExitProcess ends them before
+/// it: <https://learn.microsoft.com/windows/win32/api/processthreadsapi/nf-processthreadsapi-exitprocess>.
+pub(crate) const EXIT_WAITS_FOR_THREADS: bool = cfg!(unix);
+
 /// One name for all threads of this crate: it is easily found in a list of threads. Linux keeps 15 bytes.
 pub(crate) const THREAD_NAME: &str = "equipment-log";
 

@@ -302,7 +302,6 @@ impl<L: QueuedLog> Inbox<L> {
 
 /// The records of one log that were not written in time.
 #[derive(Debug)]
-#[allow(dead_code, reason = "the report of a sink that ends takes it up")]
 pub(crate) struct Unwritten<L> {
     pub(crate) log: Arc<L>,
     pub(crate) records: u64,

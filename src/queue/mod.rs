@@ -137,11 +137,21 @@ impl<L: QueuedLog> Queue<L> {
     }
 
     /// The same for at most this long: whether everything is.
-    #[allow(dead_code, reason = "the sink takes it up")]
     pub(crate) fn flush_timeout(&self, timeout: Duration) -> bool {
         // A time that the clock cannot hold is none.
         let deadline = Instant::now().checked_add(timeout);
         self.shared.flush(deadline).unwrap_or(false)
+    }
+
+    /// How long a drop waits.
+    pub(crate) fn drain_timeout(&self) -> Duration {
+        self.drain_timeout
+    }
+
+    /// How many records of which log are not written.
+    #[cfg(any(feature = "log4rs", feature = "fern"))]
+    pub(crate) fn unwritten(&self) -> Vec<Unwritten<L>> {
+        self.shared.lock().unwritten()
     }
 
     /// Begins to close, and returns at once: nothing more is accepted, and the threads end when all is written.

@@ -24,9 +24,10 @@ pub struct EquipmentSinkBuilder {
     pub(crate) config: SinkConfig,
 }
 
-impl From<SinkConfig> for EquipmentSinkBuilder {
-    fn from(config: SinkConfig) -> EquipmentSinkBuilder {
-        EquipmentSinkBuilder { config }
+impl SinkConfig {
+    /// A builder with these keys.
+    pub fn into_builder(self) -> EquipmentSinkBuilder {
+        EquipmentSinkBuilder { config: self }
     }
 }
 

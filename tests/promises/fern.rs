@@ -208,7 +208,7 @@ fn a_failure_is_one_line_on_standard_error() {
     assert!(status.success(), "{stderr}");
     let reports: Vec<_> = stderr.lines().filter(|line| line.contains("../x")).collect();
     let [report] = reports[..] else { panic!("one line for one record: {stderr}") };
-    assert!(report.starts_with("equipment-log: equipment id"), "{report}");
+    assert!(report.contains(" equipment-log: INFO: equipment id"), "{report}");
     assert!(report.contains("portable filename characters"), "{report}");
 }
 

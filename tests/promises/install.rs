@@ -1,11 +1,11 @@
-//! The promise: `init_file_strict` installs a configuration whole, or refuses it with every mistake in it.
+//! The promise: `init_file` installs a configuration whole, or refuses it with every mistake in it.
 
 #![cfg(feature = "log4rs")]
 
 use std::path::PathBuf;
 
 use crate::support::alone;
-use equipment_log::log4rs::{check_file, deserializers, init_file_strict};
+use equipment_log::log4rs::{check_file, deserializers, init_file};
 use equipment_log::Scope;
 
 /// A file with `ROOT` in its text replaced by the folder that holds it.
@@ -30,7 +30,7 @@ root:
 ";
 
 /// Of each wrong file, what the error must say.
-const WRONG: [(&str, &[&str]); 12] = [
+const WRONG: [(&str, &[&str]); 13] = [
     ("appenders: {equipment: {kind: equipment_scoped}}", &["appender equipment", "local_root"]),
     (
         "appenders:\n  a: {kind: equipment_scoped, local_root: ROOT, fsync_levle: warn}\n  b: {kind: fiel}",
@@ -47,10 +47,11 @@ const WRONG: [(&str, &[&str]); 12] = [
     ),
     ("root: {level: info, appenders: [equipment]}", &["equipment"]),
     ("root: {level: loud}", &["loud"]),
-    ("appender: {}", &["appender", "appenders"]),
+    ("appender: {}", &["appender", "was `appenders` meant?"]),
     ("appenders: {equipment: {local_root: ROOT}}", &["kind"]),
-    ("appenders: [", &["line 1"]),
-    ("", &["no logger has an appender"]),
+    ("appenders: [", &["line 2"]),
+    ("", &["the file is empty"]),
+    ("{}", &["no logger has an appender"]),
     (
         // It would log nothing.
         "appenders:\n  a: {kind: equipment_scoped, local_root: ROOT}",
@@ -69,31 +70,28 @@ fn a_wrong_file_is_refused_with_every_mistake_and_a_right_one_installed() {
     let folder = tempfile::tempdir().unwrap();
     for (yaml, words) in WRONG {
         let path = file(&folder, yaml);
-        let (deserializers, _handle) = deserializers();
-        let err = init_file_strict(&path, deserializers).unwrap_err();
+        let err = init_file(&path).unwrap_err();
         assert!(err.is_config(), "{err:?}");
         let text = err.to_string();
         assert!(text.starts_with(path.to_str().unwrap()) && !text.contains('\n'), "{text}");
         assert_eq!(format!("{err:?}"), text, "what a main that returns it prints");
         words.iter().for_each(|word| assert!(text.contains(word), "{yaml}: {text}"));
     }
-    let (none, _handle) = deserializers();
-    let err = init_file_strict(folder.path().join("none.yaml"), none).unwrap_err();
+    let err = init_file(folder.path().join("none.yaml")).unwrap_err();
     assert!(err.is_config() && err.to_string().contains("none.yaml"), "{err}");
     assert_eq!(log::max_level(), log::LevelFilter::Off, "nothing was installed");
 
     let path = file(&folder, RIGHT);
-    let (deserializers, handle) = deserializers();
-    check_file(&path, &deserializers).unwrap();
+    let (deserializers, _earlier) = deserializers();
+    assert_eq!(check_file(&path, &deserializers).unwrap(), [""; 0]);
     assert!(!folder.path().join("lab").exists(), "a look makes nothing");
-    init_file_strict(&path, deserializers).unwrap();
+    let handle = init_file(&path).unwrap();
     Scope::new("CONFOCAL_01").unwrap().run(|| log::info!("stage homed"));
     let log = crate::support::log_path(&folder.path().join("lab"), "CONFOCAL_01");
     assert_eq!(crate::support::messages(&log), ["stage homed"]);
     assert_eq!(handle.sinks().len(), 1, "those that were built to look at are gone");
 
-    let (again, _handle) = equipment_log::log4rs::deserializers();
-    let err = init_file_strict(&path, again).unwrap_err();
+    let err = init_file(&path).unwrap_err();
     assert!(err.to_string().contains("logger"), "{err}");
 }
 

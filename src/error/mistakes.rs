@@ -1,0 +1,56 @@
+//! [`Mistakes`]: what is wrong with a configuration, collected so that all of it is reported at once.
+//!
+//! Imports the rest of `error`.
+
+use super::{Error, Kind};
+
+/// A configuration key that is invalid, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mistake {
+    pub(crate) key: String,
+    pub(crate) why: String,
+}
+
+/// All mistakes of a configuration, in the order in which they were found.
+#[derive(Debug, Default)]
+pub(crate) struct Mistakes(Vec<Mistake>);
+
+impl Mistakes {
+    pub(crate) fn add(&mut self, key: impl Into<String>, why: impl Into<String>) {
+        self.0.push(Mistake { key: key.into(), why: why.into() });
+    }
+
+    /// A required key is missing. It is not where its value was invalid.
+    pub(crate) fn missing(&mut self, key: &str) {
+        if !self.is_at(key) {
+            self.add(key, "it is required, and missing");
+        }
+    }
+
+    /// Whether one is at this key.
+    pub(crate) fn is_at(&self, key: &str) -> bool {
+        self.0.iter().any(|mistake| mistake.key == key)
+    }
+
+    /// Takes the error out of a result.
+    pub(crate) fn note<T>(&mut self, result: Result<T, Error>) -> Option<T> {
+        match result.map_err(|err| *err.0) {
+            Ok(value) => return Some(value),
+            Err(Kind::Config(mistakes)) => self.0.extend(mistakes),
+            Err(kind) => self.add("configuration", Error::from(kind).to_string()),
+        }
+        None
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The value where nothing is wrong, and one error otherwise.
+    pub(crate) fn end<T>(self, value: T) -> Result<T, Error> {
+        match self.is_empty() {
+            true => Ok(value),
+            false => Err(Error::from(Kind::Config(self.0))),
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! [`Plan`]: a configuration file without a mistake that can be seen without building; then the build.
+//!
+//! Imports `config`, `sink`, `report` and `error`. The invariant: a plan that could not be built whole leaves
+//! every sink as it was.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use ::log4rs::append::Append;
+use ::log4rs::config::{Appender, Config, Deserializers, Logger, Root};
+use ::log4rs::filter::{Filter, FilterConfig};
+
+use super::document::{appender_key, Declared, Document};
+use super::handle::Sinks;
+use super::yaml::{self, Checked};
+use super::{warnings, APPENDER_KIND};
+use crate::config::value::{kind_of, shown, Keys};
+use crate::config::Settings;
+use crate::error::{Error, Mistakes};
+use crate::report::Reporter;
+use crate::sink::EquipmentSink;
+
+/// The appender kinds that are worth a guess.
+const APPENDER_KINDS: [&str; 4] = [APPENDER_KIND, "console", "file", "rolling_file"];
+
+/// What a file declares, checked.
+pub(super) struct Plan {
+    ours: Vec<Ours>,
+    others: Vec<Declared>,
+    root: Root,
+    loggers: Vec<Logger>,
+    pub(super) refresh_rate: Option<Duration>,
+    /// What is valid, and probably not meant.
+    pub(super) warnings: Vec<String>,
+}
+
+/// One of our appenders.
+pub(super) struct Ours {
+    pub(super) name: String,
+    pub(super) filters: Vec<FilterConfig>,
+    checked: Checked,
+}
+
+impl Ours {
+    pub(super) fn settings(&self) -> &Settings {
+        &self.checked.settings
+    }
+}
+
+/// The sinks of the configuration that is installed, by the names of their appenders.
+pub(super) type Kept = BTreeMap<String, (Place, EquipmentSink)>;
+
+/// What decides whether an appender keeps its sink over an edit.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Place(String);
+
+impl Place {
+    fn of(settings: &Settings) -> Place {
+        let Settings { pattern, hostname, access, queue, .. } = settings;
+        Place(format!("{pattern:?} {hostname} {access:?} {queue:?}"))
+    }
+}
+
+impl Plan {
+    /// Reads and checks a file's text. The error names the file and all its mistakes.
+    pub(super) fn read(path: &Path, text: &str, kinds: &Deserializers) -> Result<Plan, Error> {
+        let mut mistakes = Mistakes::default();
+        let document = Document::read(text, &mut mistakes);
+        let plan = document.and_then(|document| Plan::check(document, kinds, &mut mistakes));
+        match mistakes.end(plan) {
+            Ok(Some(plan)) => Ok(plan),
+            Ok(None) => Err(in_file(path, "it is invalid")),
+            Err(err) => Err(in_file(path, err)),
+        }
+    }
+
+    fn check(document: Document, kinds: &Deserializers, mistakes: &mut Mistakes) -> Option<Plan> {
+        let Document { refresh_rate, root, loggers, appenders } = document;
+        let declared: Vec<_> = appenders.iter().map(|it| it.name.clone()).collect();
+        let mut ours_by_name = Vec::new();
+        let (mut ours, mut others) = (Vec::new(), Vec::new());
+        for appender in appenders {
+            let key = appender_key(&appender.name);
+            for filter in &appender.filters {
+                if let Err(err) =
+                    kinds.deserialize::<dyn Filter>(&filter.kind, filter.config.clone())
+                {
+                    let meant = yaml::unknown_kind(&err, &filter.kind, &["threshold"]);
+                    let key = format!("{key}, filter {}", shown(&filter.kind));
+                    mistakes.add(key, format!("{err:#}{meant}"));
+                }
+            }
+            if appender.kind != APPENDER_KIND {
+                check_kind(&appender, kinds, mistakes);
+                others.push(appender);
+                continue;
+            }
+            ours_by_name.push(appender.name.clone());
+            let mut own = Mistakes::default();
+            let checked = match Keys::of(appender.config) {
+                Ok(keys) => Checked::read(keys, kinds, &mut own),
+                Err(value) => {
+                    own.add("keys", format!("invalid type: {}", kind_of(&value)));
+                    None
+                }
+            };
+            match own.end(checked) {
+                Ok(Some(checked)) => {
+                    let Declared { name, filters, .. } = appender;
+                    ours.push(Ours { name, filters, checked });
+                }
+                Ok(None) => {}
+                Err(err) => mistakes.add(&key, err.to_string()),
+            }
+        }
+        check_names(&declared, &ours_by_name, &root, &loggers, mistakes);
+        if !mistakes.is_empty() {
+            return None;
+        }
+        check_whole(&declared, &root, &loggers, mistakes);
+        let warnings = warnings::of(&ours, &root, &loggers);
+        Some(Plan { ours, others, root, loggers, refresh_rate, warnings })
+    }
+
+    /// Builds everything, log4rs's own appenders last. A sink that is kept is not touched before all is built.
+    pub(super) fn build(
+        self,
+        path: &Path,
+        kinds: &Deserializers,
+        kept: &Kept,
+        sinks: &Sinks,
+        reporter: &Reporter,
+    ) -> Result<(Config, Kept), Error> {
+        let mut mistakes = Mistakes::default();
+        let mut appenders = Vec::new();
+        let mut now_kept = Kept::new();
+        for Ours { name, filters, checked: Checked { settings, encoder } } in self.ours {
+            let place = Place::of(&settings);
+            let sink = match kept.get(&name) {
+                Some((its, sink)) if *its == place => sink.with_settings(settings),
+                _ => EquipmentSink::from_settings(settings),
+            };
+            match sink {
+                Ok(sink) => {
+                    now_kept.insert(name.clone(), (place, sink.clone()));
+                    let built = yaml::appender(sink, encoder, reporter.clone());
+                    appenders.push((name, filters, Box::new(built) as Box<dyn Append>));
+                }
+                Err(err) => mistakes.add(appender_key(&name), err.to_string()),
+            }
+        }
+        for Declared { name, kind, config, filters } in self.others {
+            if !mistakes.is_empty() {
+                break;
+            }
+            match kinds.deserialize::<dyn Append>(&kind, config) {
+                Ok(built) => appenders.push((name, filters, built)),
+                Err(err) => {
+                    mistakes.add(appender_key(&name), format!("{err:#}").replace('\n', " "))
+                }
+            }
+        }
+        let mut config = Config::builder();
+        for (name, filters, appender) in appenders {
+            let mut builder = Appender::builder();
+            for FilterConfig { kind, config } in filters {
+                match kinds.deserialize::<dyn Filter>(&kind, config) {
+                    Ok(filter) => builder = builder.filter(filter),
+                    Err(err) => {
+                        mistakes.add(appender_key(&name), format!("filter {kind}: {err:#}"))
+                    }
+                }
+            }
+            config = config.appender(builder.build(name, appender));
+        }
+        mistakes.end(()).map_err(|err| in_file(path, err))?;
+        let config = config.loggers(self.loggers).build(self.root);
+        let config = config.map_err(|err| in_file(path, err.to_string().replace('\n', " ")))?;
+        now_kept.values().for_each(|(_, sink)| sinks.add(sink));
+        Ok((config, now_kept))
+    }
+}
+
+/// Whether the kind of another's appender is known. Nothing is built: no deserializer takes the question.
+fn check_kind(appender: &Declared, kinds: &Deserializers, mistakes: &mut Mistakes) {
+    // It is reported already that its keys are no appender's.
+    if appender.kind.starts_with('?') {
+        return;
+    }
+    if let Err(err) = kinds.deserialize::<dyn Append>(&appender.kind, yaml::question()) {
+        if err.to_string().contains("deserializer for kind") {
+            let meant = yaml::unknown_kind(&err, &appender.kind, &APPENDER_KINDS);
+            let why = format!("kind: `{}` is not known here{meant}", shown(&appender.kind));
+            mistakes.add(appender_key(&appender.name), why);
+        }
+    }
+}
+
+/// Names that are used and not declared, and the other way round where the appender is ours.
+fn check_names(
+    declared: &[String],
+    ours: &[String],
+    root: &Root,
+    loggers: &[Logger],
+    mistakes: &mut Mistakes,
+) {
+    let mut used: Vec<_> = root.appenders().to_vec();
+    used.extend(loggers.iter().flat_map(|logger| logger.appenders().iter().cloned()));
+    used.sort();
+    used.dedup();
+    for name in ours.iter().filter(|name| !used.contains(name)) {
+        mistakes.add(appender_key(name), "neither `root` nor any logger names it");
+    }
+    for name in used.iter().filter(|name| !declared.contains(name)) {
+        let known = declared.iter().map(String::as_str);
+        let meant = crate::config::suggest::probably(name, known);
+        let why = format!("`root` or a logger names it, and it is not there{meant}");
+        mistakes.add(appender_key(name), why);
+    }
+    if used.is_empty() && ours.is_empty() {
+        mistakes.add("root", "no logger has an appender");
+    }
+}
+
+/// Whatever else log4rs refuses, such as a logger's name with an empty part.
+fn check_whole(declared: &[String], root: &Root, loggers: &[Logger], mistakes: &mut Mistakes) {
+    let nobody = |name: &String| Appender::builder().build(name.clone(), Box::new(Nobody));
+    let config = Config::builder().appenders(declared.iter().map(nobody));
+    let mut of_root = Root::builder();
+    for name in root.appenders() {
+        of_root = of_root.appender(name.clone());
+    }
+    let copy = |logger: &Logger| {
+        let mut builder = Logger::builder().additive(logger.additive());
+        for name in logger.appenders() {
+            builder = builder.appender(name.clone());
+        }
+        builder.build(logger.name().to_owned(), logger.level())
+    };
+    let config = config.loggers(loggers.iter().map(copy)).build(of_root.build(root.level()));
+    if let Err(err) = config {
+        mistakes.add("log4rs", err.to_string().trim().replace('\n', "; "));
+    }
+}
+
+/// Stands for an appender, where only its name counts.
+#[derive(Debug)]
+struct Nobody;
+
+impl Append for Nobody {
+    fn append(&self, _: &log::Record<'_>) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    fn flush(&self) {}
+}
+
+/// An error about a file.
+pub(super) fn in_file(path: &Path, why: impl std::fmt::Display) -> Error {
+    Error::config(path.display().to_string(), why.to_string())
+}

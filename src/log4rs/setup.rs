@@ -1,0 +1,188 @@
+//! [`init_file`] and [`Setup`]: log4rs's logger from a file, whole or not at all; [`check_file`].
+//!
+//! Imports `plan`, `watch`, `handle`, `report` and `error`. The invariant: nothing is installed unless every
+//! appender was built and every name is declared.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::sync::Arc;
+
+use ::log4rs::append::Append;
+use ::log4rs::config::Deserializers;
+
+use super::document::check_ending;
+use super::handle::{drain_at_end, Handle, Sinks};
+use super::plan::{in_file, Kept, Plan};
+use super::watch::{report_warnings, Watch};
+use super::yaml::{question, Registered};
+use super::{register_with, APPENDER_KIND};
+use crate::error::Error;
+use crate::file::read_config;
+use crate::process::threads;
+use crate::report::{OnError, Reporter};
+
+/// Installs the configuration in a file, and reads the file again while the program runs.
+///
+/// A file with any mistake is refused. The error names all of them. With `refresh_rate` the file is read again:
+/// an edit is taken whole or not at all. This is [`Setup::new(path).init()`](Setup).
+///
+/// # Errors
+///
+/// [`Error::is_config`], naming the file and every mistake in it; also where the program has a logger already.
+///
+/// # Examples
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("log4rs.yaml");
+/// std::fs::write(&path, "
+/// appenders:
+///   equipment: { kind: equipment_scoped, local_root: /data/lab, fsync_levle: warn }
+/// ")?;
+/// let err = equipment_log::log4rs::init_file(&path).unwrap_err();
+/// assert!(err.to_string().contains("was `fsync_level` meant?"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn init_file(path: impl AsRef<Path>) -> Result<Handle, Error> {
+    Setup::new(path).init()
+}
+
+/// [`init_file`] with kinds of one's own, or with a function that is called for each error.
+///
+/// # Examples
+///
+/// ```no_run
+/// use equipment_log::log4rs::Setup;
+///
+/// let handle = Setup::new("log4rs.yaml")
+///     .on_error(|err| eprintln!("the log of the equipment: {err}"))
+///     .init()?;
+/// # drop(handle);
+/// # Ok::<(), equipment_log::Error>(())
+/// ```
+#[must_use = "nothing is installed before `init`"]
+pub struct Setup {
+    path: PathBuf,
+    kinds: Option<Deserializers>,
+    on_error: Option<OnError>,
+}
+
+impl Setup {
+    /// The configuration in this file: YAML (`.yaml`, `.yml`) or JSON (`.json`).
+    pub fn new(path: impl AsRef<Path>) -> Setup {
+        Setup { path: path.as_ref().to_owned(), kinds: None, on_error: None }
+    }
+
+    /// The kinds of appenders, encoders and filters. Ours are added where they are missing. Default: log4rs's own
+    /// and ours.
+    ///
+    /// A [`Handle`] that [`register`](super::register) returned for them reaches the sinks of this setup, too.
+    pub fn kinds(mut self, kinds: Deserializers) -> Setup {
+        self.kinds = Some(kinds);
+        self
+    }
+
+    /// What is called for each report, on the reporting thread of the process: a record that was not written, or a
+    /// mistake in an edit of the file. It may block; no log call waits for it. Default: one line to standard error.
+    pub fn on_error(mut self, on_error: impl Fn(&Error) + Send + Sync + 'static) -> Setup {
+        self.on_error = Some(Arc::new(on_error));
+        self
+    }
+
+    /// Installs the configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_config`], naming the file and every mistake in it; also where the program has a logger already.
+    pub fn init(self) -> Result<Handle, Error> {
+        let Setup { path, kinds, on_error } = self;
+        let (kinds, sinks) = with_ours(kinds.unwrap_or_default());
+        check_ending(&path)?;
+        // A relative path means the same file after a later `chdir`.
+        let path = std::path::absolute(&path).unwrap_or(path);
+        let text = read_config(&path)?;
+        let plan = Plan::read(&path, &text, &kinds)?;
+        let (refresh_rate, warnings) = (plan.refresh_rate, plan.warnings.clone());
+        let reporter = Reporter::new(on_error);
+        let (config, kept) = plan.build(&path, &kinds, &Kept::new(), &sinks, &reporter)?;
+        let watch = refresh_rate.map(|refresh_rate| Watch {
+            path: path.clone(),
+            kinds,
+            sinks: Arc::clone(&sinks),
+            reporter: reporter.clone(),
+            kept,
+            installed: text,
+            refresh_rate,
+        });
+        let watch = watch.map(|watch| start(&path, watch)).transpose()?;
+        let log4rs = ::log4rs::init_config(config)
+            .map_err(|err| in_file(&path, format!("the program has a logger already: {err}")))?;
+        if let Some(watch) = watch {
+            // It waits for this.
+            let _ = watch.send(log4rs);
+        }
+        report_warnings(&path, warnings, &reporter);
+        drain_at_end(&sinks, &reporter);
+        Ok(Handle::new(sinks, reporter))
+    }
+}
+
+/// Starts the thread of a watch, which begins when log4rs is installed, and ends where it is not.
+fn start(path: &Path, watch: Watch) -> Result<mpsc::Sender<::log4rs::Handle>, Error> {
+    let (installed, log4rs) = mpsc::channel();
+    let run = move || {
+        if let Ok(log4rs) = log4rs.recv() {
+            watch.run(&log4rs);
+        }
+    };
+    threads::spawn(run)
+        .map(|_| installed)
+        .map_err(|err| in_file(path, format!("cannot start the thread that reads it again: {err}")))
+}
+
+/// The kinds with ours, and the sinks that ours make.
+fn with_ours(mut kinds: Deserializers) -> (Deserializers, Arc<Sinks>) {
+    let answer = kinds.deserialize::<dyn Append>(APPENDER_KIND, question());
+    match answer.map_err(anyhow::Error::downcast::<Registered>) {
+        Err(Ok(Registered(sinks))) => (kinds, sinks),
+        _ => {
+            let sinks = register_with(&mut kinds);
+            (kinds, sinks)
+        }
+    }
+}
+
+impl fmt::Debug for Setup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Setup").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// Checks a file as [`init_file`] would, and installs nothing: for a file that is about to be put in place, in a
+/// program that runs, too.
+///
+/// It returns warnings: what is valid, and probably not meant. Appenders of other kinds are not built: one with
+/// `append: false` would empty its file by that.
+///
+/// # Errors
+///
+/// [`Error::is_config`], naming the file and every mistake in it.
+///
+/// # Examples
+///
+/// ```
+/// let (deserializers, handle) = equipment_log::log4rs::deserializers();
+/// let err = equipment_log::log4rs::check_file("no-such.yaml", &deserializers).unwrap_err();
+/// assert!(err.is_config());
+/// # drop(handle);
+/// ```
+pub fn check_file(
+    path: impl AsRef<Path>,
+    deserializers: &Deserializers,
+) -> Result<Vec<String>, Error> {
+    let path = path.as_ref();
+    check_ending(path)?;
+    let (kinds, _) = with_ours(deserializers.clone());
+    Ok(Plan::read(path, &read_config(path)?, &kinds)?.warnings)
+}

@@ -1,0 +1,212 @@
+//! [`Watch`]: a configuration file that is read again while the program runs.
+//!
+//! Imports `plan`, `report`, `process` and `error`. It lives on a thread of its own, as long as the program.
+//!
+//! ```text
+//!            content differs from `seen`        the same again: take it, or report what is wrong
+//!   Settled ----------------------------> Changed ---------------------------------------> Settled
+//!      ^                                     |  ^__ differs again
+//!      |_________ as `seen` again ___________|
+//! ```
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ::log4rs::config::Deserializers;
+
+use super::handle::{drain, Sinks};
+use super::plan::{in_file, Kept, Plan};
+use crate::clock::Time;
+use crate::error::Error;
+use crate::file::read_config;
+use crate::process::threads;
+use crate::report::Reporter;
+use crate::sink::EquipmentSink;
+
+/// The longest time between the two looks that find an edit.
+const SECOND_LOOK: Duration = Duration::from_secs(1);
+
+/// What one look found. Its identity is its content: neither a time nor an inode tells an edit.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Look {
+    Text(String),
+    /// The file is gone, a folder is in its place, or it cannot be read: the reason.
+    Unreadable(String),
+}
+
+impl Look {
+    pub(super) fn at(path: &Path) -> Look {
+        match read_config(path) {
+            Ok(text) => Look::Text(text),
+            Err(err) => Look::Unreadable(err.to_string()),
+        }
+    }
+}
+
+/// Decides which look is an edit.
+#[derive(Debug)]
+pub(super) struct Looks {
+    /// What was last taken, or reported.
+    seen: Look,
+    /// A look that differed from `seen`, once.
+    changed: Option<Look>,
+}
+
+impl Looks {
+    pub(super) fn new(seen: Look) -> Looks {
+        Looks { seen, changed: None }
+    }
+
+    /// An edit, where this look is the second that found it.
+    pub(super) fn next(&mut self, look: Look) -> Option<&Look> {
+        if look == self.seen {
+            self.changed = None;
+            return None;
+        }
+        if self.changed.as_ref() != Some(&look) {
+            self.changed = Some(look);
+            return None;
+        }
+        self.changed = None;
+        self.seen = look;
+        Some(&self.seen)
+    }
+
+    /// Whether the next look decides.
+    fn is_undecided(&self) -> bool {
+        self.changed.is_some()
+    }
+}
+
+/// The file, and what of it is installed.
+pub(super) struct Watch {
+    pub(super) path: PathBuf,
+    pub(super) kinds: Deserializers,
+    pub(super) sinks: std::sync::Arc<Sinks>,
+    pub(super) reporter: Reporter,
+    pub(super) kept: Kept,
+    /// The text of the configuration that is installed.
+    pub(super) installed: String,
+    pub(super) refresh_rate: Duration,
+}
+
+impl Watch {
+    /// Looks at the file for ever.
+    pub(super) fn run(mut self, log4rs: &::log4rs::Handle) {
+        let mut looks = Looks::new(Look::Text(self.installed.clone()));
+        loop {
+            let undecided = looks.is_undecided();
+            std::thread::sleep(match undecided {
+                true => self.refresh_rate.min(SECOND_LOOK),
+                false => self.refresh_rate,
+            });
+            let edit = match looks.next(Look::at(&self.path)) {
+                None => continue,
+                Some(Look::Unreadable(why)) => Err(in_file(&self.path, why)),
+                // A mistake that was taken back.
+                Some(Look::Text(text)) if *text == self.installed => Ok(()),
+                Some(Look::Text(text)) => {
+                    let text = text.clone();
+                    self.take(text, log4rs)
+                }
+            };
+            if let Err(err) = edit {
+                let why = format!("{err}; the configuration before this edit stays");
+                self.reporter
+                    .event(Error::config("the configuration is not taken", why), Time::now());
+            }
+        }
+    }
+
+    /// Installs an edit, or leaves everything as it was.
+    fn take(&mut self, text: String, log4rs: &::log4rs::Handle) -> Result<(), Error> {
+        let plan = Plan::read(&self.path, &text, &self.kinds)?;
+        let Some(refresh_rate) = plan.refresh_rate else {
+            let why = "refresh_rate: it is missing, and the file would not be read again";
+            return Err(in_file(&self.path, why));
+        };
+        let warnings = plan.warnings.clone();
+        let (config, kept) =
+            plan.build(&self.path, &self.kinds, &self.kept, &self.sinks, &self.reporter)?;
+        // The earlier sinks are held until here, so that no logging thread drops the last of one.
+        let earlier = std::mem::replace(&mut self.kept, kept);
+        log4rs.set_config(config);
+        self.installed = text;
+        self.refresh_rate = refresh_rate;
+        self.end(earlier.into_values().map(|(_, sink)| sink).collect());
+        report_warnings(&self.path, warnings, &self.reporter);
+        Ok(())
+    }
+
+    /// Lets go of sinks. One that is gone writes what is queued, and closes its files, which may hang: on a
+    /// thread of its own.
+    fn end(&self, earlier: Vec<EquipmentSink>) {
+        let is_gone = |sink: &EquipmentSink| !self.kept.values().any(|(_, it)| it.is_same_as(sink));
+        for sink in earlier.into_iter().filter(is_gone) {
+            let reporter = self.reporter.clone();
+            // Where the system has no thread left, the sink is dropped here.
+            let _ = threads::spawn(move || {
+                let sinks = [sink];
+                drain(&sinks, &reporter);
+                let [sink] = sinks;
+                // A thread that is inside a log call has its own.
+                while !sink.is_last() {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+            });
+        }
+    }
+}
+
+/// Each warning once.
+pub(super) fn report_warnings(path: &Path, warnings: Vec<String>, reporter: &Reporter) {
+    for warning in warnings {
+        reporter.event(in_file(path, format!("warning: {warning}")), Time::now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Look {
+        Look::Text(text.to_owned())
+    }
+
+    #[test]
+    fn an_edit_is_what_two_looks_agree_on() {
+        let mut looks = Looks::new(text("a"));
+        assert_eq!(looks.next(text("a")), None);
+        assert_eq!(looks.next(text("b")), None);
+        assert_eq!(looks.next(text("b")), Some(&text("b")));
+        // Once.
+        assert_eq!(looks.next(text("b")), None);
+    }
+
+    #[test]
+    fn half_a_file_that_is_whole_at_the_next_look_is_no_edit_of_its_own() {
+        let mut looks = Looks::new(text("a"));
+        assert_eq!(looks.next(text("half")), None);
+        assert_eq!(looks.next(text("whole")), None);
+        assert_eq!(looks.next(text("whole")), Some(&text("whole")));
+    }
+
+    #[test]
+    fn a_file_that_is_gone_for_a_moment_is_no_edit() {
+        let mut looks = Looks::new(text("a"));
+        assert_eq!(looks.next(Look::Unreadable("gone".to_owned())), None);
+        assert_eq!(looks.next(text("a")), None);
+        assert!(!looks.is_undecided());
+    }
+
+    #[test]
+    fn a_file_that_is_gone_for_long_is_one() {
+        let gone = Look::Unreadable("gone".to_owned());
+        let mut looks = Looks::new(text("a"));
+        assert_eq!(looks.next(gone.clone()), None);
+        assert_eq!(looks.next(gone.clone()), Some(&gone));
+        assert_eq!(looks.next(gone.clone()), None);
+        assert_eq!(looks.next(text("a")), None);
+        assert_eq!(looks.next(text("a")), Some(&text("a")));
+    }
+}

@@ -1,0 +1,160 @@
+//! How a sink begins, what it keeps over an edit of the configuration, and how it ends.
+//!
+//! Imports `config`, `file`, `line`, `queue` and `registry`.
+
+use std::fmt;
+use std::sync::atomic::AtomicBool;
+#[cfg(any(feature = "log4rs", feature = "fern"))]
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::resolve::Rules;
+use super::{Core, EquipmentSink, Inner};
+use crate::clock::Time;
+use crate::config::Settings;
+use crate::error::{Error, Kind};
+use crate::file::{LogFile, RootDir};
+use crate::line::LineFormat;
+use crate::process::idle::IdleWatch;
+use crate::queue::{Queue, Unwritten};
+use crate::registry::Registry;
+use crate::report::Reporter;
+use crate::stats::Counter;
+
+impl EquipmentSink {
+    pub(crate) fn from_settings(settings: Settings) -> Result<EquipmentSink, Error> {
+        let root = RootDir::new(settings.layout.root().to_owned(), settings.access);
+        let gap_head = LineFormat::new(&settings.hostname).gap_head();
+        let queue = settings.queue.map(Queue::start).transpose()?;
+        let view = View::of(&settings)?;
+        let core = Core {
+            queue,
+            registry: Registry::new(settings.layout, root, gap_head, settings.max_open_files),
+            skipped: Counter::default(),
+            filtered: Counter::default(),
+            refused: Counter::default(),
+            panicked: Counter::default(),
+            drain_reported: AtomicBool::new(false),
+        };
+        view.onto(Arc::new(core))
+    }
+
+    /// The same sink with other settings: its logs, its queue and its counters go on. The place, the modes,
+    /// `rotation` and `queue` of `settings` must be those of this sink.
+    #[cfg(feature = "log4rs")]
+    pub(crate) fn with_settings(&self, settings: Settings) -> Result<EquipmentSink, Error> {
+        View::of(&settings)?.onto(Arc::clone(&self.0.core))
+    }
+
+    /// As [`flush`](EquipmentSink::flush), but waits at most this long. False: something that was queued before
+    /// may not be written.
+    pub fn flush_timeout(&self, timeout: Duration) -> bool {
+        self.0.queue.as_ref().is_none_or(|queue| queue.flush_timeout(timeout))
+    }
+
+    /// How long the end of this sink waits for what is queued.
+    #[cfg(any(feature = "log4rs", feature = "fern"))]
+    pub(crate) fn drain_timeout(&self) -> Duration {
+        match self.0.drain_reported.load(Ordering::Relaxed) {
+            // Its time is over.
+            true => Duration::ZERO,
+            false => self.0.queue.as_ref().map_or(Duration::ZERO, Queue::drain_timeout),
+        }
+    }
+
+    /// What is queued and not written: how many records of which log below `local_root`. It is told once.
+    #[cfg(any(feature = "log4rs", feature = "fern"))]
+    pub(crate) fn take_unwritten(&self) -> Vec<(String, u64)> {
+        let Some(queue) = &self.0.queue else { return Vec::new() };
+        match self.0.drain_reported.swap(true, Ordering::Relaxed) {
+            true => Vec::new(),
+            false => by_log(queue.unwritten()),
+        }
+    }
+
+    /// Whether the other is this sink, perhaps with other settings.
+    #[cfg(feature = "log4rs")]
+    pub(crate) fn is_same_as(&self, other: &EquipmentSink) -> bool {
+        Arc::ptr_eq(&self.0.core, &other.0.core)
+    }
+
+    /// Whether nobody else has this sink.
+    #[cfg(feature = "log4rs")]
+    pub(crate) fn is_last(&self) -> bool {
+        Arc::strong_count(&self.0) == 1 && Arc::strong_count(&self.0.core) == 1
+    }
+}
+
+fn by_log(unwritten: Vec<Unwritten<LogFile>>) -> Vec<(String, u64)> {
+    let of = |it: Unwritten<LogFile>| (it.log.relative().display().to_string(), it.records);
+    unwritten.into_iter().map(of).collect()
+}
+
+impl Drop for Core {
+    /// Waits for what is queued, `drain_timeout` at most, and reports what is not written then.
+    fn drop(&mut self) {
+        let Some(mut queue) = self.queue.take() else { return };
+        let reported = *self.drain_reported.get_mut();
+        let waited = if reported { Duration::ZERO } else { queue.drain_timeout() };
+        let records = by_log(queue.close(waited));
+        if !records.is_empty() && !reported {
+            let error = Error::from(Kind::NotDrained { waited, records });
+            Reporter::new(None).event(error, Time::now());
+        }
+    }
+}
+
+/// The part of the settings that an edit may change.
+struct View {
+    idle_timeout: Option<Duration>,
+    fsync_level: log::LevelFilter,
+    line: LineFormat,
+    rules: Rules,
+}
+
+impl View {
+    fn of(settings: &Settings) -> Result<View, Error> {
+        let mut line = LineFormat::new(&settings.hostname).control_characters(settings.control);
+        line.precision = settings.precision;
+        let Settings { targets, unscoped, level, levels, .. } = settings;
+        Ok(View {
+            idle_timeout: settings.idle_timeout,
+            fsync_level: settings.fsync_level,
+            line,
+            rules: Rules::new(targets.clone(), unscoped.clone(), *level, levels.clone())?,
+        })
+    }
+
+    fn onto(self, core: Arc<Core>) -> Result<EquipmentSink, Error> {
+        let View { idle_timeout, fsync_level, line, rules } = self;
+        let watch = |timeout| IdleWatch::new(&core.registry.open_files, timeout);
+        Ok(EquipmentSink(Arc::new(Inner {
+            _watch: idle_timeout.map(watch).transpose()?,
+            core,
+            fsync_level,
+            control: line.control,
+            line,
+            rules,
+        })))
+    }
+}
+
+impl fmt::Debug for super::WeakSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WeakSink")
+    }
+}
+
+impl super::WeakSink {
+    #[cfg(any(feature = "log4rs", feature = "fern"))]
+    pub(crate) fn is_alive(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+
+    /// Whether this is the same sink, perhaps with other settings.
+    #[cfg(feature = "log4rs")]
+    pub(crate) fn is_of(&self, sink: &EquipmentSink) -> bool {
+        self.upgrade().is_some_and(|it| it.is_same_as(sink))
+    }
+}
