@@ -1,0 +1,147 @@
+//! [`to_delete`]: which rotated files of a log are not kept.
+//!
+//! Imports `names` and `clock`. The invariant: the newest file is never among them, and one pass deletes half of
+//! the files at most: a clock that is wrong, or a setting that was mistyped, costs little before it is seen.
+
+use super::names::RotatedName;
+use super::Keep;
+use crate::clock::Time;
+
+const SECONDS_A_DAY: i64 = 86_400;
+
+/// One rotated file. Where it is there twice, plain and compressed, this is the plain one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RotatedFile {
+    pub(crate) name: RotatedName,
+    pub(crate) bytes: u64,
+}
+
+/// The files that one pass deletes, the oldest first.
+///
+/// None is deleted by its age while the clock is more than a day ahead of the newest file: either the clock is
+/// wrong, or the log was idle, and its next rotation makes a newer one.
+pub(crate) fn to_delete(keep: Keep, files: &[RotatedFile], now: Time) -> Vec<RotatedName> {
+    let mut files = files.to_vec();
+    files.sort_unstable_by_key(|file| file.name);
+    let Some(newest) = files.last() else { return Vec::new() };
+    let too_many = match keep {
+        Keep::All => 0,
+        Keep::Files(kept) => files.len().saturating_sub(usize::try_from(kept).unwrap_or(usize::MAX)),
+        Keep::Age(_) if is_a_day_ahead(now, newest.name) => 0,
+        Keep::Age(age) => {
+            let age = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
+            let is_old = |file: &&RotatedFile| {
+                now.seconds().saturating_sub(file.name.period().end()) >= age
+            };
+            files.iter().take_while(is_old).count()
+        }
+        Keep::Bytes(most) => {
+            let mut bytes = 0_u64;
+            let fits = |file: &&RotatedFile| {
+                bytes = bytes.saturating_add(file.bytes);
+                bytes <= most
+            };
+            files.len() - files.iter().rev().take_while(fits).count()
+        }
+    };
+    files.iter().take(too_many.min(files.len() / 2)).map(|file| file.name).collect()
+}
+
+fn is_a_day_ahead(now: Time, newest: RotatedName) -> bool {
+    now.seconds().saturating_sub(newest.period().end()) > SECONDS_A_DAY
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn file(rest: &str, bytes: u64) -> RotatedFile {
+        RotatedFile { name: RotatedName::parse("w", &format!("w{rest}")).unwrap(), bytes }
+    }
+
+    fn days(days: u64) -> Keep {
+        Keep::Age(Duration::from_secs(days * 86_400))
+    }
+
+    fn at(time: &str) -> Time {
+        Time::from(humantime::parse_rfc3339(time).unwrap())
+    }
+
+    fn deleted(keep: Keep, files: &[RotatedFile], now: &str) -> Vec<String> {
+        to_delete(keep, files, at(now)).iter().map(RotatedName::to_string).collect()
+    }
+
+    fn april() -> Vec<RotatedFile> {
+        (1..=8).rev().map(|day| file(&format!(".2026-04-{day:02}"), 100)).collect()
+    }
+
+    const MORNING: &str = "2026-04-09T06:00:00Z";
+
+    #[test]
+    fn the_newest_are_kept_by_number_time_or_size() {
+        let oldest = [".2026-04-01", ".2026-04-02", ".2026-04-03"];
+        assert_eq!(deleted(Keep::Files(5), &april(), MORNING), oldest);
+        assert_eq!(deleted(days(5), &april(), MORNING), oldest);
+        assert_eq!(deleted(Keep::Bytes(599), &april(), MORNING), oldest);
+        assert_eq!(deleted(Keep::Bytes(600), &april(), MORNING), oldest[..2]);
+        for keep in [Keep::All, Keep::Files(8), days(9), Keep::Bytes(800)] {
+            assert!(deleted(keep, &april(), MORNING).is_empty(), "{keep}");
+        }
+    }
+
+    #[test]
+    fn names_of_earlier_settings_count_by_the_end_of_their_period() {
+        let files = [".2026-03", ".2026-04-01.gz", ".2026-04-01.2", ".2026-04-02T05", ".2026-04-03"];
+        let files = files.map(|rest| file(rest, 1));
+        assert_eq!(deleted(Keep::Files(3), &files, MORNING), [".2026-03", ".2026-04-01.gz"]);
+    }
+
+    #[test]
+    fn one_pass_deletes_half_at_most() {
+        assert_eq!(deleted(Keep::Files(1), &april(), MORNING).len(), 4);
+        assert_eq!(deleted(Keep::Bytes(1), &april()[..3], MORNING).len(), 1);
+        assert!(deleted(Keep::Bytes(1), &april()[..1], MORNING).is_empty());
+    }
+
+    #[test]
+    fn a_clock_that_jumps_ahead_deletes_none_by_age() {
+        assert!(deleted(days(90), &april(), "2036-04-09T06:00:00Z").is_empty());
+        assert!(deleted(days(1), &april(), "2026-04-10T00:00:01Z").is_empty());
+        assert!(!deleted(days(1), &april(), "2026-04-10T00:00:00Z").is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn the_deleted_are_the_oldest_and_not_more_than_half(
+            days_and_bytes in prop::collection::vec((1_u64..28, 0_u64..5, 0_u64..1000), 0..40),
+            keep in prop_oneof![
+                Just(Keep::All),
+                (1_u32..50).prop_map(Keep::Files),
+                (1_u64..40).prop_map(days),
+                (1_u64..20_000).prop_map(Keep::Bytes),
+            ],
+            day in 1_u64..28
+        ) {
+            let mut files: Vec<_> = days_and_bytes
+                .iter()
+                .map(|(day, number, bytes)| match number {
+                    0 => file(&format!(".2026-04-{day:02}"), *bytes),
+                    number => file(&format!(".2026-04-{day:02}.{number}"), *bytes),
+                })
+                .collect();
+            let deleted = to_delete(keep, &files, at(&format!("2026-04-{day:02}T12:00:00Z")));
+            files.sort_by_key(|file| file.name);
+            let oldest: Vec<_> = files.iter().take(deleted.len()).map(|file| file.name).collect();
+            prop_assert_eq!(&deleted, &oldest);
+            prop_assert!(deleted.len() <= files.len() / 2);
+            if let Keep::Files(kept) = keep {
+                prop_assert!(files.len() - deleted.len() >= (kept as usize).min(files.len()));
+            }
+        }
+    }
+}
