@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::context::{Scope, EQUIPMENT_ID};
 use crate::equipment_id::{self, is_device_name};
 use crate::error::Error;
+use crate::file;
 
 /// Where a log stands below `local_root` unless the key `path` says otherwise.
 pub(crate) const DEFAULT_PATH: &str = "{equipment_id}/.exlab-wizard/wizard.{hostname}.log";
@@ -70,20 +71,18 @@ impl Layout {
         Ok(Layout { root, components, by_id_alone })
     }
 
-    /// Refuses a path whose file's name may be what another's is called once it is rotated: one that
-    /// ends, or may end, with a dot and a number.
+    /// Refuses a path whose file's name may be the name of another log's rotated file.
     pub(crate) fn leaves_room_for_rotated_names(&self) -> Result<(), Error> {
-        let last = self.components.last().and_then(|name| name.last());
-        let end = match last {
-            Some(Piece::Literal(text)) => text.as_str(),
-            _ => "",
+        let name = self.components.last().map_or(&[][..], |name| &name[..]);
+        let may_be_rotated = match name {
+            [Piece::Literal(name)] => file::may_be_rotated(name),
+            // What comes before is any text, and may be another log's name.
+            [.., Piece::Literal(end)] => file::may_end_rotated(end),
+            _ => file::may_end_rotated(""),
         };
-        let rest = end.trim_end_matches(|c: char| c.is_ascii_digit());
-        // Digits alone follow what a placeholder stands for, which may end with a dot and a number.
-        if rest.is_empty() || (rest.len() < end.len() && rest.ends_with('.')) {
-            let why =
-                "with rotation, the file's name must end with a text that no rotated file's ends \
-                       with, such as .log: those of rotated logs end as in .log.1";
+        if may_be_rotated {
+            let why = "with rotation, the file's name must end with a text that no rotated file's ends with, such as \
+                       .log: those of rotated logs end as in .log.2026-04-17, .log.2026-04-17.1 or .log.2026-04-17.gz";
             return Err(Error::config("path", why));
         }
         Ok(())

@@ -17,6 +17,7 @@ pub(crate) mod made_folders;
 pub(crate) mod pools;
 pub(crate) mod reports;
 pub(crate) mod threads;
+pub(crate) mod upkeep;
 
 /// The locks under the state machines of this folder: `loom_tests` puts a model checker's in their place.
 mod sync {

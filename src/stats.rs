@@ -86,8 +86,14 @@ counters! {
     reopened,
     /// Times this sink renamed a file that was full, and began a new one.
     rotated,
-    /// Times that failed: the records went on into the full file.
+    /// Times that failed: the records went on into the file that was due.
     rotation_failures,
+    /// Rotated files that this process compressed.
+    compressed,
+    /// Rotated files that this process deleted since they were not to be kept.
+    deleted,
+    /// Times a rotated file could not be compressed or deleted. It is tried again.
+    upkeep_failures,
 }
 
 /// What became of every record that a sink was given: a copy of its counters at one moment.

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
 use super::open::{OpenFile, Wrote};
-use super::rotate::FileFor;
+use super::rotation::FileFor;
 use super::{LogFile, Look};
 use crate::clock::Time;
 use crate::error::Error;
@@ -92,7 +92,7 @@ impl Batch {
         &self.bytes[self.start_of(record)..self.records[record].end]
     }
 
-    fn time(&self, record: usize) -> Time {
+    pub(super) fn time(&self, record: usize) -> Time {
         self.records[record].time
     }
 }
@@ -160,27 +160,10 @@ impl Append<'_> {
         let failed = self.outcome.failed[failed_before..].iter().map(|(record, _)| *record);
         let failed: Vec<usize> = failed.collect();
         let written = (first..end).filter(|record| failed.binary_search(record).is_err());
-        if log.is_kept(&open) {
-            log.counters.written.add((end - first - failed.len()) as u64);
-            written.for_each(|record| self.took(&open, record));
-        } else {
-            // Others have filled so many files meanwhile that this one is gone.
-            written.for_each(|record| self.once_more(record, look));
-        }
+        log.counters.written.add((end - first - failed.len()) as u64);
+        written.for_each(|record| self.took(&open, record));
+        open.took(batch.time(end - 1));
         end
-    }
-
-    /// Appends a record again that is in a file which is gone.
-    fn once_more(&mut self, record: usize, look: Look) {
-        let (bytes, time) = (self.batch.record(record), self.batch.time(record));
-        match self.log.append_to_current(bytes, time, look) {
-            Ok(FileFor { open, rotation_error }) => {
-                self.log.counters.written.add(1);
-                self.rotation_failed(rotation_error);
-                self.took(&open, record);
-            }
-            Err(err) => self.lose(record, &err),
-        }
     }
 
     /// Appends one record. The place of the next.

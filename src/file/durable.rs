@@ -11,7 +11,7 @@ use std::sync::{mpsc, Arc, Weak};
 
 use super::answer::{answer, attempt, Answer, Call};
 use super::open::{Descriptor, OpenFile};
-use super::rotate::FileFor;
+use super::rotation::FileFor;
 use super::{LogFile, Look};
 use crate::clock::Time;
 use crate::error::{Doing, Error};
@@ -74,7 +74,7 @@ impl LogFile {
         let written = self.counters.written.get();
         if self.synced.load(Ordering::Acquire) < written {
             sync()?;
-            self.sync_kept()?;
+            self.sync_rotated()?;
             self.synced.fetch_max(written, Ordering::AcqRel);
         }
         Ok(())
@@ -92,21 +92,8 @@ impl LogFile {
         self.sync_new_entries()
     }
 
-    /// Syncs what was written before the log was rotated, by whomever. From the newest on: what moves
-    /// meanwhile moves to where it is met later.
-    fn sync_kept(&self) -> Result<(), Error> {
-        for kept in self.root.kept_of(self.relative()) {
-            match self.making_room(|| self.root.open_to_sync(&kept)) {
-                Ok(file) => self.sync_file(&file)?,
-                Err(err) if err.is_not_found() => {}
-                Err(err) => return Err(err),
-            }
-        }
-        Ok(())
-    }
-
     /// Syncs a descriptor that was opened for that alone.
-    fn sync_file(&self, file: &File) -> Result<(), Error> {
+    pub(super) fn sync_file(&self, file: &File) -> Result<(), Error> {
         match attempt(Call::SyncFile, || file.sync_data()) {
             Err(err) if answer(Call::SyncFile, &err) == Answer::NotSupported => Ok(()),
             synced => synced.map_err(|err| self.unsynced_by(err)),

@@ -16,7 +16,6 @@ mod open;
 #[cfg(feature = "log4rs")]
 mod probe;
 mod root;
-mod rotate;
 mod rotation;
 mod size_budget;
 pub(crate) mod sys;
@@ -42,7 +41,8 @@ use open::OpenFile;
 #[cfg(feature = "log4rs")]
 pub(crate) use probe::cannot_be_made;
 pub(crate) use root::{Access, RootDir};
-pub(crate) use rotation::{parse_size, Rotation};
+use rotation::RotationState;
+pub(crate) use rotation::{may_be_rotated, may_end_rotated, parse_size, Rotation};
 pub use rotation::{Compress, Every, Keep};
 
 use crate::clock::Time;
@@ -70,6 +70,7 @@ pub(crate) struct LogFile {
     /// The descriptors that are out of use, until the last that is writing through them is through. Taken under
     /// the lock of a descriptor pool: nothing is called while it is held.
     in_hand: Mutex<Vec<Weak<OpenFile>>>,
+    rotation: RotationState,
     /// Held by the thread that opens or rotates the file.
     opening: Mutex<()>,
     root: Arc<RootDir>,
@@ -109,6 +110,7 @@ impl LogFile {
             synced: AtomicU64::new(0),
             entries: Entries::default(),
             in_hand: Mutex::default(),
+            rotation: RotationState::default(),
             opening: Mutex::new(()),
             root: Arc::clone(root),
             path: root.path().join(relative).into(),
@@ -196,7 +198,7 @@ impl LogFile {
         }
         let me: Weak<dyn Evictable> = Weak::<LogFile>::clone(&self.me);
         let slot = self.open_files.register(me);
-        let opened = self.making_room(|| self.root.open(self.relative())).and_then(|opened| {
+        let opened = self.open_in_use().and_then(|opened| {
             // Another process that rotates may have made it a moment ago.
             if opened.created || self.root.rotation().is_some() {
                 self.entries.made();
@@ -211,6 +213,9 @@ impl LogFile {
                 self.counters.opened.add(1);
                 self.open.store(Some(Arc::clone(&open)));
                 open.opened();
+                if open.rotates {
+                    self.ask_for_first_upkeep(time);
+                }
                 Ok(open)
             }
             Err(err) => {
@@ -260,6 +265,7 @@ impl LogFile {
 
     /// Others may still be writing through it: whoever closes the log waits for them.
     fn leave_in_hand(&self, open: &Arc<OpenFile>) {
+        self.closed_unsynced(open);
         let mut in_hand = self.in_hand.lock_any();
         in_hand.retain(|other| other.strong_count() > 0);
         in_hand.push(Arc::downgrade(open));

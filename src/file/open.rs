@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use super::answer::{answer, attempt, Answer, Call};
 use super::group::Group;
 use super::root::Opened;
-use super::rotation::Rotation;
+use super::rotation::{FilePeriod, Rotation};
 use super::size_budget::SizeBudget;
 use super::sys;
 use crate::clock::Time;
@@ -38,7 +38,7 @@ pub(crate) struct OpenFile {
     last_check_ms: AtomicI64,
     /// The file's last byte may be something other than a line end.
     pub(crate) tail_unverified: AtomicBool,
-    /// Whether there is a limit to its size.
+    /// Whether a record may have to begin a new file.
     pub(crate) rotates: bool,
     /// None only while this is dropped.
     descriptor: Option<Descriptor>,
@@ -46,6 +46,7 @@ pub(crate) struct OpenFile {
     /// Held by a writer that looks at the end first.
     pub(crate) repairing: Mutex<()>,
     pub(crate) budget: SizeBudget,
+    pub(super) period: FilePeriod,
     write_lock: sys::WriteLock,
     readable: bool,
     /// The threads that close the file: the last user hands the descriptor over to be synced.
@@ -103,6 +104,7 @@ impl OpenFile {
             identity: attempt(Call::Read, || sys::identity(&file))?,
             rotates: rotation.is_some(),
             budget: SizeBudget::new(&file, rotation)?,
+            period: FilePeriod::new(rotation.and_then(|rotation| rotation.every)),
             descriptor: Some(Descriptor { file, group: Group::new(), slot }),
             tail_unverified: AtomicBool::new(!created),
             repairing: Mutex::new(()),
@@ -131,7 +133,8 @@ impl OpenFile {
     /// Whether the next record may go into the file without any look at it.
     #[inline]
     pub(crate) fn takes_any_record(&self, time: Time) -> bool {
-        !self.rotates && !self.check_is_due(self.last_check_ms.load(Ordering::Relaxed), time)
+        (!self.rotates || (!self.budget.is_limited() && self.period.is_quiet(time)))
+            && !self.check_is_due(self.last_check_ms.load(Ordering::Relaxed), time)
     }
 
     /// Whether it is time to see if the path still leads here; true for one caller each time.

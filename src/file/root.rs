@@ -3,6 +3,7 @@
 //! Imports `error` and `sys`. The invariant: unless links are followed on request, nothing outside
 //! the root is opened, made or synced, whatever stands or is put on the way meanwhile.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -149,16 +150,6 @@ impl RootDir {
         Ok(())
     }
 
-    /// What stands there, if that is neither a file nor a link.
-    pub(super) fn other_than_file(&self, relative: &Path) -> Option<&'static str> {
-        other_than_file(&self.path.join(relative))
-    }
-
-    /// Whether anything stands there, be it a link.
-    pub(super) fn is_there(&self, relative: &Path) -> bool {
-        fs::symlink_metadata(self.path.join(relative)).is_ok()
-    }
-
     /// Makes the entries durable on the way to the file: its own, those of the folders below the root, and of
     /// those that this process made above it.
     pub(crate) fn sync_entries_of(&self, relative: &Path) -> Result<(), Error> {
@@ -175,7 +166,7 @@ impl RootDir {
         Ok(())
     }
 
-    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+    pub(super) fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         let open = || match folder.strip_prefix(&self.path) {
             Ok(inside) if !inside.as_os_str().is_empty() => self.below()?.open_folder(inside),
             _ => attempt(Call::Open, || File::open(folder)),
@@ -238,17 +229,22 @@ impl Below<'_> {
         let open = |read| {
             let how = How { purpose, read, mode: self.root.access.file_mode };
             let call = if purpose == Purpose::Create { Call::Create } else { Call::Open };
-            attempt(call, || match &self.dir {
+            let open = || match &self.dir {
                 Some(dir) => dir.open(relative, how),
                 None => sys::open(&self.root.path.join(relative), how),
-            })
+            };
+            match purpose {
+                // Who asks for these comes back later.
+                Purpose::Lock | Purpose::Replace => open(),
+                _ => attempt(call, open),
+            }
         };
         match open(true) {
             // A file that we may only write is a log too; its end cannot be looked at.
             Err(err)
                 if err.kind() == io::ErrorKind::PermissionDenied
                     && !sys::is_escape(&err)
-                    && purpose != Purpose::Lock =>
+                    && !matches!(purpose, Purpose::Lock | Purpose::Replace) =>
             {
                 open(false).map(|file| (file, false))
             }
@@ -271,7 +267,29 @@ impl Below<'_> {
         })
     }
 
-    fn open_folder(&self, folder: &Path) -> io::Result<File> {
+    /// Of a link itself.
+    pub(super) fn metadata(&self, path: &Path) -> io::Result<fs::Metadata> {
+        attempt(Call::Inspect, || fs::symlink_metadata(self.root.path.join(path)))
+    }
+
+    pub(super) fn remove(&self, path: &Path) -> io::Result<()> {
+        match &self.dir {
+            Some(dir) => dir.remove(path),
+            None => fs::remove_file(self.root.path.join(path)),
+        }
+    }
+
+    pub(super) fn names_in(&self, folder: &Path) -> io::Result<Vec<OsString>> {
+        attempt(Call::Inspect, || match &self.dir {
+            Some(dir) => dir.names_in(folder),
+            None => {
+                let entries = fs::read_dir(self.root.path.join(folder))?;
+                entries.map(|entry| Ok(entry?.file_name())).collect()
+            }
+        })
+    }
+
+    pub(super) fn open_folder(&self, folder: &Path) -> io::Result<File> {
         attempt(Call::Open, || match &self.dir {
             Some(dir) => dir.open_folder(folder),
             None => File::open(self.root.path.join(folder)),

@@ -27,6 +27,11 @@ impl SizeBudget {
         Ok(SizeBudget { size: size.into(), limit: limit.into(), step: (limit / 8).max(1) })
     }
 
+    /// Whether the size matters at all.
+    pub(super) fn is_limited(&self) -> bool {
+        self.limit.load(Ordering::Relaxed) != u64::MAX
+    }
+
     /// Whether a record fits. One that is longer than the limit has a file to itself.
     pub(super) fn has_room_for(&self, record: &[u8]) -> bool {
         let size = self.size.load(Ordering::Relaxed);
@@ -47,9 +52,10 @@ impl SizeBudget {
     }
 
     /// A tool may have cut the file.
-    pub(super) fn look_again(&self, file: &File) -> io::Result<()> {
-        self.size.store(file.metadata()?.len(), Ordering::Relaxed);
-        Ok(())
+    pub(super) fn look_again(&self, file: &File) -> io::Result<u64> {
+        let size = file.metadata()?.len();
+        self.size.store(size, Ordering::Relaxed);
+        Ok(size)
     }
 
     /// Lets the file grow somewhat further, before the next attempt to rotate it: by several records,

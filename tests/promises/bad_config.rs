@@ -100,7 +100,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     // The queue.
     ("local_root: ROOT\nqueue: 8 mb", "queue", "nvalid type"),
     ("local_root: ROOT\nqueue: ~", "queue", "{} for the defaults"),
-    ("local_root: ROOT\nrotation: ~", "rotation", "`every` or `limit`"),
+    ("local_root: ROOT\nrotation: ~", "rotation", "every: day"),
     ("local_root: ROOT\nqueue: {limt: 8 mb}", "limt", "when_full"),
     ("local_root: ROOT\nqueue: {limit: [8]}", "queue.limit", "nvalid type"),
     ("local_root: ROOT\nqueue: {limit: 0}", "queue.limit", "from 1 on"),

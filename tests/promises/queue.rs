@@ -315,11 +315,10 @@ fn a_queued_log_is_rotated_and_keeps_every_record_in_its_place() {
     }
     sink.flush();
     let log = log_of(root.path(), "ROTATED");
-    let rotated = |n: usize| PathBuf::from(format!("{}.{n}", log.display()));
-    let files = (1..).map(rotated).take_while(|path| path.exists()).collect::<Vec<_>>();
+    let files = crate::support::rotated(&log);
     assert!(files.len() > 10, "{} files", files.len());
     let mut found = Vec::new();
-    for path in files.iter().rev().chain([&log]) {
+    for path in files.iter().chain([&log]) {
         let text = std::fs::read_to_string(path).unwrap();
         assert!(text.len() <= 1 << 10, "{} has {} bytes", path.display(), text.len());
         found.extend(text.lines().map(str::to_owned));

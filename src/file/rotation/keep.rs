@@ -1,11 +1,10 @@
 //! [`to_delete`]: which rotated files of a log are not kept.
 //!
-//! Imports `names` and `clock`. The invariant: the newest file is never among them, and one pass deletes half of
+//! Imports `names`. The invariant: the newest file is never among them, and one pass deletes half of
 //! the files at most: a clock that is wrong, or a setting that was mistyped, costs little before it is seen.
 
 use super::names::RotatedName;
 use super::Keep;
-use crate::clock::Time;
 
 const SECONDS_A_DAY: i64 = 86_400;
 
@@ -16,23 +15,35 @@ pub(crate) struct RotatedFile {
     pub(crate) bytes: u64,
 }
 
-/// The files that one pass deletes, the oldest first.
+/// What one pass deletes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    /// The oldest first.
+    pub(crate) delete: Vec<RotatedName>,
+    /// Whether there are too many still, by number or size: another pass is to follow. By age the next rotation
+    /// will do.
+    pub(crate) more: bool,
+}
+
+/// The files that one pass deletes. `now` is in seconds since 1970.
 ///
 /// None is deleted by its age while the clock is more than a day ahead of the newest file: either the clock is
 /// wrong, or the log was idle, and its next rotation makes a newer one.
-pub(crate) fn to_delete(keep: Keep, files: &[RotatedFile], now: Time) -> Vec<RotatedName> {
+pub(crate) fn to_delete(keep: Keep, files: &[RotatedFile], now: i64) -> Verdict {
     let mut files = files.to_vec();
     files.sort_unstable_by_key(|file| file.name);
-    let Some(newest) = files.last() else { return Vec::new() };
+    let Some(newest) = files.last() else {
+        return Verdict { delete: Vec::new(), more: false };
+    };
     let too_many = match keep {
         Keep::All => 0,
-        Keep::Files(kept) => files.len().saturating_sub(usize::try_from(kept).unwrap_or(usize::MAX)),
+        Keep::Files(kept) => {
+            files.len().saturating_sub(usize::try_from(kept).unwrap_or(usize::MAX))
+        }
         Keep::Age(_) if is_a_day_ahead(now, newest.name) => 0,
         Keep::Age(age) => {
             let age = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
-            let is_old = |file: &&RotatedFile| {
-                now.seconds().saturating_sub(file.name.period().end()) >= age
-            };
+            let is_old = |file: &&RotatedFile| now.saturating_sub(file.name.period().end()) >= age;
             files.iter().take_while(is_old).count()
         }
         Keep::Bytes(most) => {
@@ -44,11 +55,14 @@ pub(crate) fn to_delete(keep: Keep, files: &[RotatedFile], now: Time) -> Vec<Rot
             files.len() - files.iter().rev().take_while(fits).count()
         }
     };
-    files.iter().take(too_many.min(files.len() / 2)).map(|file| file.name).collect()
+    let most = files.len() / 2;
+    let delete = files.iter().take(too_many.min(most)).map(|file| file.name).collect();
+    // Of one file none is deleted, which no further pass would change.
+    Verdict { delete, more: too_many > most && most > 0 && !matches!(keep, Keep::Age(_)) }
 }
 
-fn is_a_day_ahead(now: Time, newest: RotatedName) -> bool {
-    now.seconds().saturating_sub(newest.period().end()) > SECONDS_A_DAY
+fn is_a_day_ahead(now: i64, newest: RotatedName) -> bool {
+    now.saturating_sub(newest.period().end()) > SECONDS_A_DAY
 }
 
 #[cfg(test)]
@@ -68,12 +82,13 @@ mod tests {
         Keep::Age(Duration::from_secs(days * 86_400))
     }
 
-    fn at(time: &str) -> Time {
-        Time::from(humantime::parse_rfc3339(time).unwrap())
+    fn at(time: &str) -> i64 {
+        let time = humantime::parse_rfc3339(time).unwrap();
+        time.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64
     }
 
     fn deleted(keep: Keep, files: &[RotatedFile], now: &str) -> Vec<String> {
-        to_delete(keep, files, at(now)).iter().map(RotatedName::to_string).collect()
+        to_delete(keep, files, at(now)).delete.iter().map(RotatedName::to_string).collect()
     }
 
     fn april() -> Vec<RotatedFile> {
@@ -96,7 +111,8 @@ mod tests {
 
     #[test]
     fn names_of_earlier_settings_count_by_the_end_of_their_period() {
-        let files = [".2026-03", ".2026-04-01.gz", ".2026-04-01.2", ".2026-04-02T05", ".2026-04-03"];
+        let files =
+            [".2026-03", ".2026-04-01.gz", ".2026-04-01.2", ".2026-04-02T05", ".2026-04-03"];
         let files = files.map(|rest| file(rest, 1));
         assert_eq!(deleted(Keep::Files(3), &files, MORNING), [".2026-03", ".2026-04-01.gz"]);
     }
@@ -134,7 +150,8 @@ mod tests {
                     number => file(&format!(".2026-04-{day:02}.{number}"), *bytes),
                 })
                 .collect();
-            let deleted = to_delete(keep, &files, at(&format!("2026-04-{day:02}T12:00:00Z")));
+            let verdict = to_delete(keep, &files, at(&format!("2026-04-{day:02}T12:00:00Z")));
+            let deleted = verdict.delete;
             files.sort_by_key(|file| file.name);
             let oldest: Vec<_> = files.iter().take(deleted.len()).map(|file| file.name).collect();
             prop_assert_eq!(&deleted, &oldest);

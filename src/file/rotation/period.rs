@@ -27,7 +27,12 @@ pub(crate) struct Period {
 impl Period {
     /// The period that a moment is in.
     pub(crate) fn of(every: Every, time: Time) -> Period {
-        let second = time.seconds().clamp(YEAR_0, YEAR_9999_ENDS);
+        Period::of_second(every, time.seconds())
+    }
+
+    /// The period that a second since 1970 is in.
+    pub(super) fn of_second(every: Every, second: i64) -> Period {
+        let second = second.clamp(YEAR_0, YEAR_9999_ENDS);
         let start = match every {
             Every::Second => second,
             Every::Hour => second - second.rem_euclid(3600),
@@ -198,9 +203,24 @@ mod tests {
     #[test]
     fn what_is_no_stamp_of_ours_is_no_period() {
         for text in [
-            "", "1", "2026", "2026-13", "2026-00", "2026-04-31", "2026-04-00", "2026-04-17T24",
-            "2026-04-17t14", "2026-04-17T14-60-00Z", "2026-04-17T14-31-55z", "2026-04-17T14:31:55Z",
-            "+026-04", "2026-+4", "2026_04_17", "2026-04-17T14-31-55", "２026-04", "2026-4-17",
+            "",
+            "1",
+            "2026",
+            "2026-13",
+            "2026-00",
+            "2026-04-31",
+            "2026-04-00",
+            "2026-04-17T24",
+            "2026-04-17t14",
+            "2026-04-17T14-60-00Z",
+            "2026-04-17T14-31-55z",
+            "2026-04-17T14:31:55Z",
+            "+026-04",
+            "2026-+4",
+            "2026_04_17",
+            "2026-04-17T14-31-55",
+            "２026-04",
+            "2026-4-17",
         ] {
             assert_eq!(Period::parse(text), None, "{text:?}");
         }

@@ -10,7 +10,8 @@
 //!   MUST let others rename and delete the open file. The mode MUST be less the umask.
 //! - `create_folder(path, mode)`: the mode MUST be less the umask.
 //! - `Dir`, with `at(path)`, `open(relative, How)`, `create_folder(relative, mode)`,
-//!   `open_folder(relative)` and `rename(relative, relative)`: the same below a folder, and MUST NOT leave it, whatever links stand or
+//!   `open_folder(relative)`, `names_in(folder)`, `remove(relative)` and
+//!   `rename(relative, relative)`: the same below a folder, and MUST NOT leave it, whatever links stand or
 //!   are put on the way. `is_escape(&io::Error)` tells the refusal to do so.
 //! - `append(&File, bytes)`: MUST be one write.
 //! - `WriteLock`, with `take(&self)`: what `take` returns is held over a write. Nothing, where the kernel
@@ -24,11 +25,11 @@
 //! - `wait_for_inflight_writes(&File)`: returns when the writes that were under way have ended, where the platform
 //!   can tell; it MUST NOT change the file.
 //! - `end_of_own_write(&File)`: where the last write through this descriptor ended, if known.
-//! - `try_lock(log, open_beside)`: keeps other processes, and other openings in this one, from renaming
-//!   the log until what it returns is dropped, or the process ends; none where another has that lock. It
-//!   MUST NOT wait, MUST NOT keep anybody from writing, and MUST leave no file behind.
-//! - `size_and_name(&File)`: the file's size, and whether a name still leads to it; `false` where the
-//!   platform cannot tell by the file alone.
+//! - `FileKey`, `file_key(&Identity)`: the identity as a value that holds no file open, if the platform has one;
+//!   `file_key_at(&Path)`: that of what is there.
+//! - `inherit(&Metadata, &File)`: gives a new file the permissions and the group of another, as far as it is
+//!   allowed to.
+//! - `lower_priority()`: the calling thread, and no other, yields to all others, where the platform can do so.
 //! - `overwrite(&File, byte, offset)`: replaces one byte in place, on a descriptor that does not
 //!   append.
 //! - `cause(&io::Error)`: which [`Cause`] the platform's code stands for.
@@ -76,7 +77,13 @@ pub(crate) enum Purpose {
     Overwrite,
     /// To be the only one that has it open, on a platform that locks so. It is deleted when it is closed.
     Lock,
+    /// To be compressed or deleted, read and locked. On Windows it cannot be opened while another has it open
+    /// to write, nor while one has it open who does not share deletion.
+    Replace,
 }
+
+mod lock;
+pub(crate) use lock::*;
 
 #[cfg(unix)]
 mod unix;

@@ -6,6 +6,7 @@
 //!   for a regular file.
 //! - fsync(2) of a file says nothing of its entry in the folder: the folder needs one of its own.
 
+use std::ffi::OsString;
 use std::fs::{self, File, FileType};
 use std::io::{self, Seek as _};
 use std::os::unix::fs::{
@@ -47,7 +48,7 @@ fn open_flags() -> i32 {
 pub(crate) fn open(path: &Path, how: How) -> io::Result<File> {
     let mut options = fs::OpenOptions::new();
     options.read(how.read).create_new(how.purpose == Purpose::Create).custom_flags(open_flags());
-    if how.purpose == Purpose::Overwrite {
+    if matches!(how.purpose, Purpose::Overwrite | Purpose::Replace) {
         options.write(true);
     } else {
         options.append(true).mode(how.mode);
@@ -89,7 +90,7 @@ impl Dir {
             .read(how.read)
             .create_new(how.purpose == Purpose::Create)
             .custom_flags(open_flags());
-        if how.purpose == Purpose::Overwrite {
+        if matches!(how.purpose, Purpose::Overwrite | Purpose::Replace) {
             options.write(true);
         } else {
             options.append(true).mode(how.mode);
@@ -108,8 +109,25 @@ impl Dir {
         self.0.rename(from, &self.0, to)
     }
 
+    pub(crate) fn remove(&self, relative: &Path) -> io::Result<()> {
+        self.0.remove_file(relative)
+    }
+
+    pub(crate) fn names_in(&self, folder: &Path) -> io::Result<Vec<OsString>> {
+        self.0.read_dir(here_if_empty(folder))?.map(|entry| Ok(entry?.file_name())).collect()
+    }
+
     pub(crate) fn open_folder(&self, relative: &Path) -> io::Result<File> {
-        self.0.open(relative).map(cap_std::fs::File::into_std)
+        self.0.open(here_if_empty(relative)).map(cap_std::fs::File::into_std)
+    }
+}
+
+/// The root's own relative path is empty, which is no path for the system.
+fn here_if_empty(folder: &Path) -> &Path {
+    if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
     }
 }
 
@@ -190,49 +208,39 @@ pub(crate) fn wait_for_inflight_writes(file: &File) {
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn wait_for_inflight_writes(_: &File) {}
 
-/// The lock of a log, until this is dropped.
-pub(crate) struct Locked<'a>(&'a File);
+/// The device and the inode number.
+pub(crate) type FileKey = (u64, u64);
 
-impl Drop for Locked<'_> {
-    fn drop(&mut self) {
-        // The descriptor may live on, in the hands of a thread that is still writing.
-        let _ = rustix::fs::flock(self.0, rustix::fs::FlockOperation::Unlock);
-    }
+pub(crate) fn file_key(identity: &Identity) -> Option<FileKey> {
+    Some((identity.device, identity.inode))
 }
 
-/// The lock belongs to the file, whatever it is called by now (flock(2)), and asks nobody who writes.
-pub(crate) fn try_lock(
-    log: &File,
-    _open_beside: impl FnOnce() -> io::Result<File>,
-) -> io::Result<Option<Locked<'_>>> {
-    use rustix::fs::FlockOperation::NonBlockingLockExclusive;
-    match rustix::fs::flock(log, NonBlockingLockExclusive) {
-        Ok(()) => Ok(Some(Locked(log))),
-        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-        Err(err) => Err(err.into()),
-    }
+pub(crate) fn file_key_at(path: &Path) -> Option<FileKey> {
+    file_key(&Identity::of(&fs::symlink_metadata(path).ok()?))
 }
 
-/// For each record of a log that is rotated. It must not ask for the file's times: since Linux 6.13 the
-/// next write then takes the exact time and changes the inode, which costs as much as the write itself
-/// (multigrain timestamps).
+/// The group first: giving a file away clears its setgid bit (chown(2)). Who may not do so has a file of his own.
+pub(crate) fn inherit(from: &fs::Metadata, to: &File) -> io::Result<()> {
+    const PERMISSIONS: u32 = 0o7777;
+    let own = to.metadata()?;
+    if own.gid() != from.gid() {
+        std::os::unix::fs::fchown(to, None, Some(from.gid()))?;
+    }
+    if (own.mode() ^ from.mode()) & PERMISSIONS != 0 {
+        to.set_permissions(fs::Permissions::from_mode(from.mode() & PERMISSIONS))?;
+    }
+    Ok(())
+}
+
+/// A thread's nice value is its own, against POSIX (setpriority(2), NOTES).
 #[cfg(target_os = "linux")]
-pub(crate) fn size_and_name(file: &File) -> io::Result<(u64, bool)> {
-    use rustix::fs::{AtFlags, StatxFlags};
-    let wanted = StatxFlags::SIZE | StatxFlags::NLINK;
-    match rustix::fs::statx(file, c"", AtFlags::EMPTY_PATH, wanted) {
-        Ok(stat) => Ok((stat.stx_size, stat.stx_nlink > 0)),
-        // A sandbox older than the call forbids it.
-        Err(_) => size_and_name_by_stat(file),
-    }
+pub(crate) fn lower_priority() {
+    const LEAST: i32 = 19;
+    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), LEAST);
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) use size_and_name_by_stat as size_and_name;
-
-pub(crate) fn size_and_name_by_stat(file: &File) -> io::Result<(u64, bool)> {
-    file.metadata().map(|metadata| (metadata.len(), metadata.nlink() > 0))
-}
+pub(crate) fn lower_priority() {}
 
 /// A write with `O_APPEND` leaves the descriptor's position at its own end.
 pub(crate) fn end_of_own_write(file: &File) -> Option<u64> {

@@ -8,9 +8,9 @@
 //!
 //! A folder cannot be synced there, and there are no permission bits to set.
 
+use std::ffi::OsString;
 use std::fs::{self, File, FileType};
 use std::io::{self, Write as _};
-use std::marker::PhantomData;
 use std::os::windows::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -68,6 +68,9 @@ fn options(how: How) -> fs::OpenOptions {
         Purpose::Lock => {
             options.read(false).write(true).create(true).access_mode(DELETE).share_mode(0)
         }
+        Purpose::Replace => {
+            options.read(true).access_mode(GENERIC_READ | DELETE).share_mode(SHARE_READ_DELETE)
+        }
     };
     options.custom_flags(flags(how));
     options
@@ -82,6 +85,12 @@ fn flags(how: How) -> u32 {
         0
     }
 }
+
+/// `GENERIC_READ`
+const GENERIC_READ: u32 = 0x8000_0000;
+
+/// `FILE_SHARE_READ | FILE_SHARE_DELETE`: nobody has the file open to write, and nobody can open it so.
+const SHARE_READ_DELETE: u32 = 0x0000_0005;
 
 /// `DELETE`, the right to delete the file.
 const DELETE: u32 = 0x0001_0000;
@@ -116,6 +125,16 @@ impl Dir {
     pub(crate) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let _pinned = self.pin_folders_of(from)?;
         fs::rename(self.0.join(from), self.0.join(to))
+    }
+
+    pub(crate) fn remove(&self, relative: &Path) -> io::Result<()> {
+        let _pinned = self.pin_folders_of(relative)?;
+        fs::remove_file(self.0.join(relative))
+    }
+
+    pub(crate) fn names_in(&self, folder: &Path) -> io::Result<Vec<OsString>> {
+        let _pinned = self.pin_folders_of(&folder.join("any"))?;
+        fs::read_dir(self.0.join(folder))?.map(|entry| Ok(entry?.file_name())).collect()
     }
 
     pub(crate) fn open_folder(&self, relative: &Path) -> io::Result<File> {
@@ -202,31 +221,24 @@ pub(crate) fn sync_file_system(_: &File) -> io::Result<()> {
 
 pub(crate) fn wait_for_inflight_writes(_: &File) {}
 
-/// The lock of a log, until this is dropped.
-pub(crate) struct Locked<'a> {
-    _lock: File,
-    _of: PhantomData<&'a File>,
+/// A handle alone keeps a file's index from being given to another.
+pub(crate) type FileKey = ();
+
+pub(crate) fn file_key(_: &Identity) -> Option<FileKey> {
+    None
 }
 
-/// `LockFileEx` would keep others from writing, so that the lock is a file beside the log, which only
-/// one can have open, and which the system deletes with the handle.
-pub(crate) fn try_lock(
-    _log: &File,
-    open_beside: impl FnOnce() -> io::Result<File>,
-) -> io::Result<Option<Locked<'_>>> {
-    /// `ERROR_SHARING_VIOLATION`, and `ERROR_ACCESS_DENIED` while the last one's is being deleted.
-    const HELD: [Option<i32>; 2] = [Some(32), Some(5)];
-    match open_beside() {
-        Ok(file) => Ok(Some(Locked { _lock: file, _of: PhantomData })),
-        Err(err) if HELD.contains(&err.raw_os_error()) => Ok(None),
-        Err(err) => Err(err),
-    }
+pub(crate) fn file_key_at(_: &Path) -> Option<FileKey> {
+    None
 }
 
-/// std does not say how many names there are.
-pub(crate) fn size_and_name(file: &File) -> io::Result<(u64, bool)> {
-    file.metadata().map(|metadata| (metadata.len(), false))
+pub(crate) fn inherit(_: &fs::Metadata, _: &File) -> io::Result<()> {
+    // Access control lists are the folder's.
+    Ok(())
 }
+
+/// `SetThreadPriority` needs `unsafe`.
+pub(crate) fn lower_priority() {}
 
 /// Not known: the position is that of the last read.
 pub(crate) fn end_of_own_write(_: &File) -> Option<u64> {

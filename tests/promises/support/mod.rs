@@ -12,6 +12,7 @@ mod logging;
 #[cfg(unix)]
 mod mount;
 mod process;
+mod rotated;
 mod stop;
 pub(crate) mod trace;
 
@@ -28,6 +29,7 @@ pub(crate) use logging::*;
 #[cfg(unix)]
 pub(crate) use mount::*;
 pub(crate) use process::*;
+pub(crate) use rotated::*;
 pub(crate) use stop::*;
 
 /// What a test cannot do without.

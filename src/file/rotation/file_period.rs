@@ -1,0 +1,248 @@
+//! [`FilePeriod`]: the period of an open file, which is that of its last record.
+//!
+//! Imports `period` and `clock`. The invariant: once the file has a record, its period is that of a record in it or
+//! of its modification time.
+//!
+//! A record of a later period begins a new file. An older one goes into the present file, since times come
+//! somewhat out of order from several threads. One that is older by more than [`OUT_OF_ORDER_SECONDS`] was logged
+//! after the clock was set back: it goes into the present file as well, and the file then has its period.
+
+use std::fs::{File, FileTimes};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::SystemTime;
+
+use super::period::Period;
+use super::Every;
+use crate::clock::Time;
+
+const OUT_OF_ORDER_SECONDS: i64 = 60;
+
+/// The kernel stamps a file with the time of its last timer tick, 10 ms ago at most. A record that was written
+/// at the begin of a period would leave the file in the period before, so that its time is set then.
+const TICK_MS: u32 = 20;
+
+/// Seconds since 1970, all.
+#[derive(Debug)]
+pub(crate) struct FilePeriod {
+    every: Option<Every>,
+    /// From here on a record goes into the file without any look at it: its first second is over.
+    quiet_from: AtomicI64,
+    /// From here on a record begins a new file.
+    due: AtomicI64,
+    /// The first second after the period.
+    end: AtomicI64,
+    /// A record before this gives the file its own period: `i64::MAX` while the file has none.
+    adopt_before: AtomicI64,
+    /// Whether this process has written to the file since it was opened.
+    has_own: AtomicBool,
+}
+
+impl FilePeriod {
+    pub(crate) fn new(every: Option<Every>) -> FilePeriod {
+        let adopt_before = if every.is_some() { i64::MAX } else { i64::MIN };
+        let quiet_from = if every.is_some() { i64::MAX } else { i64::MIN };
+        FilePeriod {
+            every,
+            quiet_from: quiet_from.into(),
+            due: i64::MAX.into(),
+            end: i64::MAX.into(),
+            adopt_before: adopt_before.into(),
+            has_own: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether a record of this time is one of many in the midst of the period.
+    #[inline]
+    pub(crate) fn is_quiet(&self, time: Time) -> bool {
+        let second = time.seconds();
+        self.quiet_from.load(Ordering::Relaxed) <= second
+            && second < self.due.load(Ordering::Relaxed)
+    }
+
+    /// Whether a record of this time begins a new file.
+    pub(crate) fn is_past(&self, file: &File, time: Time) -> bool {
+        let Some(every) = self.every else { return false };
+        if time.seconds() < self.adopt_before.load(Ordering::Relaxed) {
+            self.adopt(every, file, time);
+        }
+        time.seconds() >= self.due.load(Ordering::Relaxed)
+    }
+
+    #[cold]
+    fn adopt(&self, every: Every, file: &File, time: Time) {
+        let last_write = match self.adopt_before.load(Ordering::Relaxed) {
+            // Others may have written to it since it was opened.
+            i64::MAX => last_write(file),
+            _ => None,
+        };
+        self.set(Period::of(every, last_write.unwrap_or(time)));
+    }
+
+    fn set(&self, period: Period) {
+        self.quiet_from.store(i64::MAX, Ordering::Relaxed);
+        self.end.store(period.end(), Ordering::Relaxed);
+        self.due.store(period.end(), Ordering::Relaxed);
+        let oldest = period.start().saturating_sub(OUT_OF_ORDER_SECONDS);
+        self.adopt_before.store(oldest, Ordering::Relaxed);
+    }
+
+    /// A record of this time is in the file.
+    pub(crate) fn took(&self, file: &File, time: Time) {
+        if self.every.is_none() {
+            return;
+        }
+        if !self.has_own.load(Ordering::Relaxed) {
+            self.has_own.store(true, Ordering::Relaxed);
+        }
+        let start = self.adopt_before.load(Ordering::Relaxed).saturating_add(OUT_OF_ORDER_SECONDS);
+        if time.seconds() == start && time.subsec_millis() < TICK_MS {
+            // Who may write to another's file may not set its time: it is then late by a tick.
+            let _ = file.set_times(FileTimes::new().set_modified(SystemTime::from(time)));
+        } else if time.seconds() > start {
+            self.quiet_from.store(start.saturating_add(1), Ordering::Relaxed);
+        }
+    }
+
+    /// Under the lock of a rotation: others may have written to the file before this process did.
+    pub(crate) fn look_again(&self, file: &File) {
+        let Some(every) = self.every else { return };
+        if self.has_own.load(Ordering::Relaxed) {
+            return;
+        }
+        if let Some(last_write) = last_write(file) {
+            self.set(Period::of(every, last_write));
+        }
+    }
+
+    /// The file is empty: the next record's period is its own.
+    pub(crate) fn forget(&self) {
+        if self.every.is_some() {
+            self.due.store(i64::MAX, Ordering::Relaxed);
+            self.adopt_before.store(i64::MAX, Ordering::Relaxed);
+        }
+    }
+
+    /// A new file could not be begun: not before the next second is it tried again.
+    pub(crate) fn postpone(&self, time: Time) {
+        if self.every.is_some() {
+            self.due.fetch_max(time.seconds().saturating_add(1), Ordering::Relaxed);
+        }
+    }
+
+    /// The period that the file's name will have when it is rotated. Without `every` that is the second in which
+    /// it was last written.
+    pub(crate) fn of_name(&self, file: &File, time: Time) -> Period {
+        match self.every {
+            Some(every) => {
+                Period::of_second(every, self.end.load(Ordering::Relaxed).saturating_sub(1))
+            }
+            None => Period::of(Every::Second, last_write(file).unwrap_or(time)),
+        }
+    }
+}
+
+/// When something was written to the file last; none where it is empty.
+fn last_write(file: &File) -> Option<Time> {
+    let metadata = file.metadata().ok()?;
+    let modified = (metadata.len() > 0).then(|| metadata.modified().ok())?;
+    modified.map(Time::from)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn at(time: &str) -> Time {
+        Time::from(humantime::parse_rfc3339(time).unwrap())
+    }
+
+    /// A file with one line, last written at `modified`.
+    fn file(modified: &str) -> File {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"line\n").unwrap();
+        file.set_times(FileTimes::new().set_modified(at(modified).into())).unwrap();
+        file
+    }
+
+    fn name(period: &FilePeriod, file: &File) -> String {
+        period.of_name(file, at("2000-01-01T00:00:00Z")).to_string()
+    }
+
+    #[test]
+    fn an_open_files_period_is_that_of_its_last_record() {
+        let (file, period) = (file("2026-04-17T14:00:00Z"), FilePeriod::new(Some(Every::Day)));
+        assert!(!period.is_past(&file, at("2026-04-17T23:59:59Z")));
+        period.took(&file, at("2026-04-17T23:59:59Z"));
+        assert!(period.is_quiet(at("2026-04-17T23:59:59Z")));
+        assert!(!period.is_quiet(at("2026-04-18T00:00:00Z")));
+        assert!(period.is_past(&file, at("2026-04-18T00:00:00Z")));
+        assert_eq!(name(&period, &file), "2026-04-17");
+    }
+
+    #[test]
+    fn a_file_that_others_wrote_to_has_the_period_of_its_time() {
+        let (file, period) = (file("2026-04-16T14:00:00Z"), FilePeriod::new(Some(Every::Day)));
+        assert!(period.is_past(&file, at("2026-04-17T14:00:00Z")));
+        assert_eq!(name(&period, &file), "2026-04-16");
+        // Another process wrote to it before the lock was taken.
+        let today = at("2026-04-17T01:00:00Z");
+        file.set_times(FileTimes::new().set_modified(today.into())).unwrap();
+        period.look_again(&file);
+        assert!(!period.is_past(&file, at("2026-04-17T14:00:00Z")));
+        // The time of what this process wrote late is not that of its record.
+        period.took(&file, at("2026-04-17T23:59:59Z"));
+        let late = at("2026-04-18T00:00:03Z");
+        file.set_times(FileTimes::new().set_modified(late.into())).unwrap();
+        period.look_again(&file);
+        assert!(period.is_past(&file, at("2026-04-18T00:00:04Z")));
+        assert_eq!(name(&period, &file), "2026-04-17");
+    }
+
+    #[test]
+    fn an_older_record_goes_into_the_present_file() {
+        let (file, period) = (tempfile::tempfile().unwrap(), FilePeriod::new(Some(Every::Hour)));
+        assert!(!period.is_past(&file, at("2026-04-17T14:00:00Z")));
+        period.took(&file, at("2026-04-17T14:00:00Z"));
+        for time in ["2026-04-17T13:59:59Z", "2026-04-17T13:59:00Z"] {
+            assert!(!period.is_past(&file, at(time)), "{time}");
+            period.took(&file, at(time));
+            assert_eq!(name(&period, &file), "2026-04-17T14");
+        }
+        // The clock was set back: the next hour of the new time begins a new file.
+        assert!(!period.is_past(&file, at("2026-04-17T09:30:00Z")));
+        assert_eq!(name(&period, &file), "2026-04-17T09");
+        assert!(period.is_past(&file, at("2026-04-17T10:00:00Z")));
+    }
+
+    #[test]
+    fn a_record_at_the_begin_of_a_period_leaves_the_file_in_it() {
+        let file = file("2026-04-16T23:59:59.996Z");
+        let period = FilePeriod::new(Some(Every::Day));
+        let midnight = at("2026-04-17T00:00:00.001Z");
+        period.set(Period::of(Every::Day, midnight));
+        period.took(&file, midnight);
+        assert_eq!(last_write(&file), Some(midnight));
+    }
+
+    #[test]
+    fn without_a_period_the_name_is_the_second_of_the_last_write() {
+        let (file, period) = (file("2026-04-17T14:31:55.7Z"), FilePeriod::new(None));
+        assert!(!period.is_past(&file, at("2036-04-17T14:00:00Z")));
+        assert!(period.is_quiet(at("2036-04-17T14:00:00Z")));
+        assert_eq!(name(&period, &file), "2026-04-17T14-31-55Z");
+    }
+
+    #[test]
+    fn after_a_failure_it_is_tried_again_in_the_next_second() {
+        let (file, period) = (file("2026-04-16T14:00:00Z"), FilePeriod::new(Some(Every::Day)));
+        let time = at("2026-04-17T14:00:00.5Z");
+        assert!(period.is_past(&file, time));
+        period.postpone(time);
+        assert!(!period.is_past(&file, time));
+        assert!(period.is_past(&file, at("2026-04-17T14:00:01Z")));
+        assert_eq!(name(&period, &file), "2026-04-16");
+    }
+}

@@ -1,0 +1,136 @@
+//! The files of a log as its folder has them: listed, locked, measured and removed, all below the root.
+//!
+//! Imports `names`, `root` and `sys`. The invariant: nothing but a regular file with exactly a rotated name of the
+//! log is read, measured, replaced or removed here.
+
+use std::ffi::OsString;
+use std::fs::{File, Metadata};
+use std::io;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::names::RotatedName;
+use crate::file::root::RootDir;
+use crate::file::sys::{self, Lock, LockOn, Purpose};
+
+/// How long a record waits for another process that is renaming the same log. It takes microseconds,
+/// unless that process was stopped in the midst of it.
+const WAIT: Duration = Duration::from_secs(1);
+
+impl RootDir {
+    /// The lock under which a log is renamed.
+    pub(super) fn lock_rotation(&self, relative: &Path) -> io::Result<Lock> {
+        let begin = Instant::now();
+        loop {
+            if let Some(lock) = self.try_lock_rotation(relative)? {
+                return Ok(lock);
+            }
+            if begin.elapsed() > WAIT {
+                return Err(io::Error::new(
+                    io::ErrorKind::WouldBlock,
+                    "another process has held its lock for a second",
+                ));
+            }
+            thread::sleep(Duration::from_micros(50));
+        }
+    }
+
+    fn try_lock_rotation(&self, relative: &Path) -> io::Result<Option<Lock>> {
+        let below = self.below()?;
+        let file = match sys::ROTATION_LOCK_IS_ON {
+            LockOn::Log => below.open(relative, Purpose::Append)?.0,
+            LockOn::Folder => below.open_folder(folder_of(relative))?,
+            LockOn::FileBeside => {
+                let mut beside = OsString::from(relative);
+                beside.push(".lock");
+                match below.open(Path::new(&beside), Purpose::Lock) {
+                    Ok((file, _)) => file,
+                    Err(err) if sys::is_in_use(&err) => return Ok(None),
+                    Err(err) => return Err(err),
+                }
+            }
+        };
+        sys::lock_rotation(file)
+    }
+
+    /// The names of a log's rotated files, in no order.
+    pub(in crate::file) fn rotated_names(&self, relative: &Path) -> io::Result<Vec<RotatedName>> {
+        let Some(log) = relative.file_name().and_then(|name| name.to_str()) else {
+            return Ok(Vec::new());
+        };
+        let names = self.below()?.names_in(folder_of(relative))?;
+        let rotated = |name: &OsString| RotatedName::parse(log, name.to_str()?);
+        Ok(names.iter().filter_map(rotated).collect())
+    }
+
+    /// What is known of a rotated file; none where it is not there, or is no regular file.
+    pub(super) fn rotated_metadata(
+        &self,
+        relative: &Path,
+        name: RotatedName,
+    ) -> io::Result<Option<Metadata>> {
+        match self.below()?.metadata(&name.beside(relative)) {
+            Ok(metadata) => Ok(metadata.is_file().then_some(metadata)),
+            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(err) => Err(err),
+        }
+    }
+
+    /// A rotated file that nobody writes to and nobody will, until the lock is dropped. None where somebody may
+    /// write to it still.
+    pub(super) fn lock_rotated(
+        &self,
+        relative: &Path,
+        name: RotatedName,
+    ) -> io::Result<Option<Lock>> {
+        let path = name.beside(relative);
+        let lock = match self.below()?.open(&path, Purpose::Replace) {
+            Ok((file, _)) => sys::lock_out_users(file)?,
+            Err(err) if sys::is_in_use(&err) => return Ok(None),
+            Err(err) => return Err(err),
+        };
+        // Another process may have compressed or deleted it while this one opened it.
+        match lock {
+            Some(lock)
+                if sys::identity_at(&self.path().join(&path))? == sys::identity(lock.file())? =>
+            {
+                Ok(Some(lock))
+            }
+            Some(_) => Err(io::ErrorKind::NotFound.into()),
+            None => Ok(None),
+        }
+    }
+
+    /// Removes a rotated file. `false` where somebody has it open who does not let it go.
+    pub(super) fn remove_rotated(&self, relative: &Path, name: RotatedName) -> io::Result<bool> {
+        match self.below()?.remove(&name.beside(relative)) {
+            Ok(()) => Ok(true),
+            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(true),
+            Err(err) if sys::is_in_use(&err) => Ok(false),
+            Err(err) => Err(err),
+        }
+    }
+
+    /// Gives a log that was made now the permissions and the group of the one that was rotated last, so that those
+    /// who shared that one share this one.
+    pub(in crate::file) fn inherit_from_rotated(&self, relative: &Path, log: &File) {
+        let newest = || self.rotated_names(relative).ok()?.into_iter().max();
+        let Some(newest) = newest() else { return };
+        if let Ok(Some(metadata)) = self.rotated_metadata(relative, newest) {
+            // Who may not give it away keeps it: it is his file then.
+            let _ = sys::inherit(&metadata, log);
+        }
+    }
+
+    /// Whether the log was made within the last second, where rotation is on.
+    pub(super) fn is_newly_made(&self, relative: &Path) -> bool {
+        let made = || self.below().ok()?.metadata(relative).ok()?.created().ok()?.elapsed().ok();
+        self.rotation().is_some() && made().is_some_and(|since| since < Duration::from_secs(1))
+    }
+}
+
+/// The folder below the root; empty for the root itself.
+pub(super) fn folder_of(relative: &Path) -> &Path {
+    relative.parent().unwrap_or(Path::new(""))
+}

@@ -1,0 +1,197 @@
+//! How a new file is begun: the log is renamed to the rotated name of its period, and a new one is made at the
+//! path.
+//!
+//! Imports `error`, `names`, `folder` and `sys`. The invariant: a log is renamed by one process at a time, the one
+//! that holds its rotation lock. All others follow: what they write until they notice lands whole in the
+//! rotated file, which is neither compressed nor deleted while they have it open.
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use super::names::RotatedName;
+use crate::clock::Time;
+use crate::error::{Doing, Error};
+use crate::file::open::OpenFile;
+use crate::file::root::Opened;
+use crate::file::{sys, Batch, LogFile, Look};
+use crate::sync::LockExt as _;
+
+/// How often a record is taken to the next file, where others fill or remove it at once.
+const TRIES: usize = 8;
+
+/// How long a process takes from making a log to giving it the permissions of the one before.
+const MADE_WITHIN: Duration = Duration::from_millis(2);
+
+/// The file for a record.
+pub(in crate::file) struct FileFor {
+    pub(in crate::file) open: Arc<OpenFile>,
+    /// Whether another one had to be begun, and could not be.
+    pub(in crate::file) rotation_error: Result<(), Error>,
+}
+
+impl OpenFile {
+    /// Whether a record must be the first of a new file.
+    #[inline]
+    fn begins_new_file(&self, record: &[u8], time: Time) -> bool {
+        self.rotates
+            && (!self.budget.has_room_for(record)
+                || self.file().is_ok_and(|file| self.period.is_past(file, time)))
+    }
+
+    /// The place behind the records of a batch that may go into this file with the one at `first`, which
+    /// may in any case: the batch ends where the file is full, or where a record of another period comes.
+    pub(in crate::file) fn stretch_end(&self, batch: &Batch, first: usize) -> usize {
+        if !self.rotates {
+            return batch.len();
+        }
+        let fitting = batch.fitting(first, self.budget.left()).max(first + 1);
+        let is_past = |record: &usize| match self.file() {
+            Ok(file) => self.period.is_past(file, batch.time(*record)),
+            Err(_) => false,
+        };
+        (first + 1..fitting).find(is_past).unwrap_or(fitting)
+    }
+
+    /// A record of this time was written to the file.
+    #[inline]
+    pub(in crate::file) fn took(&self, time: Time) {
+        if self.rotates {
+            self.took_rotating(time);
+        }
+    }
+
+    fn took_rotating(&self, time: Time) {
+        let Ok(file) = self.file() else { return };
+        if self.budget.is_limited() {
+            // The end of this write, which may be behind other processes' records.
+            let size = sys::end_of_own_write(file).or_else(|| Some(file.metadata().ok()?.len()));
+            size.into_iter().for_each(|size| self.budget.observe(size));
+        }
+        self.period.took(file, time);
+    }
+}
+
+impl LogFile {
+    /// Opens the log, and marks it as in use where it is rotated. Afterwards no process compresses or deletes it
+    /// until it is closed, and the path leads to it.
+    pub(in crate::file) fn open_in_use(&self) -> Result<Opened, Error> {
+        let relative = self.relative();
+        let mut tries = TRIES;
+        loop {
+            tries -= 1;
+            let opened = match self.making_room(|| self.root.open(relative)) {
+                // Another user's process has just made it, and is about to give it the group's permissions.
+                Err(err) if tries > 0 && is_denied(&err) && self.root.is_newly_made(relative) => {
+                    thread::sleep(MADE_WITHIN);
+                    continue;
+                }
+                opened => opened?,
+            };
+            if self.root.rotation().is_none() {
+                return Ok(opened);
+            }
+            if opened.created {
+                self.root.inherit_from_rotated(relative, &opened.file);
+            }
+            // Where the file system has no locks nobody compresses or deletes it.
+            let is_marked = sys::mark_in_use(&opened.file).unwrap_or(true);
+            let found = sys::identity_at(&self.path).ok();
+            let is_current = found.is_some() && found == sys::identity(&opened.file).ok();
+            if (is_marked && is_current) || tries == 0 {
+                return Ok(opened);
+            }
+        }
+    }
+
+    /// The open file that a record goes into: the present one, or a new one where the record must begin it.
+    pub(in crate::file) fn file_for(
+        &self,
+        record: &[u8],
+        time: Time,
+        look: Look,
+    ) -> Result<FileFor, Error> {
+        let mut rotation_error = Ok(());
+        for _ in 0..TRIES {
+            let open = self.current(time, look)?;
+            if rotation_error.is_err() || !open.begins_new_file(record, time) {
+                return Ok(FileFor { open, rotation_error });
+            }
+            rotation_error = self.rotate(&open, record, time);
+        }
+        Ok(FileFor { open: self.current(time, look)?, rotation_error })
+    }
+
+    /// Appends one record to the file that it goes into.
+    pub(in crate::file) fn append_to_current(
+        &self,
+        record: &[u8],
+        time: Time,
+        look: Look,
+    ) -> Result<FileFor, Error> {
+        let file = self.file_for(record, time, look)?;
+        self.write(&file.open, record, time)?;
+        file.open.took(time);
+        Ok(file)
+    }
+
+    /// Begins a new file in the place of `open`, unless another thread or process has done so. No writer
+    /// waits for this but those whose records begin a new file too.
+    fn rotate(&self, open: &Arc<OpenFile>, record: &[u8], time: Time) -> Result<(), Error> {
+        let _opening = self.opening.lock_any();
+        if !self.open.load().as_ref().is_some_and(|now| Arc::ptr_eq(now, open)) {
+            return Ok(());
+        }
+        // Another thread has tried while this one waited.
+        if !open.begins_new_file(record, time) {
+            return Ok(());
+        }
+        match self.rotate_alone(open, record, time) {
+            Ok(()) => Ok(()),
+            // Others moved or removed the log: the path is opened again, and the file made where they have not
+            // done so yet.
+            Err(err) if err.kind() == io::ErrorKind::NotFound => {
+                self.still_linked(open);
+                Ok(())
+            }
+            Err(err) => {
+                open.budget.extend(record);
+                open.period.postpone(time);
+                self.counters.rotation_failures.add(1);
+                Err(Error::io(Doing::Rotate, &self.path, err))
+            }
+        }
+    }
+
+    fn rotate_alone(&self, open: &Arc<OpenFile>, record: &[u8], time: Time) -> io::Result<()> {
+        let relative = self.relative();
+        let _lock = self.root.lock_rotation(relative)?;
+        // Otherwise another process has rotated it, and the lock is that of a newer file.
+        if !self.still_linked(open) {
+            return Ok(());
+        }
+        let file = open.file()?;
+        if open.budget.look_again(file)? == 0 {
+            // Nothing is in it yet, or a tool has cut it: then this record is the first.
+            open.period.forget();
+            return Ok(());
+        }
+        open.period.look_again(file);
+        if !open.begins_new_file(record, time) {
+            return Ok(());
+        }
+        let period = open.period.of_name(file, time);
+        let name = RotatedName::next(&self.root.rotated_names(relative)?, period);
+        self.root.below()?.rename(relative, &name.beside(relative))?;
+        self.entries.made();
+        self.retire(open);
+        self.counters.rotated.add(1);
+        self.ask_for_upkeep(time);
+        Ok(())
+    }
+}
+
+fn is_denied(err: &Error) -> bool {
+    err.io_error().is_some_and(|err| err.kind() == io::ErrorKind::PermissionDenied)
+}

@@ -1,0 +1,87 @@
+//! [`Unsynced`]: the files that took this process's records, are no longer open, and may have been rotated
+//! since, by whatever process. `sync()` covers them.
+//!
+//! Imports `names`, `root` and `sys`. The invariant: a file is forgotten only after a sync of it that began after it
+//! was closed, or when it was compressed: a compressed file is on disk before the plain one is removed.
+
+use std::sync::Mutex;
+
+use crate::error::{Doing, Error};
+use crate::file::open::OpenFile;
+use crate::file::{sys, LogFile};
+use crate::sync::LockExt as _;
+
+/// How many are known one by one. Beyond them each rotated file that is not compressed is synced.
+const KNOWN: usize = 1000;
+
+#[derive(Debug, Default)]
+pub(super) struct Unsynced(Mutex<Files>);
+
+#[derive(Debug, Default)]
+struct Files {
+    known: Vec<sys::FileKey>,
+    /// Others, too.
+    more: bool,
+}
+
+impl Unsynced {
+    fn add(&self, key: Option<sys::FileKey>) {
+        let mut files = self.0.lock_any();
+        match key {
+            Some(key) if files.known.contains(&key) => {}
+            Some(key) if files.known.len() < KNOWN => files.known.push(key),
+            _ => files.more = true,
+        }
+    }
+}
+
+impl LogFile {
+    /// A file is no longer this log's open one. If it was written to, it is to be synced where it is then.
+    pub(in crate::file) fn closed_unsynced(&self, open: &OpenFile) {
+        if open.rotates {
+            self.rotation.unsynced.add(sys::file_key(&open.identity));
+        }
+    }
+
+    /// Syncs what was written before the log was rotated, by whomever.
+    pub(in crate::file) fn sync_rotated(&self) -> Result<(), Error> {
+        let files = std::mem::take(&mut *self.rotation.unsynced.0.lock_any());
+        if files.known.is_empty() && !files.more {
+            return Ok(());
+        }
+        let synced = self.sync_those(&files);
+        if synced.is_err() {
+            // Which of them are not is not known.
+            self.rotation.unsynced.add(None);
+        }
+        synced
+    }
+
+    fn sync_those(&self, files: &Files) -> Result<(), Error> {
+        let relative = self.relative();
+        let names = self.making_room(|| {
+            let names = self.root.rotated_names(relative);
+            names.map_err(|err| Error::io(Doing::Inspect, &self.path, err))
+        });
+        let names = match names {
+            Err(err) if err.is_not_found() => return Ok(()),
+            names => names?,
+        };
+        for plain in names.into_iter().filter(|name| !name.is_gzip()) {
+            let path = plain.beside(relative);
+            let is_known = || {
+                let key = sys::file_key_at(&self.root.path().join(&path));
+                key.is_some_and(|key| files.known.contains(&key))
+            };
+            if !files.more && !is_known() {
+                continue;
+            }
+            match self.making_room(|| self.root.open_to_sync(&path)) {
+                Ok(file) => self.sync_file(&file)?,
+                Err(err) if err.is_not_found() => {}
+                Err(err) => return Err(err),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,152 @@
+//! The upkeep of a log's rotated files: compressed, deleted where they are not kept, and what a crash left put in
+//! order. It runs on one thread of the process, which no log call waits for.
+//!
+//! Imports `folder`, `gzip`, `keep`, `root` and `sys`. A file that any process may still write to is left alone, and
+//! looked at again later. So it is with one that a reader on Windows has open.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+
+use super::gzip::compress;
+use super::keep::{to_delete, RotatedFile};
+use super::names::RotatedName;
+use super::{Compress, Rotation};
+use crate::clock::Time;
+use crate::file::root::RootDir;
+use crate::file::{sys, LogFile};
+use crate::process::upkeep::{self, Next, Upkeep};
+use crate::stats::FileCounters;
+
+impl LogFile {
+    /// Asks for a pass over the rotated files. `time` is that of the record which gave reason to it.
+    pub(in crate::file) fn ask_for_upkeep(&self, time: Time) {
+        self.rotation.upkeep_second.store(time.seconds(), Ordering::Relaxed);
+        // One request at a time: the pass that it leads to begins after this.
+        if !self.rotation.upkeep_is_due.swap(true, Ordering::AcqRel) {
+            let me: Weak<LogFile> = Weak::clone(&self.me);
+            upkeep::ask(me);
+        }
+    }
+
+    /// Asks for it when the log is opened for the first time: a crash may have left something.
+    pub(in crate::file) fn ask_for_first_upkeep(&self, time: Time) {
+        if !self.rotation.had_upkeep.swap(true, Ordering::Relaxed) {
+            self.ask_for_upkeep(time);
+        }
+    }
+}
+
+impl Upkeep for LogFile {
+    fn run(self: Arc<LogFile>) -> Next {
+        sys::lower_priority();
+        self.rotation.upkeep_is_due.store(false, Ordering::Release);
+        let Some(rotation) = self.root.rotation() else { return Next::Done };
+        let now = self.rotation.upkeep_second.load(Ordering::Relaxed);
+        let relative = self.relative();
+        let mut pass =
+            Pass { root: &self.root, relative, counters: &self.counters, next: Next::Done };
+        let result = pass.run(rotation, now).map(|()| true);
+        pass.checked(result);
+        pass.next
+    }
+}
+
+/// One look at all rotated files of a log.
+struct Pass<'a> {
+    root: &'a RootDir,
+    relative: &'a Path,
+    counters: &'a FileCounters,
+    next: Next,
+}
+
+impl Pass<'_> {
+    fn run(&mut self, rotation: Rotation, now: i64) -> io::Result<()> {
+        let names: BTreeSet<_> = self.root.rotated_names(self.relative)?.into_iter().collect();
+        for plain in names.iter().filter(|name| !name.is_gzip()) {
+            let has_half = names.contains(&plain.compressed());
+            match rotation.compress {
+                Compress::Gzip => self.compress(*plain),
+                Compress::None if has_half => self.remove_half_of(*plain),
+                Compress::None => {}
+            }
+        }
+        let names: BTreeSet<_> = self.root.rotated_names(self.relative)?.into_iter().collect();
+        let verdict = to_delete(rotation.keep, &self.files(&names), now);
+        if verdict.more {
+            self.next = Next::Later;
+        }
+        for name in verdict.delete {
+            self.delete(name);
+        }
+        Ok(())
+    }
+
+    /// Each file once: the plain one counts where both are there.
+    fn files(&self, names: &BTreeSet<RotatedName>) -> Vec<RotatedFile> {
+        let counts = |name: &&RotatedName| !name.is_gzip() || !names.contains(&name.plain());
+        let file = |name: &RotatedName| {
+            let metadata = self.root.rotated_metadata(self.relative, *name).ok()??;
+            Some(RotatedFile { name: *name, bytes: metadata.len() })
+        };
+        names.iter().filter(counts).filter_map(file).collect()
+    }
+
+    fn is_regular(&self, name: RotatedName) -> bool {
+        matches!(self.root.rotated_metadata(self.relative, name), Ok(Some(_)))
+    }
+
+    fn compress(&mut self, plain: RotatedName) {
+        if self.is_regular(plain) {
+            let done = compress(self.root, self.relative, plain);
+            self.counters.compressed.add(u64::from(self.checked(done)));
+        }
+    }
+
+    /// Removes what a crash left of a compression, from a time when files were compressed.
+    fn remove_half_of(&mut self, plain: RotatedName) {
+        let removed = self.root.lock_rotated(self.relative, plain).and_then(|lock| match lock {
+            Some(_lock) => self.root.remove_rotated(self.relative, plain.compressed()),
+            None => Ok(false),
+        });
+        self.checked(removed);
+    }
+
+    fn delete(&mut self, name: RotatedName) {
+        let removed = if name.is_gzip() {
+            self.root.remove_rotated(self.relative, name)
+        } else {
+            self.delete_plain(name)
+        };
+        self.counters.deleted.add(u64::from(self.checked(removed)));
+    }
+
+    /// Half a compressed file goes with it, and first: without the plain one it would count.
+    fn delete_plain(&self, name: RotatedName) -> io::Result<bool> {
+        let Some(_lock) = self.root.lock_rotated(self.relative, name)? else { return Ok(false) };
+        let half = name.compressed();
+        let half_is_gone =
+            !self.is_regular(half) || self.root.remove_rotated(self.relative, half)?;
+        Ok(half_is_gone && self.root.remove_rotated(self.relative, name)?)
+    }
+
+    /// Whether something was done. Where others have the file open, and where it failed, it is tried again later.
+    fn checked(&mut self, done: io::Result<bool>) -> bool {
+        match done {
+            Ok(true) => return true,
+            Ok(false) => self.next = Next::Later,
+            // Another process was faster.
+            Err(err) if err.kind() == io::ErrorKind::NotFound => {}
+            Err(err) => {
+                self.counters.upkeep_failures.add(1);
+                // Another user's file stays another user's.
+                if err.kind() != io::ErrorKind::PermissionDenied {
+                    self.next = Next::Later;
+                }
+            }
+        }
+        false
+    }
+}

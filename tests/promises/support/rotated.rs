@@ -1,0 +1,78 @@
+//! A log's rotated files, as they are found from outside.
+
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use equipment_log::{Keep, RotationConfig};
+
+/// Longer than anything takes on any machine: a test that waits so long hangs.
+pub(crate) const HANG: Duration = Duration::from_secs(120);
+
+/// Rotation by size alone, with this many rotated files.
+pub(crate) fn by_size(limit: u64, files: u32) -> RotationConfig {
+    RotationConfig::new().limit(limit).keep(Keep::Files(files))
+}
+
+/// What is behind the log's name in those of its rotated files, the oldest first; of `.2026-04-17.1.gz` that is
+/// `2026-04-17.1.gz`.
+pub(crate) fn rotated_suffixes(log: &Path) -> Vec<String> {
+    let start = format!("{}.", log.file_name().unwrap().to_str().unwrap());
+    let Ok(entries) = log.parent().unwrap().read_dir() else { return Vec::new() };
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let suffixes = names.filter_map(|name| name.strip_prefix(&start).map(str::to_owned));
+    // On Windows the lock of a rotation.
+    let mut suffixes: Vec<_> = suffixes.filter(|suffix| suffix != "lock").collect();
+    suffixes.sort_by_key(|suffix| place(suffix));
+    suffixes
+}
+
+/// Where a rotated file is among those of its log: by period, then by number.
+fn place(suffix: &str) -> (String, u64, bool) {
+    let plain = suffix.strip_suffix(".gz").unwrap_or(suffix);
+    let (period, number) = plain.split_once('.').unwrap_or((plain, "0"));
+    (period.to_owned(), number.parse().unwrap(), plain != suffix)
+}
+
+pub(crate) fn beside(log: &Path, suffix: &str) -> PathBuf {
+    format!("{}.{suffix}", log.display()).into()
+}
+
+/// The rotated files of a log, the oldest first. One that is there plain and compressed is the plain one.
+pub(crate) fn rotated(log: &Path) -> Vec<PathBuf> {
+    let suffixes = rotated_suffixes(log);
+    let counts = |suffix: &&String| {
+        suffix.strip_suffix(".gz").is_none_or(|plain| !suffixes.iter().any(|other| other == plain))
+    };
+    suffixes.iter().filter(counts).map(|suffix| beside(log, suffix)).collect()
+}
+
+/// The text of a rotated file, compressed or not.
+pub(crate) fn text_of(file: &Path) -> String {
+    let bytes = fs::read(file).unwrap_or_else(|err| panic!("{}: {err}", file.display()));
+    if file.extension().is_none_or(|end| end != "gz") {
+        return String::from_utf8(bytes).unwrap();
+    }
+    let mut text = String::new();
+    let read = flate2::read::MultiGzDecoder::new(&*bytes).read_to_string(&mut text);
+    read.unwrap_or_else(|err| panic!("{}: {err}", file.display()));
+    text
+}
+
+/// Every line of a log and its rotated files, the oldest first.
+pub(crate) fn all_lines(log: &Path) -> Vec<String> {
+    let live = log.exists().then(|| log.to_owned());
+    let text: String = rotated(log).into_iter().chain(live).map(|file| text_of(&file)).collect();
+    text.lines().map(str::to_owned).collect()
+}
+
+/// Waits until it is so: what the upkeep thread does is done some time.
+pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < HANG, "{what}: not after {HANG:?}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
