@@ -33,6 +33,9 @@ pub fn count(way: &str) -> Result<Counted, String> {
         .arg(program)
         .args(["--way", way])
         .env("GLIBC_TUNABLES", TUNABLES)
+        // An error of anyhow would look for its way back.
+        .env_remove("RUST_BACKTRACE")
+        .env_remove("RUST_LIB_BACKTRACE")
         .output()
         .map_err(|e| format!("valgrind: {e}"))?;
     if !out.status.success() {
