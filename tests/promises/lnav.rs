@@ -1,5 +1,8 @@
 //! The promise: lnav reads our logs by the format file in `config-samples/readers`: rotated and compressed ones too,
 //! with level, time and tags as columns, and it counts what `merge` counts.
+//!
+//! Linux only: lnav is a program of its terminals.
+#![cfg(target_os = "linux")]
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

@@ -103,6 +103,10 @@ fn records_are_chosen_by_time_level_run_tag_and_text() {
         (&["--tag", "speed=3", "--tag", "run=R2"], &[]),
         (&["--grep", "still below|b[24]"], &["b2", "a3", "a3", "a3", "b4", "torn"]),
     ] {
+        // Windows takes its zone from elsewhere.
+        if cfg!(windows) && args.contains(&"--local") {
+            continue;
+        }
         // Two hours ahead of UTC, on a machine without the zones' rules too.
         let text = chosen(args, "TEST-2");
         assert_eq!(last_words(&text), expected, "{args:?}");

@@ -1,4 +1,7 @@
 //! The promise: `merge --follow` passes on every record once, over rotations and compressions.
+//!
+//! Linux only: on Windows a file that somebody reads keeps its name until it is closed.
+#![cfg(target_os = "linux")]
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write as _};

@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -34,7 +35,7 @@ fn time(seconds: u64) -> String {
     humantime::format_rfc3339_seconds(time).to_string()
 }
 
-/// The tree as this crate writes it; the older half of each log has been rotated.
+/// The tree as this crate writes it; the older half of each log has been rotated, twice, and half of that compressed.
 fn write_tree(root: &Path) {
     for equipment in 0..EQUIPMENT {
         let folder = root.join(format!("EQ_{equipment}/.exlab-wizard"));
@@ -56,7 +57,12 @@ fn write_tree(root: &Path) {
                 text
             };
             let log = folder.join(format!("wizard.pc-{host}.lab.log"));
-            fs::write(log.with_extension("log.1"), half(0..RECORDS / 2)).unwrap();
+            let rotated = |end: &str| format!("{}.2026-04-16{end}", log.display());
+            let packed = fs::File::create(rotated(".gz")).unwrap();
+            let mut packed = flate2::write::GzEncoder::new(packed, flate2::Compression::fast());
+            packed.write_all(half(0..RECORDS / 4).as_bytes()).unwrap();
+            packed.finish().unwrap();
+            fs::write(rotated(".1"), half(RECORDS / 4..RECORDS / 2)).unwrap();
             // What a power cut leaves is no record.
             fs::write(&log, format!("\0\0\0\n{}", half(RECORDS / 2..RECORDS))).unwrap();
         }

@@ -147,6 +147,7 @@ fn in_browser(page: &Path, address: &str, steps: &str) -> Value {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "there is no browser to run")]
 fn in_a_browser_the_counts_are_those_of_the_files_and_the_filters_work() {
     if lacks(&[Need::Tool("chromium")]) {
         return;
