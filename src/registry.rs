@@ -76,7 +76,7 @@ impl Registry {
     pub(crate) fn with<T>(
         &self,
         scope: &Scope,
-        f: impl FnOnce(&LogFile) -> T,
+        f: impl FnOnce(&Arc<LogFile>) -> T,
     ) -> Result<T, NoPath> {
         if let Some(file) = scope.cached_log(self.sink) {
             return Ok(f(&file));

@@ -155,10 +155,7 @@ impl EquipmentSink {
         let durable = level <= inner.fsync_level;
         let written = inner.registry.with(scope, |file| {
             if let Some(queue) = &inner.queue {
-                return match file.shared() {
-                    Some(log) => queue.enqueue(&log, record, time, durable),
-                    None => Ok(()),
-                };
+                return queue.enqueue(file, record, time, durable);
             }
             if durable {
                 file.append_durable(record, time)

@@ -120,11 +120,6 @@ impl LogFile {
         })
     }
 
-    /// A reference that keeps the log.
-    pub(crate) fn shared(&self) -> Option<Arc<LogFile>> {
-        self.me.upgrade()
-    }
-
     /// The path below the root.
     pub(crate) fn relative(&self) -> &Path {
         self.path.strip_prefix(self.root.path()).unwrap_or(&self.path)
