@@ -214,21 +214,7 @@ impl Fault {
 }
 
 /// What `is_nothing`, and costs a record or an error still.
-const NOT_YET: &[(&str, &str)] = &[
-    ("EINTR", "openat,openat2"),
-    ("EAGAIN", "openat,openat2"),
-    ("EMFILE", "openat,openat2"),
-    ("ENFILE", "openat,openat2"),
-    ("EINTR", "mkdir,mkdirat"),
-    ("EINTR", "flock,fcntl"),
-    ("EINTR", "rename,renameat,renameat2,link,linkat"),
-    ("EINVAL", "fsync"),
-    ("EOPNOTSUPP", "fsync"),
-    ("ENOSYS", "fsync"),
-    ("EINVAL", "fdatasync"),
-    ("EOPNOTSUPP", "fdatasync"),
-    ("ENOSYS", "fdatasync"),
-];
+const NOT_YET: &[(&str, &str)] = &[];
 
 impl std::fmt::Display for Fault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
