@@ -145,10 +145,10 @@ fn a_tag_in_the_path_passes_the_same_door_as_an_id() {
 
     for value in ["R7", "../../out", "a/b", ".hidden", "CON", "x.", &"x".repeat(129)] {
         scope.clone().tag("run", value).run(|| log(&logger, Level::Info, "refused"));
-        let errors = std::mem::take(&mut *errors.lock().unwrap());
-        let [error] = &errors[..] else { panic!("{value}: {errors:?}") };
-        assert!(error.contains(value) && error.contains("refused"), "{value}: {error}");
     }
+    // Refused names have no end: one report stands for all of ten seconds.
+    let errors = std::mem::take(&mut *errors.lock().unwrap());
+    assert!(errors[0].contains("R7") && errors[0].contains("refused"), "{errors:?}");
     scope.tag("run", "").run(|| log(&logger, Level::Info, "an empty tag is none"));
 
     assert_eq!(names_in(root.path()), ["LEVELS_DOOR"]);

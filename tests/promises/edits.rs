@@ -1,0 +1,398 @@
+//! The promise: an edit of the configuration of a program that runs is taken whole or not at all. A mistake changes
+//! nothing, and is reported once. No record is lost or doubled, and nothing is left behind.
+//!
+//! A number of edits of one's own: `EQUIPMENT_LOG_TEST_EDITS=500`.
+#![cfg(feature = "log4rs")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::support::{alone, lacks, log_path, put_in_place, Need, StopFlag, HOST};
+use equipment_log::log4rs::{Handle, Setup};
+use equipment_log::Scope;
+
+/// Longer than anything takes on any machine.
+const LONG: Duration = Duration::from_secs(60);
+
+const THREADS: usize = 3;
+
+fn wait_until(what: &str, happened: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !happened() {
+        assert!(start.elapsed() < LONG, "not seen in time: {what}");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+type Reports = Arc<Mutex<Vec<String>>>;
+
+/// A program: its file, its logs, and what was reported.
+struct Program {
+    folder: PathBuf,
+    file: PathBuf,
+    reports: Reports,
+    handle: Handle,
+}
+
+impl Program {
+    fn start(folder: &Path) -> Program {
+        let (folder, file) = (folder.to_owned(), folder.join("log4rs.yaml"));
+        let reports = Reports::default();
+        put_in_place(&file, &right(&folder, 0));
+        let seen = Arc::clone(&reports);
+        let on_error = move |err: &equipment_log::Error| seen.lock().unwrap().push(err.to_string());
+        let handle = Setup::new(&file).on_error(on_error).init().unwrap();
+        Program { folder, file, reports, handle }
+    }
+
+    fn root(&self) -> PathBuf {
+        self.folder.join("lab")
+    }
+
+    /// Returns when an edit is installed: log4rs's own appender of it has a record.
+    fn await_taken(&self, edit: usize) {
+        await_record(&central(&self.folder, edit));
+    }
+
+    /// Returns when one more report is there than `before`.
+    fn await_report(&self, before: usize) -> String {
+        wait_until("a report", || self.reports.lock().unwrap().len() > before);
+        self.reports.lock().unwrap()[before].clone()
+    }
+
+    fn number_of_reports(&self) -> usize {
+        self.reports.lock().unwrap().len()
+    }
+}
+
+/// Returns when a record gets to a file of log4rs's own. It is of no equipment.
+fn await_record(file: &Path) {
+    wait_until("an edit is taken", || {
+        log::info!("of no equipment");
+        fs::metadata(file).is_ok_and(|file| file.len() > 0)
+    });
+}
+
+/// What log4rs's own appender of an edit writes to.
+fn central(folder: &Path, edit: usize) -> PathBuf {
+    folder.join(format!("central-{edit}.log"))
+}
+
+/// What the edits in turn have besides the place. Most keep the sink.
+const KEYS: &[&str] = &[
+    "",
+    "precision: millis",
+    "queue: {}",
+    "queue: {}\n    levels: {RELOADED: trace}",
+    "fsync_level: warn",
+    "idle_timeout: 10 ms",
+    "rotation: {limit: 1 gb}",
+    "max_open_files: 1",
+    "encoder: {pattern: '2026-04-17T14:31:55Z [INFO ] [host:h] [equip:{X(equipment_id)}] {m}{n}'}",
+];
+
+fn right(folder: &Path, edit: usize) -> String {
+    let (root, central) = (folder.join("lab"), central(folder, edit));
+    let keys = KEYS[edit % KEYS.len()];
+    format!(
+        "refresh_rate: 20 ms
+appenders:
+  equipment:
+    kind: equipment_scoped
+    local_root: '{}'
+    hostname: {HOST}
+    {keys}
+  central:
+    kind: file
+    path: '{}'
+root:
+  level: info
+  appenders: [equipment, central]
+",
+        root.display(),
+        central.display()
+    )
+}
+
+/// What is wrong with every third edit, and words of the report.
+const MISTAKES: &[(&str, &str)] = &[
+    ("ours: unknown key", "was `fsync_level` meant?"),
+    ("ours: wrong value", "not one of off, error"),
+    ("log4rs's kind", "was `file` meant?"),
+    ("log4rs's appender cannot be built", "appender broken"),
+    ("log4rs's root", "root"),
+    ("no YAML", "YAML"),
+    ("half a file", "YAML"),
+    ("empty", "the file is empty"),
+    ("no refresh_rate", "refresh_rate"),
+    ("deleted", "cannot read the configuration file"),
+    ("a folder", "no regular file"),
+    ("a dangling link", "cannot read the configuration file"),
+];
+
+fn make(mistake: &str, program: &Program, edit: usize) {
+    let (file, good) = (&program.file, right(&program.folder, edit));
+    let with = |from: &str, to: &str| {
+        assert!(good.contains(from));
+        put_in_place(file, &good.replacen(from, to, 1));
+    };
+    match mistake {
+        "ours: unknown key" => with("hostname:", "fsync_levle: warn\n    hostname:"),
+        "ours: wrong value" => with("hostname:", "level: fatal\n    hostname:"),
+        "log4rs's kind" => with("kind: file", "kind: fiel"),
+        "log4rs's appender cannot be built" => with(
+            "root:\n",
+            "  broken:\n    kind: rolling_file\n    path: x.log\n    policy: {kind: none}\nroot:\n",
+        ),
+        "log4rs's root" => with("level: info", "level: loud"),
+        "no YAML" => put_in_place(file, "appenders: ["),
+        // As an editor writes it that was stopped: in place.
+        "half a file" => {
+            fs::write(file, good.split_at(good.find("kind: file").unwrap() - 6).0).unwrap()
+        }
+        "empty" => fs::write(file, "").unwrap(),
+        "no refresh_rate" => with("refresh_rate: 20 ms\n", ""),
+        "deleted" => fs::remove_file(file).unwrap(),
+        "a folder" => {
+            fs::remove_file(file).unwrap();
+            fs::create_dir(file).unwrap();
+        }
+        "a dangling link" => link(&program.folder.join("nowhere.yaml"), file),
+        other => unreachable!("{other}"),
+    }
+}
+
+/// Puts a symbolic link in the place of the file, as Kubernetes swaps one.
+fn link(to: &Path, file: &Path) {
+    #[cfg(unix)]
+    {
+        let new = file.with_extension("new");
+        let _ = fs::remove_file(&new);
+        std::os::unix::fs::symlink(to, &new).unwrap();
+        fs::rename(new, file).unwrap();
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = to;
+        fs::remove_file(file).unwrap();
+    }
+}
+
+/// Puts the right file in place, in one of the ways in which people do that.
+fn put_right(program: &Program, edit: usize) {
+    let (file, text) = (&program.file, right(&program.folder, edit));
+    if file.is_dir() {
+        fs::remove_dir(file).unwrap();
+    }
+    let is_link = file.symlink_metadata().is_ok_and(|it| it.is_symlink());
+    match edit % 3 {
+        0 if !is_link => fs::write(file, text).unwrap(),
+        1 if cfg!(unix) => {
+            let target = program.folder.join(format!("version-{edit}.yaml"));
+            fs::write(&target, text).unwrap();
+            link(&target, file);
+        }
+        _ => put_in_place(file, &text),
+    }
+}
+
+/// Descriptors and threads of this process; nothing where they cannot be counted.
+fn held() -> (usize, usize) {
+    let count = |folder| fs::read_dir(folder).map_or(0, Iterator::count);
+    match cfg!(target_os = "linux") {
+        true => (count("/proc/self/fd"), count("/proc/self/task")),
+        false => (0, 0),
+    }
+}
+
+fn edits() -> usize {
+    std::env::var("EQUIPMENT_LOG_TEST_EDITS").map_or(60, |edits| edits.parse().unwrap())
+}
+
+#[test]
+fn an_edit_is_taken_whole_or_not_at_all() {
+    alone!();
+    let folder = tempfile::tempdir().unwrap();
+    let program = Program::start(folder.path());
+    program.await_taken(0);
+    let scope = Scope::new("RELOADED").unwrap();
+    scope.run(|| log::info!("{THREADS} 0"));
+    // The first report starts the reporting thread.
+    make("empty", &program, 0);
+    program.await_report(0);
+    put_right(&program, 0);
+    let before = held();
+
+    let stop = StopFlag::default();
+    let (logged, reported) = thread::scope(|threads| {
+        let stopper = stop.stop_on_drop();
+        let loggers: Vec<_> = (0..THREADS)
+            .map(|thread| {
+                let (scope, stop) = (&scope, &stop);
+                threads.spawn(move || {
+                    let _in = scope.enter();
+                    let mut record = 0;
+                    while !stop.is_set() {
+                        log::info!("{thread} {record}");
+                        record += 1;
+                        thread::sleep(Duration::from_micros(300));
+                    }
+                    record
+                })
+            })
+            .collect();
+        let mut reported = 1;
+        let mut taken = 0;
+        for edit in 1..=edits() {
+            if edit % 3 != 0 {
+                put_right(&program, edit);
+                program.await_taken(edit);
+                taken = edit;
+                continue;
+            }
+            let (mistake, words) = MISTAKES[edit / 3 % MISTAKES.len()];
+            make(mistake, &program, edit);
+            let report = program.await_report(reported);
+            reported += 1;
+            assert!(report.contains(words) && !report.contains('\n'), "{mistake}: {report}");
+            assert!(report.contains(program.file.to_str().unwrap()), "{mistake}: {report}");
+            // The last right one is installed: all its appenders, and none of the wrong one's.
+            let wrong = central(&program.folder, edit);
+            assert!(!wrong.exists() || mistake.starts_with("log4rs's appender"), "{mistake}");
+            let central = central(&program.folder, taken);
+            let length = || fs::metadata(&central).unwrap().len();
+            let then = length();
+            wait_until("a record of the last right configuration", || length() > then);
+        }
+        drop(stopper);
+        let logged: Vec<usize> = loggers.into_iter().map(|it| it.join().unwrap()).collect();
+        (logged, reported)
+    });
+
+    // What is wrong was reported once an edit, and nothing else was.
+    put_right(&program, edits() + 1);
+    program.await_taken(edits() + 1);
+    assert_eq!(program.number_of_reports(), reported, "{:?}", program.reports.lock().unwrap());
+    wait_until("the end of the old descriptors and threads", || {
+        let (descriptors, threads) = held();
+        // Of a queue that is there now, and was not before.
+        descriptors <= before.0 + 1 && threads <= before.1 + 1
+    });
+    assert_eq!(program.handle.sinks().len(), 1);
+
+    program.handle.flush();
+    let mut found: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for message in crate::support::messages(&log_path(&program.root(), "RELOADED")) {
+        let (thread, record) = message.split_once(' ').unwrap();
+        found.entry(thread.parse().unwrap()).or_default().push(record.parse().unwrap());
+    }
+    for (thread, logged) in logged.into_iter().enumerate() {
+        let found = found.get_mut(&thread).unwrap();
+        // A new sink and the queue of the one before it write side by side.
+        found.sort_unstable();
+        let all = found.iter().copied().eq(0..logged);
+        assert!(all, "thread {thread}: {} found of {logged}", found.len());
+    }
+}
+
+/// The counters are the sink's own: a new one would begin at nothing.
+#[test]
+fn a_sink_is_kept_where_its_place_is_unchanged() {
+    alone!();
+    let folder = tempfile::tempdir().unwrap();
+    let program = Program::start(folder.path());
+    program.await_taken(0);
+    let written = || program.handle.sinks()[0].stats().total.written;
+    let scope = Scope::new("KEPT").unwrap();
+    scope.run(|| log::info!("0 0"));
+    assert_eq!(written(), 1);
+    // precision, fsync_level, idle_timeout, max_open_files, encoder: each takes effect, and none ends the sink.
+    for (n, edit) in (2..).zip([1, 4, 5, 7, 8]) {
+        put_right(&program, edit);
+        program.await_taken(edit);
+        wait_until("one sink", || program.handle.sinks().len() == 1);
+        scope.run(|| log::info!("0 {n}"));
+        assert_eq!(written(), n, "{}", KEYS[edit]);
+    }
+    // Another queue.
+    put_right(&program, 2);
+    program.await_taken(2);
+    wait_until("the new sink alone", || program.handle.sinks().len() == 1);
+    scope.run(|| log::info!("0 7"));
+    program.handle.flush();
+    assert_eq!(written(), 1);
+    assert_eq!(crate::support::messages(&log_path(&program.root(), "KEPT")).len(), 7);
+    assert_eq!(program.number_of_reports(), 0);
+}
+
+#[test]
+fn a_level_that_is_edited_takes_effect_and_the_rest_is_counted() {
+    alone!();
+    let folder = tempfile::tempdir().unwrap();
+    let program = Program::start(folder.path());
+    program.await_taken(0);
+    let scope = Scope::new("LEVEL").unwrap();
+    scope.run(|| log::info!("0 0"));
+    let text = right(&program.folder, 9).replace("hostname:", "level: error\n    hostname:");
+    put_in_place(&program.file, &text);
+    program.await_taken(9);
+    let stats = || program.handle.sinks()[0].stats();
+    let before = stats().filtered;
+    scope.run(|| {
+        log::info!("0 1");
+        log::error!("0 2");
+    });
+    assert_eq!((stats().total.written, stats().filtered - before), (2, 1));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_later_chdir_and_another_name_of_the_machine_move_no_log() {
+    if lacks(&[Need::Root, Need::Tool("unshare"), Need::Tool("hostname")]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let child = crate::support::child!("moves", folder.path());
+    let out = crate::support::under(["unshare", "--uts"], &child).output().unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stdout));
+}
+
+#[cfg(unix)]
+#[test]
+fn child_plays_its_role() {
+    let Some((_, folder)) = crate::support::role() else { return };
+    let rename = |name: &str| crate::support::run(std::process::Command::new("hostname").arg(name));
+    rename("first-name");
+    std::env::set_current_dir(&folder).unwrap();
+    let configure = |edit: usize, keys: &str| {
+        let central = central(&folder, edit);
+        let text = format!(
+            "refresh_rate: 20 ms\nappenders:\n  equipment: {{kind: equipment_scoped, local_root: logs, {keys}}}\n  \
+             central: {{kind: file, path: '{}'}}\nroot: {{level: info, appenders: [equipment, central]}}\n",
+            central.display()
+        );
+        put_in_place(&folder.join("log4rs.yaml"), &text);
+        central
+    };
+    configure(0, "");
+    // By a relative path, too.
+    let handle = equipment_log::log4rs::init_file("log4rs.yaml").unwrap();
+    let scope = Scope::new("STAYS").unwrap();
+    scope.run(|| log::info!("first"));
+    rename("second-name");
+    std::env::set_current_dir("/").unwrap();
+    for (edit, keys) in (1..).zip(["fsync_level: warn", "queue: {}"]) {
+        let taken = configure(edit, keys);
+        await_record(&taken);
+        scope.run(|| log::info!("after edit {edit}"));
+    }
+    handle.flush();
+    let log = folder.join("logs/STAYS/.exlab-wizard/wizard.first-name.log");
+    assert_eq!(crate::support::messages(&log), ["first", "after edit 1", "after edit 2"]);
+    assert_eq!(crate::support::names_in(log.parent().unwrap()), ["wizard.first-name.log"]);
+    assert!(!Path::new("/logs").exists());
+}
