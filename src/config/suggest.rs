@@ -6,10 +6,10 @@
 /// From here on a name is near enough to be worth a question.
 const NEAR: f64 = 0.86;
 
-/// `; was X meant?`, or nothing where no known name is near.
+/// ` (was X meant?)`, or nothing where no known name is near.
 pub(crate) fn probably<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> String {
     match nearest(name, known) {
-        Some(meant) => format!("; was `{meant}` meant?"),
+        Some(meant) => format!(" (was `{meant}` meant?)"),
         None => String::new(),
     }
 }

@@ -115,6 +115,153 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("local_root: ROOT\nqueue: {durable: block}", "queue.durable", "wait or continue"),
 ];
 
+/// Of what people write, the key and the words that tell them what to do.
+const ANSWERED: &[(&str, &str, &str)] = &[
+    // Another program's variables.
+    ("local_root: ${LAB_DIR}/logs", "local_root", "$ENV{LAB_DIR}"),
+    ("local_root: $LAB_DIR/logs", "local_root", "$ENV{LAB_DIR}"),
+    ("local_root: '$(LAB_DIR)/logs'", "local_root", "$ENV{LAB_DIR}"),
+    ("local_root: $env{LAB_DIR}", "local_root", "$ENV{LAB_DIR}"),
+    ("local_root: $ENV(LAB_DIR)", "local_root", "$ENV{LAB_DIR}"),
+    ("local_root: ENV{LAB_DIR}", "local_root", "$ENV{LAB_DIR}"),
+    ("local_root: '%LAB_DIR%/logs'", "local_root", "$ENV{LAB_DIR}"),
+    ("local_root: '$env:LAB_DIR'", "local_root", "$ENV{LAB_DIR}"),
+    ("local_root: $ENV{LAB-DIR}", "local_root", "$ENV{NAME:-default}"),
+    ("local_root: ROOT\nhostname: ${HOSTNAME}", "hostname", "$ENV{HOSTNAME}"),
+    // Quotes.
+    (r#"local_root: "C:\new\test""#, "local_root", "single quotes"),
+    (r#"local_root: "C:\temp""#, "local_root", "single quotes"),
+    (r#"local_root: "/data\0/x""#, "local_root", "control character"),
+    ("local_root: ' /data/lab'", "local_root", "begins or ends with a blank"),
+    // A host's name that is configured.
+    ("local_root: ROOT\nhostname: Büro-PC", "hostname", "\"B_ro-PC\" can"),
+    ("local_root: ROOT\nhostname: (none)", "hostname", "\"_none_\" can"),
+    ("local_root: ROOT\nhostname: lab pc 4", "hostname", "\"lab_pc_4\" can"),
+    // Where an id is meant, and where a date goes.
+    ("local_root: ROOT\npath: '{equipment}/x.log'", "path", "{equipment_id}: was that meant?"),
+    ("local_root: ROOT\npath: '{device}/x.log'", "path", "{equipment_id}"),
+    ("local_root: ROOT\npath: '{equipment_id}/%Y-%m-%d.log'", "path", "every: day"),
+    ("local_root: ROOT\npath: '{equipment_id}/{date}.log'", "path", "every: day"),
+    ("local_root: ROOT\npath: '{equipment_id}/{d(%Y)}.log'", "path", "every: day"),
+    ("local_root: ROOT\npath: '{equipment_id}/{time}.log'", "path", "every: day"),
+    ("local_root: ROOT\npath: $ENV{X}/{equipment_id}.log", "path", "local_root"),
+    // Keys that look alike.
+    ("local_root: ROOT\nfsync: warn", "fsync", "was `fsync_level` meant?"),
+    ("local_root: ROOT\nhost: pc", "host", "was `hostname` meant?"),
+    ("local_root: ROOT\nroot: /x", "root", "was `local_root` meant?"),
+    ("local_root: ROOT\ndir-mode: '0755'", "dir-mode", "was `dir_mode` meant?"),
+    ("local_root: ROOT\nmax_files: 5", "max_files", "was `max_open_files` meant?"),
+    ("local_root: ROOT\ntarget: {a: B}", "target", "was `targets` meant?"),
+    ("local_root: ROOT\nqueue: {drain: 1 s}", "queue.drain", "was `drain_timeout` meant?"),
+    ("local_root: ROOT\nqueue: {drain_timeout: 0 s}", "queue.drain_timeout", "such as 10 seconds"),
+    ("local_root: ROOT\nrotation: {evry: day}", "rotation.evry", "was `every` meant?"),
+    ("local_root: ROOT\n\"line\\nfeed\": x", "line\\nfeed", "unknown key"),
+    // Targets and levels.
+    ("local_root: ROOT\ntargets: opcua", "targets", "a log target and an equipment id"),
+    ("local_root: ROOT\ntargets: {opcua: ../x}", "targets.opcua", "portable filename"),
+    ("local_root: ROOT\ntargets: {'': X}", "targets", "`unscoped`"),
+    ("local_root: ROOT\ntargets: {a: [X]}", "targets.a", "a list"),
+    ("local_root: ROOT\nunscoped: a/b", "unscoped", "portable filename"),
+    ("local_root: ROOT\nlevel: verbose", "level", "one of off, error"),
+    ("local_root: ROOT\nlevels: {X: loud}", "levels.X", "one of off, error"),
+    ("local_root: ROOT\nlevels: {a/b: info}", "levels.a/b", "portable filename"),
+    ("local_root: ROOT\nlevels: [info]", "levels", "an equipment id and a level"),
+    ("local_root: ROOT\nprecision: nanos", "precision", "seconds or millis"),
+];
+
+#[test]
+fn what_people_write_is_answered_with_what_they_can_do() {
+    for (yaml, key, reason) in ANSWERED {
+        assert_refused(yaml, key, reason);
+    }
+}
+
+#[test]
+fn all_mistakes_are_named_at_once() {
+    let yaml = "local_root: $LAB_DIR\nhostname: a/b\nfsync_level: fatal\nfile_mode: '9'\n\
+                queue: {limit: 0, when_full: wait}\nrotation: {every: week}\nlevels: {X: loud}\n\
+                path: '{date}'\nunknown: 1";
+    for error in [log4rs_error(yaml).unwrap(), fern_error(yaml).unwrap()] {
+        for key in [
+            "local_root: ",
+            "hostname: ",
+            "fsync_level: ",
+            "file_mode: ",
+            "queue.limit: ",
+            "queue.when_full: ",
+            "rotation.every: ",
+            "levels.X: ",
+            "path: ",
+            "unknown: ",
+        ] {
+            assert_eq!(error.matches(key).count(), 1, "{key}: {error}");
+        }
+        assert_eq!(error.lines().count(), 1, "{error}");
+    }
+}
+
+#[test]
+fn an_encoder_that_is_not_what_was_meant_is_answered_with_what_was() {
+    for (encoder, reason) in [
+        ("encoder: {patern: '{m}{n}'}", "encoder.patern: unknown key (was `pattern` meant?)"),
+        ("encoder: {kind: pattern, patern: '{m}{n}'}", "was `pattern` meant?"),
+        ("encoder: {kind: equipment_lin}", "was `equipment_line` meant?"),
+        ("encoder: {kind: jsn}", "was `json` meant?"),
+        ("encoder: {presicion: millis}", "was `precision` meant?"),
+        ("encoder: json", "a mapping such as { kind: equipment_line }"),
+        ("encoder: {kind: json}\nprecision: millis", "precision: it is of our own line"),
+    ] {
+        let yaml = format!("local_root: /data/lab\n{encoder}");
+        let error = log4rs_error(&yaml).unwrap_or_else(|| panic!("log4rs takes {encoder}"));
+        assert!(error.contains(reason) && !error.contains('\n'), "{encoder}: {error}");
+    }
+}
+
+/// What log4rs's file has around our appender.
+#[test]
+fn a_file_of_log4rs_that_is_wrong_is_answered_with_what_was_meant() {
+    let folder = tempfile::tempdir().unwrap();
+    let right = "appenders:\n  equipment: {kind: equipment_scoped, local_root: /data/lab}\n\
+                 root: {level: info, appenders: [equipment]}\n";
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        equipment_log::log4rs::check_file(path, &log4rs::config::Deserializers::default())
+    };
+    for (from, to, reason) in [
+        ("equipment_scoped", "equipment-scoped", "was `equipment_scoped` meant?"),
+        ("equipment_scoped", "equipment_scope", "was `equipment_scoped` meant?"),
+        ("equipment_scoped", "consol", "was `console` meant?"),
+        ("kind: equipment_scoped, ", "", "appender equipment: "),
+        ("[equipment]", "[equipmnt]", "was `equipment` meant?"),
+        ("appenders:\n", "appender:\n", "was `appenders` meant?"),
+        ("\nroot:", "\nroots:", "was `root` meant?"),
+        ("level: info", "level: inf", "root"),
+        ("\nroot:", "\nrefresh_rate: 30\nroot:", "refresh_rate"),
+        ("\nroot:", "\nrefresh_rate: 0 s\nroot:", "such as 30 seconds"),
+        ("\nroot:", "\nloggers: {a: {levl: info}}\nroot:", "loggers.a"),
+        ("\nroot:", "\nloggers: {a: {level: info, appenders: [none]}}\nroot:", "appender none"),
+        ("/data/lab}", "/data/lab, filters: [{kind: thresold, level: warn}]}", "`threshold`"),
+    ] {
+        let text = right.replacen(from, to, 1);
+        let error = file("log4rs.yaml", &text).expect_err(&text).to_string();
+        assert!(error.contains(reason) && !error.contains('\n'), "{text}: {error}");
+    }
+    file("log4rs.yaml", right).unwrap();
+    file(
+        "log4rs.json",
+        r#"{
+\t"appenders": { "equipment": { "kind": "equipment_scoped", "local_root": "/data/lab" } },
+\t"root": { "appenders": ["equipment"] }
+}"#,
+    )
+    .unwrap();
+    for name in ["log4rs.toml", "log4rs.txt", "log4rs"] {
+        let error = file(name, right).unwrap_err().to_string();
+        assert!(error.contains(name) && error.contains("YAML (.yaml, .yml) and JSON"), "{error}");
+    }
+}
+
 /// Every key that both adapters have, and whose value is a single one.
 const KEYS: &[&str] = &[
     "local_root",
