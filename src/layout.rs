@@ -38,7 +38,7 @@ enum Piece {
 #[derive(Debug)]
 pub(crate) enum NoPath {
     /// The scope lacks a tag that the path names: the record is another appender's.
-    NotOurs,
+    MissingTag,
     /// A value may not become part of a path.
     Refused(Error),
 }
@@ -121,7 +121,7 @@ impl Layout {
     /// The file's path below the root.
     pub(crate) fn relative(&self, scope: &Scope) -> Result<String, NoPath> {
         let mut path = String::new();
-        self.render(scope, &mut path).ok_or(NoPath::NotOurs)?;
+        self.render(scope, &mut path).ok_or(NoPath::MissingTag)?;
         for piece in self.components.iter().flatten() {
             let Piece::Tag(key) = piece else { continue };
             let value = scope.get(key).unwrap_or_default();
@@ -249,7 +249,7 @@ mod tests {
     fn a_scope_without_a_tag_of_the_path_has_no_path() {
         let layout = layout("{equipment_id}/{proj}/w.log").unwrap();
         let scope = Scope::new("CONFOCAL_01").unwrap();
-        assert!(matches!(layout.relative(&scope), Err(NoPath::NotOurs)));
+        assert!(matches!(layout.relative(&scope), Err(NoPath::MissingTag)));
         assert_eq!(layout.relative(&scope.tag("proj", "P1")).unwrap(), "CONFOCAL_01/P1/w.log");
     }
 

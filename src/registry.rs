@@ -11,10 +11,11 @@
 //! either.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use crate::context::{RecordContext, Scope};
+use crate::context::{CachedLog, RecordContext, Scope};
 use crate::equipment_id::EquipmentId;
 use crate::error::{Error, Kind};
 use crate::file::{self, LogFile, RootDir};
@@ -71,25 +72,47 @@ impl Registry {
         }
     }
 
-    /// Calls `f` with the log of this scope.
-    #[inline(always)]
-    pub(crate) fn with<T>(
-        &self,
-        scope: &Scope,
-        f: impl FnOnce(&Arc<LogFile>) -> T,
-    ) -> Result<T, NoPath> {
-        if let Some(file) = scope.cached_log(self.sink) {
-            return Ok(f(&file));
+    /// The log of a record: usually the one that its scope remembers.
+    ///
+    /// # Errors
+    ///
+    /// The record has no path here.
+    #[inline]
+    pub(crate) fn log_of(&self, context: &RecordContext<'_>) -> Result<LogRef, NoPath> {
+        if self.carries_path(context) {
+            return self.log_of_carried(context);
         }
-        let file = self.find_or_add(scope)?;
-        scope.cache_log(self.sink, &file);
-        Ok(f(&file))
+        match context.scope().cached_log(self.sink) {
+            Some(log) => Ok(LogRef::Cached(log)),
+            None => self.log_to_cache(context.scope()),
+        }
     }
 
-    #[inline(never)]
+    /// Whether the record itself carries a tag that the path names: then its scope does not tell its path.
+    #[inline]
+    fn carries_path(&self, context: &RecordContext<'_>) -> bool {
+        self.layout.names_tags() && self.layout.tags().any(|key| context.carries(key))
+    }
+
+    #[cold]
+    fn log_of_carried(&self, context: &RecordContext<'_>) -> Result<LogRef, NoPath> {
+        let carried = self.layout.tags().filter(|key| context.carries(key));
+        let scope = carried.fold(context.scope().clone(), |scope, key| {
+            scope.tag(key, context.get(key).unwrap_or_default())
+        });
+        self.find_or_add(&scope).map(LogRef::Found)
+    }
+
+    #[cold]
+    fn log_to_cache(&self, scope: &Scope) -> Result<LogRef, NoPath> {
+        let log = self.find_or_add(scope)?;
+        scope.cache_log(self.sink, &log);
+        Ok(LogRef::Found(log))
+    }
+
     fn find_or_add(&self, scope: &Scope) -> Result<Arc<LogFile>, NoPath> {
         let mut rendered = String::new();
-        let key = self.layout.key(scope, &mut rendered).ok_or(NoPath::NotOurs)?;
+        let key = self.layout.key(scope, &mut rendered).ok_or(NoPath::MissingTag)?;
         let mut logs = self.logs.lock_any();
         match logs.get(scope.equipment_id(), key) {
             Some(log) => Ok(Arc::clone(log)),
@@ -110,16 +133,6 @@ impl Registry {
         of_equipment.insert(key.into(), Arc::clone(&log));
         logs.len += 1;
         Ok(log)
-    }
-
-    /// The scope that tells the path of a record which itself carries a tag that the path names. `None`: the scope
-    /// that the record belongs to tells it.
-    pub(crate) fn own_path(&self, context: &RecordContext<'_>) -> Option<Scope> {
-        let carried = self.layout.tags().filter(|key| context.carries(key));
-        carried.fold(None, |scope, key| {
-            let scope = scope.unwrap_or_else(|| context.scope().clone());
-            Some(scope.tag(key, context.get(key).unwrap_or_default()))
-        })
     }
 
     /// Where this scope's records go; `None` where it lacks a tag that the path names, or is refused.
@@ -188,6 +201,24 @@ impl Registry {
         let all: Vec<EquipmentId> = logs.by_equipment.keys().cloned().collect();
         all.iter().for_each(|equipment| logs.forget(&self.layout, equipment));
         logs.sweep_at = FEWEST_LOGS_TO_SWEEP.max(2 * logs.len);
+    }
+}
+
+/// A log, kept by its scope or by this.
+pub(crate) enum LogRef {
+    Cached(CachedLog),
+    Found(Arc<LogFile>),
+}
+
+impl Deref for LogRef {
+    type Target = Arc<LogFile>;
+
+    #[inline]
+    fn deref(&self) -> &Arc<LogFile> {
+        match self {
+            LogRef::Cached(log) => log,
+            LogRef::Found(log) => log,
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod builder;
 mod life;
+mod many;
 mod resolve;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
 
 pub use builder::EquipmentSinkBuilder;
+use many::for_each_log;
 use resolve::Rules;
 
 use crate::config::SinkConfig;
@@ -102,17 +104,27 @@ impl EquipmentSink {
     /// [`Error::is_rotation`] where it is written, into a file that could not be rotated.
     /// With a queue: [`Error::is_earlier_record`] where this record is queued and an earlier one is
     /// lost; [`Error::is_queue`] where the queue has no writer.
-    pub fn write(&self, scope: &Scope, level: log::Level, record: &[u8]) -> Result<(), Error> {
+    pub fn write(
+        &self,
+        scope: &Scope,
+        level: log::Level,
+        record: impl AsRef<[u8]>,
+    ) -> Result<(), Error> {
+        if !self.0.rules.wants(scope.equipment_id(), level) {
+            self.0.filtered.add(1);
+            return Ok(());
+        }
+        let (context, record) = (RecordContext::of_scope(scope), record.as_ref());
         if let [line @ .., b'\n'] = record {
             let keep = self.0.control == ControlCharacters::Keep;
             let one_line = !line::may_hold_controls(line);
             if one_line || (keep && !line.ends_with(b"\r")) {
-                return self.append(&RecordContext::of_scope(scope), level, record);
+                return self.append(&context, level, record);
             }
         }
         let mut buffer = ByteBuffer::take();
         buffer.extend_from_slice(record);
-        self.append_any(&RecordContext::of_scope(scope), level, &mut buffer)
+        self.append_any(&context, level, &mut buffer)
     }
 
     /// Appends a record of any kind: its end is added where it is missing, and its control characters are escaped.
@@ -149,41 +161,23 @@ impl EquipmentSink {
         record: &[u8],
     ) -> Result<(), Error> {
         let inner = &*self.0;
-        let own_path = inner.registry.own_path(context);
-        let scope = own_path.as_ref().unwrap_or(context.scope());
-        let time = context.time();
-        let durable = level <= inner.fsync_level;
-        let written = inner.registry.with(scope, |file| {
-            if let Some(queue) = &inner.queue {
-                return queue.enqueue(file, record, time, durable);
-            }
-            if durable {
-                file.append_durable(record, time)
-            } else {
-                file.append(record, time)
-            }
-        });
-        match written {
-            Ok(result) => result,
-            Err(NoPath::NotOurs) => {
-                self.skip();
-                Ok(())
+        let log = match inner.registry.log_of(context) {
+            Ok(log) => log,
+            Err(NoPath::MissingTag) => {
+                inner.skipped.add(1);
+                return Ok(());
             }
             Err(NoPath::Refused(err)) => {
-                self.refuse();
-                Err(err)
+                inner.refused.add(1);
+                return Err(err);
             }
+        };
+        let durable = level <= inner.fsync_level;
+        match &inner.queue {
+            Some(queue) => queue.enqueue(&log, record, context.time(), durable),
+            None if durable => log.append_durable(record, context.time()),
+            None => log.append(record, context.time()),
         }
-    }
-
-    /// Counts a record that is no equipment's.
-    fn skip(&self) {
-        self.0.skipped.add(1);
-    }
-
-    /// Counts a record whose equipment may not become a path.
-    fn refuse(&self) {
-        self.0.refused.add(1);
     }
 
     /// Our own line, for this sink's host.
@@ -198,13 +192,8 @@ impl EquipmentSink {
         self.0.registry.path(scope)
     }
 
-    /// What became of every record so far.
+    /// What became of every record so far. It never waits: a record that is still queued is in no counter.
     pub fn stats(&self) -> Stats {
-        self.flush();
-        self.counts()
-    }
-
-    fn counts(&self) -> Stats {
         let mut stats = Stats {
             skipped: self.0.skipped.get(),
             filtered: self.0.filtered.get(),
@@ -217,59 +206,73 @@ impl EquipmentSink {
         stats
     }
 
-    /// Returns when every record handed over before this call is in the kernel, or counted as lost:
-    /// at once without a queue, since a record is then written before its log call returns.
+    /// Returns when every record that was queued before this call is in the kernel, or counted as lost. Without a
+    /// queue it returns at once.
     pub fn flush(&self) {
-        let _ = self.written();
+        if let Some(queue) = &self.0.queue {
+            // What cannot be written is counted, and reported to the calls that logged it.
+            let _ = queue.flush();
+        }
     }
 
-    /// The same, with the reason why nothing more will be written.
-    fn written(&self) -> Result<(), Error> {
-        self.0.queue.as_ref().map_or(Ok(()), |queue| queue.flush())
-    }
-
-    /// Makes every record written so far durable, also where its file was closed meanwhile. What was
-    /// moved or deleted by others is theirs.
+    /// Makes every record written so far durable, also where its file was closed meanwhile. A file that others
+    /// moved or deleted is theirs.
     ///
     /// # Errors
     ///
-    /// [`Error::is_sync`]: the first failure, after all files were tried.
+    /// The first failure, after all files were tried: [`Error::is_sync`], [`Error::is_open`] where a file that was
+    /// closed could not be opened for its sync, and [`Error::is_queue`] where queued records will not be written.
     pub fn sync(&self) -> Result<(), Error> {
-        self.written()?;
-        let known = for_each_log(self.0.registry.logs(), LogFile::sync);
+        let known = self.flush_and(self.0.registry.logs(), LogFile::sync);
         known.and(self.0.registry.sync_forgotten())
     }
 
-    /// Lets the next record of each log open its path anew: for a handler of `SIGHUP`, after a
-    /// program has moved the files.
+    /// Lets the next record of each log open its path again: for a handler of `SIGHUP`, after a program has moved
+    /// the files.
     pub fn reopen(&self) {
-        self.flush();
-        self.0.registry.logs().iter().for_each(|log| log.reopen());
+        let reopen = |log: &LogFile| {
+            log.reopen();
+            Ok(())
+        };
+        // A queue that cannot write reports that to the calls that log.
+        let _ = self.flush_and(self.0.registry.logs(), reopen);
     }
 
-    /// Closes all files of one piece of equipment: waits for the records that are being written,
-    /// and syncs. A later record opens them again.
+    /// Closes all files of one piece of equipment: waits for the records that are being written, and syncs. A later
+    /// record opens them again.
     ///
     /// # Errors
     ///
-    /// [`Error::is_sync`]: the first failure, after all its files are closed.
+    /// As [`sync`](EquipmentSink::sync): the first failure, after all its files are closed.
     pub fn close(&self, equipment: &EquipmentId) -> Result<(), Error> {
-        self.written()?;
-        let closed = for_each_log(self.0.registry.logs_of(equipment), LogFile::close);
+        let closed = self.flush_and(self.0.registry.logs_of(equipment), LogFile::close);
         self.0.registry.forget(equipment);
         closed
     }
 
-    /// Closes the files of all equipment, as [`close`](EquipmentSink::close) does for one.
+    /// Closes the files of all equipment, as [`close`](EquipmentSink::close) does for one. A file whose close hangs
+    /// keeps no other from being closed.
     ///
     /// # Errors
     ///
-    /// [`Error::is_sync`]: the first failure, after all files are closed.
+    /// As [`sync`](EquipmentSink::sync): the first failure, after all files are closed.
     pub fn close_all(&self) -> Result<(), Error> {
-        self.written()?;
-        let closed = for_each_log(self.0.registry.logs(), LogFile::close);
+        let closed = self.flush_and(self.0.registry.logs(), LogFile::close);
         self.0.registry.forget_all();
         closed
+    }
+
+    /// For each log, waits for its queued records and then calls `f`.
+    fn flush_and(
+        &self,
+        logs: Vec<Arc<LogFile>>,
+        f: fn(&LogFile) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let core = Arc::clone(&self.0.core);
+        for_each_log(logs, move |log| {
+            let flushed = core.queue.as_ref().map_or(Ok(()), |queue| queue.flush_log(log));
+            f(log).and(flushed)
+        })
     }
 
     #[cfg_attr(
@@ -279,15 +282,6 @@ impl EquipmentSink {
     pub(crate) fn downgrade(&self) -> WeakSink {
         WeakSink(Arc::downgrade(&self.0))
     }
-}
-
-/// Calls `f` with every log, also after one has failed. Returns the first error.
-fn for_each_log(
-    logs: Vec<Arc<LogFile>>,
-    f: impl Fn(&LogFile) -> Result<(), Error>,
-) -> Result<(), Error> {
-    // Each reference is given back at once: a log can be forgotten only when no other is left.
-    logs.into_iter().map(|log| f(&log)).fold(Ok(()), Result::and)
 }
 
 impl fmt::Debug for EquipmentSink {

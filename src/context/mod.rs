@@ -25,6 +25,7 @@ mod thread;
 pub use future::{InScope, ScopeFutureExt};
 pub(crate) use pending::{Own, Pending};
 pub(crate) use record::{named, resolve, FrameworkScope, RecordContext, Resolution};
+pub(crate) use scope::CachedLog;
 pub use scope::Scope;
 pub use stack::ScopeGuard;
 

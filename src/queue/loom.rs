@@ -181,7 +181,7 @@ fn what_two_threads_enqueue_is_written_in_order_and_a_flush_covers_it() {
         };
         shared.log(&logs[1], b'1', false);
         shared.log(&logs[1], b'2', false);
-        assert!(shared.flush(None).unwrap());
+        assert!(shared.flush(None, None).unwrap());
         logs[1].assert_has(b"12");
         other.join().unwrap();
         assert!(shared.close(None).is_empty());

@@ -133,14 +133,23 @@ impl<L: QueuedLog> Queue<L> {
     ///
     /// [`Error::is_queue`]: no writer will write it.
     pub(crate) fn flush(&self) -> Result<(), Error> {
-        self.shared.flush(None).map(drop)
+        self.shared.flush(None, None).map(drop)
+    }
+
+    /// Returns when everything that was enqueued before for one log is in the kernel, or known to be lost.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_queue`]: no writer will write it.
+    pub(crate) fn flush_log(&self, log: &L) -> Result<(), Error> {
+        self.shared.flush(Some(log), None).map(drop)
     }
 
     /// The same for at most this long: whether everything is.
     pub(crate) fn flush_timeout(&self, timeout: Duration) -> bool {
         // A time that the clock cannot hold is none.
         let deadline = Instant::now().checked_add(timeout);
-        self.shared.flush(deadline).unwrap_or(false)
+        self.shared.flush(None, deadline).unwrap_or(false)
     }
 
     /// How long a drop waits.

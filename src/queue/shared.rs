@@ -176,17 +176,18 @@ impl<L: QueuedLog> Shared<L> {
         Ok((waiter, earlier))
     }
 
-    /// Returns when what was enqueued before is written, or known to be lost: `true`; or at the deadline.
+    /// Returns when what was enqueued before, for one log or for all, is written or known to be lost: `true`; or
+    /// at the deadline.
     ///
     /// # Errors
     ///
     /// No writer will write it.
-    pub(super) fn flush(&self, deadline: Option<Instant>) -> Result<bool, Error> {
+    pub(super) fn flush(&self, of: Option<&L>, deadline: Option<Instant>) -> Result<bool, Error> {
         let mut inbox = self.lock_or_fail()?;
         if inbox.is_copy {
             return Err(no_writer(FORKED));
         }
-        let mut watermark = inbox.watermark();
+        let mut watermark = inbox.watermark(of);
         while let Some(log) = inbox.first_below(&mut watermark) {
             self.check_can_wait(&mut inbox)?;
             let Some(timeout) = time_left(deadline) else { return Ok(false) };

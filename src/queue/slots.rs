@@ -240,6 +240,12 @@ impl<L: QueuedLog> Slots<L> {
         self.slots.get_mut(place_of(log))
     }
 
+    /// The log's slot and its place, if it has one.
+    pub(super) fn of(&self, log: &L) -> Option<(usize, &Slot<L>)> {
+        let at = place_of(log);
+        Some((at, self.slots.get(at)?))
+    }
+
     /// The log's slot, given to it now if it has none.
     #[inline]
     pub(super) fn slot_of(&mut self, log: &Arc<L>) -> (usize, &mut Slot<L>) {

@@ -5,6 +5,7 @@
 
 use super::inbox::Inbox;
 use super::log::QueuedLog;
+use super::slots::Slot;
 
 /// The logs that owed records at a moment, by their slots, and how many records each slot had got by then. A slot's
 /// counts only grow, whichever logs have it.
@@ -19,11 +20,14 @@ pub(super) struct Awaited {
 }
 
 impl<L: QueuedLog> Inbox<L> {
-    /// What was enqueued before now.
-    pub(super) fn watermark(&self) -> Watermark {
-        let slots = self.slots.iter().enumerate();
-        let owing = slots.filter(|(_, slot)| slot.unwritten() > 0);
-        Watermark(owing.map(|(at, slot)| (at, slot.enqueued)).collect())
+    /// What was enqueued before now: for one log, or for all.
+    pub(super) fn watermark(&self, of: Option<&L>) -> Watermark {
+        let mark =
+            |(at, slot): (usize, &Slot<L>)| (slot.unwritten() > 0).then_some((at, slot.enqueued));
+        Watermark(match of {
+            Some(log) => self.slots.of(log).and_then(mark).into_iter().collect(),
+            None => self.slots.iter().enumerate().filter_map(mark).collect(),
+        })
     }
 
     /// A log that has not reached the mark.

@@ -68,7 +68,7 @@ impl Rules {
     }
 
     /// Whether records of this level are wanted for this equipment.
-    fn wants(&self, equipment: &EquipmentId, level: log::Level) -> bool {
+    pub(super) fn wants(&self, equipment: &EquipmentId, level: log::Level) -> bool {
         let filter = match self.levels.is_empty() {
             true => self.level,
             false => self.levels.get(equipment).copied().unwrap_or(self.level),

@@ -59,6 +59,7 @@ fn a_queued_record_allocates_nothing() {
         scopes.iter().for_each(|scope| sink.write(scope, Level::Info, b"stage homed").unwrap());
     });
     assert_eq!(allocations, 0);
+    sink.flush();
     assert_eq!(sink.stats().total.written, 408);
 }
 

@@ -247,6 +247,7 @@ fn a_queue_that_fills_a_disk_leaves_whole_records_and_counts_and_says_what_is_mi
         sink.flush();
         fs::remove_file(ballast).unwrap();
         (100..102).for_each(&mut log);
+        sink.flush();
         let total = sink.stats().total;
         assert!(total.lost > 20, "the disk was never full: {total}");
         assert_eq!(total.written + total.lost, 102);

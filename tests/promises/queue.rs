@@ -107,6 +107,7 @@ fn what_a_full_queue_drops_is_counted_and_said_where_it_is_missing() {
     }
     sink.flush();
     write(&sink, &scope, Level::Info, format_args!("record {RECORDS}"));
+    sink.flush();
 
     let total = sink.stats().total;
     assert!(total.lost > 0, "nothing was dropped: {total}");
@@ -198,6 +199,7 @@ fn whatever_looks_at_the_files_sees_what_was_handed_over_before() {
     };
     for _ in 0..20 {
         let handed = hand_over();
+        sink.flush();
         assert_eq!(sink.stats().total.written, handed);
         let handed = hand_over();
         sink.sync().unwrap();

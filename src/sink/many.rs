@@ -1,0 +1,56 @@
+//! [`for_each_log`]: calls that are about many logs, any of which may hang.
+//!
+//! Imports `file`, `error` and `process`. The invariant: a log whose file system does not answer keeps no other log
+//! from its turn, for up to eight such logs.
+
+use std::collections::VecDeque;
+use std::sync::{mpsc, Arc, Mutex};
+
+use crate::error::Error;
+use crate::file::LogFile;
+use crate::process::threads;
+use crate::sync::LockExt as _;
+
+/// The calling thread and eight more: one more than the number of logs that may hang at once.
+const MOST_HELPERS: usize = 8;
+
+/// Calls `f` with every log, also after one has failed. Returns the first error, when all have been called.
+pub(super) fn for_each_log(
+    logs: Vec<Arc<LogFile>>,
+    f: impl Fn(&LogFile) -> Result<(), Error> + Send + Sync + 'static,
+) -> Result<(), Error> {
+    let helpers = logs.len().saturating_sub(1).min(MOST_HELPERS);
+    let turns = Arc::new((Mutex::new(VecDeque::from(logs)), f));
+    let (failed, failures) = mpsc::channel();
+    for _ in 0..helpers {
+        let (turns, failed) = (Arc::clone(&turns), failed.clone());
+        // Without a thread, this one takes all turns.
+        let _ = threads::spawn(move || {
+            take_turns(&turns, &failed);
+            // Before the caller is told: nothing of the sink is left in a helper when the call returns.
+            drop(turns);
+        });
+    }
+    take_turns(&turns, &failed);
+    drop(failed);
+    // Ends when the last helper has.
+    failures.iter().fold(Ok(()), |first, err| first.and(Err(err)))
+}
+
+type Turns<F> = (Mutex<VecDeque<Arc<LogFile>>>, F);
+
+fn take_turns(
+    (logs, f): &Turns<impl Fn(&LogFile) -> Result<(), Error>>,
+    failed: &mpsc::Sender<Error>,
+) {
+    // Not in the condition of the loop: the lock would be held for the turn.
+    let next = || logs.lock_any().pop_front();
+    while let Some(log) = next() {
+        if let Err(err) = f(&log) {
+            // The receiver waits for all of them.
+            let _ = failed.send(err);
+        }
+        // Each reference is given back at once: a log can be forgotten only when no other is left.
+        drop(log);
+    }
+}
