@@ -163,12 +163,6 @@ impl<L: QueuedLog> Queue<L> {
         self.shared.lock().unwritten()
     }
 
-    /// Begins to close, and returns at once: nothing more is accepted, and the threads end when all is written.
-    #[allow(dead_code, reason = "the end of several sinks takes it up")]
-    pub(crate) fn begin_close(&self) {
-        self.shared.begin_close();
-    }
-
     /// Closes the queue: waits for at most this long until all is written. Returns what is not; the threads go on
     /// with it for as long as the process runs.
     pub(crate) fn close(&mut self, timeout: Duration) -> Vec<Unwritten<L>> {

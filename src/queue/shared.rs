@@ -202,7 +202,7 @@ impl<L: QueuedLog> Shared<L> {
     }
 
     /// Lets the writers end when everything is written. Does not wait.
-    pub(super) fn begin_close(&self) {
+    fn begin_close(&self) {
         let Ok(mut inbox) = self.lock_or_fail() else { return };
         if std::mem::replace(&mut inbox.is_closing, true) {
             return;
