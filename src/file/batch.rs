@@ -180,7 +180,14 @@ impl Append<'_> {
     fn many(&mut self, open: &Arc<OpenFile>, records: Range<usize>) -> usize {
         let (log, batch) = (self.log, self.batch);
         let (start, all) = (batch.start_of(records.start), batch.start_of(records.end));
-        let end = match open.write(&batch.bytes[start..all]) {
+        let written = match records.len() {
+            1 => open.write(&batch.bytes[start..all]),
+            _ => match open.write_batch(&batch.bytes[start..all]) {
+                Some(written) => written,
+                None => return self.one(open, records.start),
+            },
+        };
+        let end = match written {
             Ok(Wrote::Whole) => return records.end,
             Ok(Wrote::Part(written)) => start + written,
             Err(err) => {
@@ -258,5 +265,59 @@ impl Append<'_> {
         if let Err(err) = result {
             self.outcome.rotation_error.get_or_insert(err);
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+mod tests {
+    use std::fs;
+    use std::io::Write as _;
+    use std::path::Path;
+
+    use super::super::{open_files, Access, RootDir};
+    use super::*;
+
+    fn log(root: &Path) -> Arc<LogFile> {
+        let access =
+            Access { follow_links: false, file_mode: 0o644, dir_mode: 0o755, rotation: None };
+        let root = Arc::new(RootDir::new(root.to_owned(), access));
+        LogFile::new(&root, Path::new("w.log"), " [WARN ] ", &open_files(Some(4)))
+    }
+
+    fn batch(records: &[&str]) -> Batch {
+        let mut batch = Batch::default();
+        records.iter().for_each(|record| batch.push(record.as_bytes(), Time::now(), false));
+        batch
+    }
+
+    /// A process that was killed inside a large write leaves a fragment at any moment.
+    #[test]
+    fn a_fragment_that_another_process_left_is_ended_before_a_batch() {
+        let root = tempfile::tempdir().unwrap();
+        let (log, path) = (log(root.path()), root.path().join("w.log"));
+        assert!(log.append_batch(&batch(&["a\n", "b\n"])).failed.is_empty());
+        let mut other = fs::OpenOptions::new().append(true).open(&path).unwrap();
+        other.write_all(b"torn").unwrap();
+        assert!(log.append_batch(&batch(&["c\n", "d\n"])).failed.is_empty());
+        assert!(log.append_batch(&batch(&["e\n", "f\n"])).failed.is_empty());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "a\nb\ntorn\nc\nd\ne\nf\n");
+        assert_eq!(log.counters.written.get(), 6);
+    }
+
+    #[test]
+    fn a_batch_whose_file_cannot_be_opened_is_lost_and_counted_once() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("w.log")).unwrap();
+        let log = log(root.path());
+        let outcome = log.append_batch(&batch(&["a\n", "b\n"]));
+        let places: Vec<usize> = outcome.failed.iter().map(|(record, _)| *record).collect();
+        assert_eq!(places, [0, 1]);
+        assert_eq!((log.counters.written.get(), log.counters.lost.get()), (0, 2));
+        fs::remove_dir(root.path().join("w.log")).unwrap();
+        assert!(log.append_batch(&batch(&["c\n"])).failed.is_empty());
+        let text = fs::read_to_string(root.path().join("w.log")).unwrap();
+        assert!(text.contains("2 records are missing here since "), "{text}");
+        assert!(text.ends_with(".\nc\n"), "{text}");
     }
 }

@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 
@@ -49,6 +49,8 @@ pub(crate) struct OpenFile {
     pub(super) period: FilePeriod,
     write_lock: sys::WriteLock,
     readable: bool,
+    /// Where the last batch ended that was written through this, if nobody wrote in between.
+    known_end: AtomicU64,
     /// The threads that close the file: the last user hands the descriptor over to be synced.
     on_last_drop: Mutex<Vec<Sender<Arc<Descriptor>>>>,
 }
@@ -110,6 +112,7 @@ impl OpenFile {
             repairing: Mutex::new(()),
             write_lock: sys::WriteLock::new(),
             readable,
+            known_end: AtomicU64::new(0),
             last_check_ms: AtomicI64::new(time.millis()),
             on_last_drop: Mutex::default(),
         };
@@ -166,6 +169,21 @@ impl OpenFile {
         let _turn = self.write_lock.take();
         let written = attempt(Call::Write, || sys::append(file, bytes))?;
         Ok(if written == bytes.len() { Wrote::Whole } else { Wrote::Part(written) })
+    }
+
+    /// Writes several records at once. Before that it looks at the last byte where others wrote since the last batch:
+    /// a process that is killed inside such a write leaves a fragment, and does not come back to mend it.
+    /// None: something must be written before them.
+    pub(crate) fn write_batch(&self, bytes: &[u8]) -> Option<io::Result<Wrote>> {
+        let size = self.file().and_then(sys::size).unwrap_or(0);
+        let looks = self.readable && size > 0 && size != self.known_end.load(Ordering::Relaxed);
+        if looks && self.is_torn() {
+            self.tail_unverified.store(true, Ordering::Release);
+            return None;
+        }
+        let wrote = self.write(bytes);
+        self.known_end.store(size + bytes.len() as u64, Ordering::Relaxed);
+        Some(wrote)
     }
 
     /// Whether the file ends in the middle of a line. Where its end cannot be seen, it may.

@@ -63,6 +63,8 @@ pub(crate) struct Pool {
 struct Places {
     places: Vec<Option<Place>>,
     free: Vec<usize>,
+    /// How many are [`State::Opening`] or [`State::Open`].
+    in_use: usize,
     /// Those that are being closed, and since when.
     closing: Vec<(usize, Instant)>,
 }
@@ -147,12 +149,17 @@ impl Places {
         released.holders.push(holder);
     }
 
-    /// `Open` becomes `InHand`.
+    /// `Opening` and `Open` become `InHand`.
     fn leave_use(&mut self, number: usize) {
         let Some(place) = self.places[number].as_mut() else { return };
-        if place.state == State::Open {
-            place.state = State::InHand;
-            place.open.fetch_sub(1, Ordering::Relaxed);
+        let before = std::mem::replace(&mut place.state, State::InHand);
+        match before {
+            State::Open => {
+                place.open.fetch_sub(1, Ordering::Relaxed);
+                self.in_use -= 1;
+            }
+            State::Opening => self.in_use -= 1,
+            State::InHand | State::Closing => place.state = before,
         }
     }
 }
@@ -197,6 +204,7 @@ impl Pool {
                 Err(poisoned) => poisoned.into_inner().0,
             };
         }
+        places.in_use += 1;
         match places.free.pop() {
             Some(number) => {
                 places.places[number] = Some(new);
@@ -279,8 +287,8 @@ impl OpenFiles {
 }
 
 impl Slot {
-    /// The descriptor is open. From now on it can be released: at once, where several were opened at the same
-    /// moment and none of them could make room for another.
+    /// The descriptor is open. From now on it can be released: at once, where several were opened at the same moment
+    /// and none of them could make room for another.
     pub(crate) fn opened(&self) {
         let pool = &self.files.pool;
         let mut released = Released::default();
@@ -289,7 +297,7 @@ impl Slot {
             place.state = State::Open;
             place.open.fetch_add(1, Ordering::Relaxed);
         }
-        let over = (places.taken() - places.closing.len()).saturating_sub(pool.limit());
+        let over = places.in_use.saturating_sub(pool.limit());
         places.evict(over, &mut released);
         drop(places);
         pools::descriptor_came_free();

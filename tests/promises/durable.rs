@@ -26,6 +26,8 @@ fn child_plays_its_role() {
     match role.as_str() {
         "many threads" => many_threads(&sink(&root)),
         "many threads, queued" => many_threads(&queued(&root)),
+        "deleted meanwhile" => deleted_meanwhile(&limited(sink(&root)), &root),
+        "deleted meanwhile, queued" => deleted_meanwhile(&limited(queued(&root)), &root),
         "one by one, queued" => one_by_one(&queued(&root)),
         "sixteen threads, queued" => sixteen_threads(&queued(&root)),
         "without waiting" => without_waiting(&root),
@@ -54,6 +56,30 @@ fn many_threads(sink: &EquipmentSinkBuilder) {
 
 fn queued(root: &Path) -> EquipmentSinkBuilder {
     sink(root).queue(QueueConfig::new())
+}
+
+/// Begins a new file at almost every record.
+fn limited(sink: EquipmentSinkBuilder) -> EquipmentSinkBuilder {
+    sink.rotation(RotationConfig::new().limit(64).keep(Keep::Files(2)))
+}
+
+/// ERRORs from four threads, while others remove the log and its rotated files all the time.
+fn deleted_meanwhile(sink: &EquipmentSinkBuilder, root: &Path) {
+    let log = log_of(root, "EQ");
+    let folder = log.parent().unwrap().to_owned();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    thread::scope(|threads| {
+        threads.spawn(|| {
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+                    let _ = fs::remove_file(entry.path());
+                }
+                thread::sleep(std::time::Duration::from_millis(1));
+            }
+        });
+        many_threads(sink);
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
 }
 
 fn one_by_one(sink: &EquipmentSinkBuilder) {
@@ -99,7 +125,12 @@ fn assert_synced_before_told(calls: &[Call], log: &Path) -> usize {
     let generations = generations(calls);
     let on_log = |name: &'static str| {
         let calls = calls.iter().zip(&generations);
-        calls.filter(move |(call, _)| call.name == name && call.path() == Some(log))
+        // strace adds to the name of a file that was deleted or renamed.
+        let is_log = |call: &Call| {
+            let (path, log) = (call.path().and_then(Path::to_str), log.to_str());
+            path.zip(log).is_some_and(|(path, log)| path.starts_with(log))
+        };
+        calls.filter(move |(call, _)| call.name == name && is_log(call))
     };
     let told: Vec<(&Call, &str)> = calls
         .iter()
@@ -132,6 +163,21 @@ fn each_acknowledgement_follows_a_sync_that_began_after_its_write() {
         let root = root.join(role);
         let (_, calls) = trace_of(role, &["-e", CALLS], &root);
         assert_eq!(assert_synced_before_told(&calls, &log_of(&root, "EQ")), 100);
+    }
+}
+
+/// A file that took a durable record is synced, whatever becomes of its name meanwhile.
+#[test]
+fn each_acknowledgement_follows_a_sync_of_its_own_file_though_files_are_rotated_and_deleted() {
+    if lacks(&[Need::Strace]) {
+        return;
+    }
+    for role in ["deleted meanwhile", "deleted meanwhile, queued"] {
+        let dir = tempdir().unwrap();
+        let (told, calls) = trace_of(role, &["-e", CALLS], dir.path());
+        assert_eq!(told.len(), 100, "{role}");
+        let acknowledged = assert_synced_before_told(&calls, &log_of(dir.path(), "EQ"));
+        assert!(acknowledged > 0, "{role}: nothing was acknowledged");
     }
 }
 

@@ -24,6 +24,7 @@
 //!   `SYNCS_FILE_SYSTEM`; elsewhere it does nothing.
 //! - `wait_for_inflight_writes(&File)`: returns when the writes that were under way have ended, where the platform
 //!   can tell; it MUST NOT change the file.
+//! - `size(&File)`: the file's length, as cheap as the platform has it.
 //! - `end_of_own_write(&File)`: where the last write through this descriptor ended, if known.
 //! - `FileKey`, `file_key(&Identity)`: the identity as a value that holds no file open, if the platform has one;
 //!   `file_key_at(&Path)`: that of what is there.

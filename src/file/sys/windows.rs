@@ -240,6 +240,10 @@ pub(crate) fn inherit(_: &fs::Metadata, _: &File) -> io::Result<()> {
 /// `SetThreadPriority` needs `unsafe`.
 pub(crate) fn lower_priority() {}
 
+pub(crate) fn size(file: &File) -> io::Result<u64> {
+    file.metadata().map(|metadata| metadata.len())
+}
+
 /// Not known: the position is that of the last read.
 pub(crate) fn end_of_own_write(_: &File) -> Option<u64> {
     None
