@@ -1,12 +1,16 @@
 //! The upkeep thread: it does for each log that asks what no log call shall wait for.
 //!
 //! Imports `sync` and `threads`. One thread for the process: what it does (compression, mostly) needs a processor,
-//! and shall not take more than one from the application. It begins with the first request, and ends when there
-//! was none for a while. The invariant: no lock is held while an upkeep runs.
+//! and shall not take more than one from the application. It begins with the first request.
+//!
+//! The thread has a low priority: on a busy machine it may not run for a while, wherever it is. The invariant: it
+//! holds no lock that a log call needs. Requests go by a list without locks.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
 
 use super::threads::{self, ProcessId};
 use crate::sync::LockExt as _;
@@ -30,8 +34,31 @@ const FIRST_WAIT: Duration = Duration::from_millis(200);
 /// The longest time between two repetitions.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// How long the thread waits for another request before it ends.
-const LINGER: Duration = Duration::from_secs(10);
+struct Request {
+    upkeep: Weak<dyn Upkeep>,
+    before: Option<Arc<Request>>,
+}
+
+/// For the process, since its sinks share the one thread: the last request, which has those before it.
+static REQUESTS: ArcSwapOption<Request> = ArcSwapOption::const_empty();
+
+/// The thread of the process, and the process that it is in: a copy by fork(2) has none. Never taken by that thread.
+static SERVER: Mutex<Option<(ProcessId, Thread)>> = Mutex::new(None);
+
+/// Lets the upkeep run soon. Where no thread can be started it runs after the next request.
+pub(crate) fn ask(upkeep: Weak<dyn Upkeep>) {
+    REQUESTS.rcu(|before| {
+        Some(Arc::new(Request { upkeep: Weak::clone(&upkeep), before: before.clone() }))
+    });
+    let mut server = SERVER.lock_any();
+    match &*server {
+        Some((process, thread)) if process.is_current() => thread.unpark(),
+        _ => {
+            let started = threads::spawn(serve).ok();
+            *server = started.map(|join| (ProcessId::current(), join.thread().clone()));
+        }
+    }
+}
 
 struct Waiting {
     upkeep: Weak<dyn Upkeep>,
@@ -39,73 +66,35 @@ struct Waiting {
     at: Instant,
 }
 
-struct State {
-    ready: VecDeque<Weak<dyn Upkeep>>,
-    waiting: Vec<Waiting>,
-    /// The process that has the thread: a copy by fork(2) has the lists and not the thread.
-    running_in: Option<ProcessId>,
-}
-
-/// For the process, since its sinks share the one thread.
-static STATE: Mutex<State> =
-    Mutex::new(State { ready: VecDeque::new(), waiting: Vec::new(), running_in: None });
-
-/// Wakes the thread when there is a request.
-static ASKED: Condvar = Condvar::new();
-
-/// Lets the upkeep run soon. Where no thread can be started it runs after the next request.
-pub(crate) fn ask(upkeep: Weak<dyn Upkeep>) {
-    let mut state = STATE.lock_any();
-    state.ready.push_back(upkeep);
-    if !state.running_in.is_some_and(ProcessId::is_current) && threads::spawn(serve).is_ok() {
-        state.running_in = Some(ProcessId::current());
-    }
-    drop(state);
-    ASKED.notify_one();
-}
-
 /// The thread.
 fn serve() {
-    let mut idle_since = Instant::now();
-    let mut state = STATE.lock_any();
+    let mut waiting: Vec<Waiting> = Vec::new();
     loop {
+        let mut request = REQUESTS.swap(None);
+        let had_requests = request.is_some();
+        while let Some(now) = request {
+            // What it waits for may be there by now; and a new request begins with short waits.
+            waiting.retain(|other| !Weak::ptr_eq(&other.upkeep, &now.upkeep));
+            run(&now.upkeep, FIRST_WAIT, &mut waiting);
+            request = now.before.clone();
+        }
         let now = Instant::now();
-        if let Some((upkeep, since_last)) = state.take_due(now) {
-            drop(state);
-            let next = upkeep.upgrade().map_or(Next::Done, Upkeep::run);
-            state = STATE.lock_any();
-            if next == Next::Later {
-                state.repeat(upkeep, since_last);
+        if let Some(due) = waiting.iter().position(|waiting| waiting.at <= now) {
+            let Waiting { upkeep, since_last, .. } = waiting.swap_remove(due);
+            run(&upkeep, (since_last * 2).min(LONGEST_WAIT), &mut waiting);
+        } else if !had_requests {
+            match waiting.iter().map(|waiting| waiting.at).min() {
+                Some(next) => thread::park_timeout(next - now),
+                None => thread::park(),
             }
-            idle_since = Instant::now();
-            continue;
         }
-        let next = state.waiting.iter().map(|waiting| waiting.at).min();
-        if next.is_none() && now.duration_since(idle_since) >= LINGER {
-            state.running_in = None;
-            return;
-        }
-        let until = next.unwrap_or(idle_since + LINGER);
-        let waited = ASKED.wait_timeout(state, until.saturating_duration_since(now));
-        state = waited.unwrap_or_else(PoisonError::into_inner).0;
     }
 }
 
-impl State {
-    /// The next one that is to run, and the time that it waited if it is repeated.
-    fn take_due(&mut self, now: Instant) -> Option<(Weak<dyn Upkeep>, Option<Duration>)> {
-        if let Some(upkeep) = self.ready.pop_front() {
-            // What it waits for may be there by now; and a new request begins with short waits.
-            self.waiting.retain(|waiting| !Weak::ptr_eq(&waiting.upkeep, &upkeep));
-            return Some((upkeep, None));
-        }
-        let due = self.waiting.iter().position(|waiting| waiting.at <= now)?;
-        let Waiting { upkeep, since_last, .. } = self.waiting.swap_remove(due);
-        Some((upkeep, Some(since_last)))
-    }
-
-    fn repeat(&mut self, upkeep: Weak<dyn Upkeep>, since_last: Option<Duration>) {
-        let wait = since_last.map_or(FIRST_WAIT, |last| (last * 2).min(LONGEST_WAIT));
-        self.waiting.push(Waiting { upkeep, since_last: wait, at: Instant::now() + wait });
+fn run(upkeep: &Weak<dyn Upkeep>, wait: Duration, waiting: &mut Vec<Waiting>) {
+    let next = upkeep.upgrade().map_or(Next::Done, Upkeep::run);
+    if next == Next::Later {
+        let upkeep = Weak::clone(upkeep);
+        waiting.push(Waiting { upkeep, since_last: wait, at: Instant::now() + wait });
     }
 }

@@ -56,6 +56,7 @@ mod reload_often;
 mod report;
 mod reports;
 mod rotation;
+mod rotation_crash;
 mod rotation_periods;
 mod rotation_shared;
 mod rotation_upkeep;

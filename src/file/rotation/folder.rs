@@ -19,12 +19,19 @@ use crate::file::sys::{self, Lock, LockOn, Purpose};
 const WAIT: Duration = Duration::from_secs(1);
 
 impl RootDir {
-    /// The lock under which a log is renamed.
-    pub(super) fn lock_rotation(&self, relative: &Path) -> io::Result<Lock> {
+    /// The lock under which a log is renamed; none where another process has renamed it meanwhile.
+    pub(super) fn lock_rotation(
+        &self,
+        relative: &Path,
+        log: &sys::Identity,
+    ) -> io::Result<Option<Lock>> {
         let begin = Instant::now();
         loop {
             if let Some(lock) = self.try_lock_rotation(relative)? {
-                return Ok(lock);
+                return Ok(Some(lock));
+            }
+            if sys::identity_at(&self.path().join(relative))? != *log {
+                return Ok(None);
             }
             if begin.elapsed() > WAIT {
                 return Err(io::Error::new(

@@ -166,9 +166,9 @@ impl LogFile {
 
     fn rotate_alone(&self, open: &Arc<OpenFile>, record: &[u8], time: Time) -> io::Result<()> {
         let relative = self.relative();
-        let _lock = self.root.lock_rotation(relative)?;
+        let lock = self.root.lock_rotation(relative, &open.identity)?;
         // Otherwise another process has rotated it, and the lock is that of a newer file.
-        if !self.still_linked(open) {
+        if !self.still_linked(open) || lock.is_none() {
             return Ok(());
         }
         let file = open.file()?;
@@ -187,6 +187,7 @@ impl LogFile {
         self.entries.made();
         self.retire(open);
         self.counters.rotated.add(1);
+        drop(lock);
         self.ask_for_upkeep(time);
         Ok(())
     }

@@ -232,11 +232,12 @@ pub(crate) fn inherit(from: &fs::Metadata, to: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// A thread's nice value is its own, against POSIX (setpriority(2), NOTES).
+/// A thread's nice value is its own, against POSIX (setpriority(2), NOTES). Not the least: on a machine that is
+/// busy, a thread at 19 may not run for a second, in the midst of a call that has the folder's lock in the kernel.
 #[cfg(target_os = "linux")]
 pub(crate) fn lower_priority() {
-    const LEAST: i32 = 19;
-    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), LEAST);
+    const LOW: i32 = 10;
+    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), LOW);
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -51,12 +51,17 @@ pub(crate) fn rotated(log: &Path) -> Vec<PathBuf> {
 
 /// The text of a rotated file, compressed or not.
 pub(crate) fn text_of(file: &Path) -> String {
+    String::from_utf8(bytes_of(file)).unwrap()
+}
+
+/// What is in a rotated file, compressed or not.
+pub(crate) fn bytes_of(file: &Path) -> Vec<u8> {
     let bytes = fs::read(file).unwrap_or_else(|err| panic!("{}: {err}", file.display()));
     if file.extension().is_none_or(|end| end != "gz") {
-        return String::from_utf8(bytes).unwrap();
+        return bytes;
     }
-    let mut text = String::new();
-    let read = flate2::read::MultiGzDecoder::new(&*bytes).read_to_string(&mut text);
+    let mut text = Vec::new();
+    let read = flate2::read::MultiGzDecoder::new(&*bytes).read_to_end(&mut text);
     read.unwrap_or_else(|err| panic!("{}: {err}", file.display()));
     text
 }
@@ -66,6 +71,16 @@ pub(crate) fn all_lines(log: &Path) -> Vec<String> {
     let live = log.exists().then(|| log.to_owned());
     let text: String = rotated(log).into_iter().chain(live).map(|file| text_of(&file)).collect();
     text.lines().map(str::to_owned).collect()
+}
+
+/// A rotated file of `id`, as an earlier process left it: its text.
+pub(crate) fn leave_rotated(root: &Path, id: &str, suffix: &str, bytes: usize) -> String {
+    let path = beside(&super::log_of(root, id), suffix);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let line = |n: usize| format!("{suffix} {n:06} {:x}\n", n.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    let text: String = (0..bytes / 40).map(line).collect();
+    fs::write(path, &text).unwrap();
+    text
 }
 
 /// Waits until it is so: what the upkeep thread does is done some time.
