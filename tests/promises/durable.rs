@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use crate::support::trace::{self, Call};
+use crate::support::trace::{self, generations, Call};
 use crate::support::{child, lacks, log_of, sink, tell, Mount, Need, Running};
 use equipment_log::{
     EquipmentSink, EquipmentSinkBuilder, Keep, QueueConfig, RotationConfig, Scope, WhenDurable,
@@ -101,22 +101,6 @@ fn trace_of(role: &str, options: &[&str], root: &Path) -> (Vec<String>, Vec<Call
     let told =
         Running::start(&mut trace::traced(options, out.path(), &child!(role, root))).finish();
     (told, trace::read(out.path()))
-}
-
-/// Which of the process's descriptors a call was made on: the number and how often it had been
-/// closed before.
-fn generations(calls: &[Call]) -> Vec<(u32, usize)> {
-    let mut closed = BTreeMap::<u32, usize>::new();
-    let mut generations = Vec::new();
-    for call in calls {
-        let descriptor = call.descriptor().unwrap_or(u32::MAX);
-        let count = closed.entry(descriptor).or_default();
-        generations.push((descriptor, *count));
-        if call.name == "close" {
-            *count += 1;
-        }
-    }
-    generations
 }
 
 /// Asserts that each record of which a child told "ok" had been written through a descriptor that

@@ -1,5 +1,6 @@
 //! strace's output, read back: which system call began and ended when.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
@@ -42,6 +43,22 @@ impl Call {
         let (_, rest) = self.args.split_once('<')?;
         rest.split_once('>').map(|(path, _)| Path::new(path))
     }
+}
+
+/// Which of the process's descriptors a call was made on: the number and how often it had been
+/// closed before.
+pub(crate) fn generations(calls: &[Call]) -> Vec<(u32, usize)> {
+    let mut closed = BTreeMap::<u32, usize>::new();
+    let mut generations = Vec::new();
+    for call in calls {
+        let descriptor = call.descriptor().unwrap_or(u32::MAX);
+        let count = closed.entry(descriptor).or_default();
+        generations.push((descriptor, *count));
+        if call.name == "close" {
+            *count += 1;
+        }
+    }
+    generations
 }
 
 /// `child`, to be run by strace with these options, its trace written to `out`.
