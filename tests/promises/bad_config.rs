@@ -248,14 +248,10 @@ fn a_file_of_log4rs_that_is_wrong_is_answered_with_what_was_meant() {
         assert!(error.contains(reason) && !error.contains('\n'), "{text}: {error}");
     }
     file("log4rs.yaml", right).unwrap();
-    file(
-        "log4rs.json",
-        r#"{
-\t"appenders": { "equipment": { "kind": "equipment_scoped", "local_root": "/data/lab" } },
-\t"root": { "appenders": ["equipment"] }
-}"#,
-    )
-    .unwrap();
+    let appenders = r#"{ "equipment": { "kind": "equipment_scoped", "local_root": "/data/lab" } }"#;
+    let root = r#"{ "appenders": ["equipment"] }"#;
+    let json = format!("{{\n\t\"appenders\": {appenders},\n\t\"root\": {root}\n}}\n");
+    file("log4rs.json", &json).unwrap();
     for name in ["log4rs.toml", "log4rs.txt", "log4rs"] {
         let error = file(name, right).unwrap_err().to_string();
         assert!(error.contains(name) && error.contains("YAML (.yaml, .yml) and JSON"), "{error}");

@@ -10,16 +10,17 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use crate::support::{child, log_path, messages, role, tell, Running, HOST};
+use crate::support::{child, log_path, messages, role, tell, told, Running, HOST};
+use equipment_log::log4rs::Setup;
 use equipment_log::Scope;
 
 const RECORDS: usize = 500;
 
-/// The queue of the children; each waits for its last reports a second at most.
+/// The configuration of the children.
 fn configure(folder: &Path) -> std::path::PathBuf {
     let file = folder.join("log4rs.yaml");
     let text = format!(
-        "appenders:\n  equipment: {{kind: equipment_scoped, local_root: '{}', hostname: {HOST}, queue: {{}}}}\n\
+        "appenders:\n  equipment: {{kind: equipment_scoped, local_root: '{}', hostname: {HOST}, queue: {{drain_timeout: 2 s}}}}\n\
          root: {{level: info, appenders: [equipment]}}\n",
         folder.join("lab").display()
     );
@@ -52,8 +53,19 @@ fn written(folder: &Path) -> usize {
 #[test]
 fn child_plays_its_role() {
     let Some((role, folder)) = role() else { return };
-    let handle = equipment_log::log4rs::init_file(configure(&folder)).unwrap();
+    let file = configure(&folder);
+    let handle = Setup::new(&file).on_error(|err| tell(err)).init().unwrap();
     match role.as_str() {
+        "a share hangs" => {
+            let log = |n: usize| Scope::new("EQ").unwrap().run(|| log::info!("{n}"));
+            log(0);
+            handle.flush();
+            tell("ready");
+            told().next();
+            (1..=5).for_each(log);
+            drop(handle);
+            tell("the last line of main");
+        }
         "returns" => {
             log_all();
             drop(handle);
@@ -187,6 +199,31 @@ fn a_signal_loses_at_most_what_was_just_queued() {
         running.process.wait().unwrap();
         assert_eq!(written(folder.path()), RECORDS, "{signal}");
     }
+}
+
+/// A share that hangs: what is left is reported, within the bound.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_share_that_hangs_holds_up_the_end_for_drain_timeout_and_is_reported() {
+    use crate::support::{lacks, within, Need};
+
+    if lacks(&[Need::Root, Need::Tool("mkfs.ext4"), Need::Tool("fsfreeze")]) {
+        return;
+    }
+    let stallable = crate::stalled::Stallable::new();
+    let mut running = Running::start(&mut ends("a share hangs", &stallable.slow));
+    assert_eq!(running.told().as_deref(), Some("ready"));
+    let frozen = stallable.freeze();
+    running.tell("it hangs");
+    let mut running = within(crate::stalled::HANGS, move || {
+        let report = running.told().unwrap();
+        assert!(report.contains("not written") && report.contains("5 of EQ"), "{report}");
+        assert_eq!(running.told().as_deref(), Some("the last line of main"));
+        running
+    });
+    // The process itself may remain until the kernel lets its thread go.
+    drop(frozen);
+    assert!(running.process.wait().unwrap().success());
 }
 
 #[test]

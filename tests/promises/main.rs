@@ -68,5 +68,6 @@ mod schema;
 mod scope;
 mod stalled;
 mod stalled_queue;
+mod warnings;
 mod whole_records;
 mod windows;
