@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::completion::{Completion, CompletionWaiter};
 use super::log::QueuedLog;
-use super::slots::{full_gap, Failed, Pending, Slot, Slots};
+use super::slots::{full_gap, AwaitedRecord, Failed, Pending, Slot, Slots};
 use super::writers::Writers;
 use crate::clock::Time;
 use crate::error::Error;
@@ -98,7 +98,8 @@ impl<L: QueuedLog> Inbox<L> {
         let (at, slot) = self.slots.slot_of(log);
         let pending = slot.push(record, time, durable);
         if let Some(completion) = completion {
-            pending.completions.push((pending.batch.len() - 1, completion));
+            let record = pending.batch.len() - 1;
+            pending.completions.push(AwaitedRecord { record, completion, result: Ok(()) });
         }
         if !slot.is_stalled {
             self.bytes += record.len();

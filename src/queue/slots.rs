@@ -24,7 +24,17 @@ pub(super) struct Pending {
     pub(super) gap: Option<Box<Gap>>,
     pub(super) batch: Batch,
     /// The records whose calls wait, by their places in the batch, ascending.
-    pub(super) completions: Vec<(usize, Completion)>,
+    pub(super) completions: Vec<AwaitedRecord>,
+}
+
+/// A record whose call waits.
+#[derive(Debug)]
+pub(super) struct AwaitedRecord {
+    /// Its place in the batch.
+    pub(super) record: usize,
+    pub(super) completion: Completion,
+    /// What the call is to be told.
+    pub(super) result: Result<(), Error>,
 }
 
 /// What is got at once for the first records of a log, in bytes, unless its share of `limit` is less.
@@ -35,6 +45,11 @@ impl Pending {
     pub(super) fn with_capacity(share: usize) -> Pending {
         let batch = Batch::with_capacity(share.min(FIRST_BYTES));
         Pending { batch, ..Pending::default() }
+    }
+
+    /// Tells the calls that wait what became of their records.
+    pub(super) fn complete(&mut self) {
+        self.completions.drain(..).for_each(|awaited| awaited.completion.complete(awaited.result));
     }
 
     /// Empties it, and keeps at most this many bytes of memory for the next records.

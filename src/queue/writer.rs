@@ -69,9 +69,11 @@ fn write_until_relieved<L: QueuedLog>(shared: &Arc<Shared<L>>, number: usize) ->
         drop(inbox);
         let log = last.insert(log);
         let done = write(&**log, &mut taken);
-        taken.clear(kept_bytes);
         inbox = shared.lock();
         let wakes = inbox.finish(number, at, done);
+        // After what failed is kept: the call that is told may be followed at once by one that returns it.
+        taken.complete();
+        taken.clear(kept_bytes);
         if wakes.written {
             shared.written.notify_all();
         }
@@ -175,7 +177,7 @@ fn stand_by<L: QueuedLog>(shared: &Arc<Shared<L>>) -> Option<Role> {
     }
 }
 
-/// Writes what was taken of a log, and tells the calls that wait for it.
+/// Writes what was taken of a log, and notes what the calls that wait for it are to be told.
 fn write<L: QueuedLog>(log: &L, taken: &mut Pending) -> Done {
     if let Some(gap) = taken.gap.take() {
         log.adopt_gap(*gap);
@@ -201,12 +203,12 @@ fn write<L: QueuedLog>(log: &L, taken: &mut Pending) -> Done {
     let mut not_on_disk = outcome.failed;
     not_on_disk.sort_unstable_by_key(|(record, _)| *record);
     let mut not_on_disk = not_on_disk.into_iter().peekable();
-    for (record, completion) in taken.completions.drain(..) {
-        while let Some((_, why)) = not_on_disk.next_if(|(failed, _)| *failed < record) {
+    for awaited in &mut taken.completions {
+        while let Some((_, why)) = not_on_disk.next_if(|(failed, _)| *failed < awaited.record) {
             fail(1, why);
         }
-        let own = not_on_disk.next_if(|(failed, _)| *failed == record);
-        completion.complete(own.map_or(Ok(()), |(_, why)| Err(why)));
+        let own = not_on_disk.next_if(|(failed, _)| *failed == awaited.record);
+        awaited.result = own.map_or(Ok(()), |(_, why)| Err(why));
     }
     not_on_disk.for_each(|(_, why)| fail(1, why));
     if let Some(why) = outcome.rotation_error {

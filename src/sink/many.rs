@@ -33,8 +33,10 @@ pub(super) fn for_each_log(
     }
     take_turns(&turns, &failed);
     drop(failed);
+    let first = failures.recv();
     // Ends when the last helper has.
-    failures.iter().fold(Ok(()), |first, err| first.and(Err(err)))
+    failures.iter().for_each(drop);
+    first.map_or(Ok(()), Err)
 }
 
 type Turns<F> = (Mutex<VecDeque<Arc<LogFile>>>, F);

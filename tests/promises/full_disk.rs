@@ -72,7 +72,7 @@ fn record(name: &str) -> Vec<u8> {
 
 /// Logs the record of that name and says what became of it.
 fn outcome(sink: &EquipmentSink, name: &str) -> String {
-    match sink.write(&Scope::new("EQ").unwrap(), Level::Info, &record(name)) {
+    match sink.write(&Scope::new("EQ").unwrap(), Level::Info, record(name)) {
         Ok(()) => format!("ok {name}"),
         // With a queue: what became of this one is not known yet.
         Err(err) if err.is_earlier_record() => format!("ok {name}"),
@@ -231,13 +231,13 @@ fn a_queue_that_fills_a_disk_leaves_whole_records_and_counts_and_says_what_is_mi
         let sink = sink(&root).queue(QueueConfig::new()).build().unwrap();
         let scope = Scope::new("EQ").unwrap();
         let mut told = 0;
-        let mut log =
-            |n: usize| match sink.write(&scope, Level::Info, &record(&format!("ours-{n}"))) {
-                Ok(()) => {}
-                // Of another record: this one is queued.
-                Err(err) if err.is_earlier_record() => told += 1,
-                Err(err) => panic!("{err}"),
-            };
+        let mut log = |n: usize| match sink.write(&scope, Level::Info, record(&format!("ours-{n}")))
+        {
+            Ok(()) => {}
+            // Of another record: this one is queued.
+            Err(err) if err.is_earlier_record() => told += 1,
+            Err(err) => panic!("{err}"),
+        };
         for n in 0..100 {
             log(n);
             if n % together == 0 {

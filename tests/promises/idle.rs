@@ -10,7 +10,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::alone;
+use crate::support::{alone, until};
 use equipment_log::{EquipmentSink, Scope};
 use log::Level;
 
@@ -40,16 +40,6 @@ fn threads() -> usize {
     let name = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("comm"));
     let names = threads.filter_map(|thread| name(thread.unwrap()).ok());
     names.filter(|name| name.trim_end() == "equipment-log").count()
-}
-
-/// How long it took until something happened.
-fn until(what: &str, happened: impl Fn() -> bool) -> Duration {
-    let start = Instant::now();
-    while !happened() {
-        assert!(start.elapsed() < SOON, "not seen in time: {what}");
-        thread::sleep(Duration::from_millis(5));
-    }
-    start.elapsed()
 }
 
 #[test]

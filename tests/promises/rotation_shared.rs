@@ -59,7 +59,7 @@ fn child_plays_its_role() {
                         "some durable" if n % 100 == 0 => Level::Error,
                         _ => Level::Info,
                     };
-                    sink.write(&scope, level, &record(process, thread, n)).unwrap();
+                    sink.write(&scope, level, record(process, thread, n)).unwrap();
                 }
             });
         }
@@ -115,7 +115,7 @@ fn what_is_kept_is_the_end_of_what_each_writer_logged() {
     let times = log_together("none durable", dir.path(), 2, RECORDS, KEEP);
     // What the processes had no time for is done at the next start.
     let sink = sink(dir.path()).rotation(by_size(LIMIT, KEEP)).build().unwrap();
-    sink.write(&Scope::new("EQ").unwrap(), Level::Info, &record(9, 9, 0)).unwrap();
+    sink.write(&Scope::new("EQ").unwrap(), Level::Info, record(9, 9, 0)).unwrap();
     wait_until("three files are kept", || rotated(&log).len() == KEEP as usize);
 
     assert_no_file_is_too_long(&log, 2);
@@ -175,7 +175,7 @@ fn compressed_under_four_processes(role: &str) {
     let rotation = RotationConfig::new().limit(LIMIT).every(Every::Second).compress(Compress::Gzip);
     let sink = sink(dir.path()).rotation(rotation).build().unwrap();
     sink.write(&Scope::new("OTHER").unwrap(), Level::Info, b"none").unwrap();
-    let end = sink.write(&Scope::new("EQ").unwrap(), Level::Info, &record(9, 9, 0));
+    let end = sink.write(&Scope::new("EQ").unwrap(), Level::Info, record(9, 9, 0));
     end.unwrap();
     let all_compressed = || rotated_suffixes(&log).iter().all(|suffix| suffix.ends_with(".gz"));
     wait_until("all are compressed", all_compressed);
@@ -231,19 +231,19 @@ fn a_lock_that_is_never_released_delays_a_record_by_a_second_and_loses_none() {
     let dir = tempdir().unwrap();
     let sink = sink(dir.path()).rotation(by_size(1000, 9)).build().unwrap();
     let (scope, record) = (Scope::new("EQ").unwrap(), [b'x'; 99]);
-    (0..10).for_each(|_| sink.write(&scope, Level::Info, &record).unwrap());
+    (0..10).for_each(|_| sink.write(&scope, Level::Info, record).unwrap());
 
     let log = log_of(dir.path(), "EQ");
     let held = hold_the_lock_of(&log);
     let begin = Instant::now();
-    let err = sink.write(&scope, Level::Info, &record).unwrap_err();
+    let err = sink.write(&scope, Level::Info, record).unwrap_err();
     assert!(err.is_rotation() && err.to_string().contains("held its lock"), "{err}");
     assert!(begin.elapsed() >= Duration::from_secs(1), "{:?}", begin.elapsed());
     // Another equipment's log is none of its business.
-    sink.write(&Scope::new("OTHER").unwrap(), Level::Info, &record).unwrap();
+    sink.write(&Scope::new("OTHER").unwrap(), Level::Info, record).unwrap();
 
     drop(held);
-    (0..12).for_each(|_| sink.write(&scope, Level::Info, &record).unwrap());
+    (0..12).for_each(|_| sink.write(&scope, Level::Info, record).unwrap());
     let total = sink.stats().total;
     assert_eq!((total.written, total.lost), (24, 0), "{total}");
     assert_eq!((total.rotated, total.rotation_failures), (1, 1), "{total}");
@@ -256,11 +256,11 @@ fn a_lock_that_is_never_released_delays_many_threads_by_the_same_second() {
     let dir = tempdir().unwrap();
     let sink = sink(dir.path()).rotation(by_size(1000, 9)).build().unwrap();
     let (scope, record) = (Scope::new("EQ").unwrap(), [b'x'; 99]);
-    (0..10).for_each(|_| sink.write(&scope, Level::Info, &record).unwrap());
+    (0..10).for_each(|_| sink.write(&scope, Level::Info, record).unwrap());
     let _held = hold_the_lock_of(&log_of(dir.path(), "EQ"));
 
     let results: Vec<_> = std::thread::scope(|threads| {
-        let write = || sink.write(&scope, Level::Info, &record);
+        let write = || sink.write(&scope, Level::Info, record);
         let threads: Vec<_> = (0..6).map(|_| threads.spawn(write)).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
@@ -279,12 +279,12 @@ fn after_a_fork_both_processes_rotate_and_lose_nothing() {
     let scope = Scope::new("EQ").unwrap();
     let log = |sink: &EquipmentSink, process: u64| {
         for n in 0..RECORDS {
-            sink.write(&scope, Level::Info, &record(process, 0, n)).unwrap();
+            sink.write(&scope, Level::Info, record(process, 0, n)).unwrap();
         }
         assert_eq!(sink.stats().total.lost, 0);
     };
     // The file is open, and its mark is shared.
-    sink.write(&scope, Level::Info, &record(9, 9, 0)).unwrap();
+    sink.write(&scope, Level::Info, record(9, 9, 0)).unwrap();
     match fork::fork().unwrap() {
         fork::Fork::Child => {
             log(&sink, 1);
@@ -308,8 +308,8 @@ fn sync_what_others_rotated(root: &Path) {
     let (one, other) = (build(), build());
     let scope = Scope::new("EQ").unwrap();
     for round in 0..4 {
-        one.write(&scope, Level::Info, &record(0, 0, round)).unwrap();
-        (0..2).for_each(|n| other.write(&scope, Level::Info, &record(1, round, n)).unwrap());
+        one.write(&scope, Level::Info, record(0, 0, round)).unwrap();
+        (0..2).for_each(|n| other.write(&scope, Level::Info, record(1, round, n)).unwrap());
     }
     tell("sync");
     one.sync().unwrap();
@@ -361,7 +361,7 @@ fn a_new_log_has_the_permissions_and_the_group_of_the_one_before() {
     let rotation = by_size(100, 5).compress(Compress::Gzip);
     let sink = sink(dir.path()).rotation(rotation).build().unwrap();
     (0..3).for_each(|n| {
-        sink.write(&Scope::new("EQ").unwrap(), Level::Info, &record(0, 0, n)).unwrap()
+        sink.write(&Scope::new("EQ").unwrap(), Level::Info, record(0, 0, n)).unwrap()
     });
     let is_compressed = || sink.stats().total.compressed == 3;
     wait_until("all are compressed", is_compressed);

@@ -21,7 +21,7 @@ use std::io::Write as _;
 use std::process::Command;
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(crate) use files::*;
 #[cfg(feature = "log4rs")]
@@ -83,6 +83,19 @@ pub(crate) fn lacks(needs: &[Need<'_>]) -> bool {
     let test = std::thread::current().name().unwrap_or_default().to_owned();
     let _ = writeln!(std::io::stderr(), "LEFT OUT: {test}: this machine lacks {lacking}");
     true
+}
+
+/// Longer than anything takes that does not hang, on a machine with many times the load.
+pub(crate) const NOT_HUNG: Duration = Duration::from_secs(120);
+
+/// Waits until something has happened. Returns how long it took.
+pub(crate) fn until(what: &str, happened: impl Fn() -> bool) -> Duration {
+    let start = Instant::now();
+    while !happened() {
+        assert!(start.elapsed() < NOT_HUNG, "not seen in time: {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+    start.elapsed()
 }
 
 /// Runs `f` on a thread of its own; panics where it takes longer.
