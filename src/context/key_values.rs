@@ -15,12 +15,16 @@ use super::{is_reserved, thread, EQUIPMENT_ID};
 /// A record's own equipment and tags.
 #[derive(Debug, Default)]
 pub(crate) struct KeyValues {
+    /// ` [key:value]` for each tag, without escapes.
     text: String,
-    id: OwnId,
     tags: Vec<Tag>,
+    /// Whether the text may not be a part of the line: something in it is to be escaped, or a key was repeated.
+    is_to_be_edited: bool,
+    id_text: String,
+    id: OwnId,
 }
 
-/// Where a tag is in the text; the value follows the key.
+/// Where a tag is in the text.
 #[derive(Debug)]
 struct Tag {
     key: Range<usize>,
@@ -43,8 +47,8 @@ impl KeyValues {
     pub(super) fn equipment_id(&self) -> Option<Result<&str, (&str, &'static str)>> {
         match &self.id {
             OwnId::Absent => None,
-            OwnId::Text(id) => Some(Ok(&self.text[id.clone()])),
-            OwnId::Refused(text, why) => Some(Err((&self.text[text.clone()], why))),
+            OwnId::Text(id) => Some(Ok(&self.id_text[id.clone()])),
+            OwnId::Refused(text, why) => Some(Err((&self.id_text[text.clone()], why))),
         }
     }
 
@@ -57,33 +61,31 @@ impl KeyValues {
         self.tags().find(|(own, _)| *own == key).map(|(_, value)| value)
     }
 
-    fn clear(&mut self) {
-        self.text.clear();
-        self.id = OwnId::Absent;
-        self.tags.clear();
+    /// ` [key:value]` for each tag, in order, where that is the same as in the line.
+    pub(crate) fn as_in_line(&self) -> Option<&str> {
+        (!self.is_to_be_edited).then_some(&*self.text)
     }
 
-    /// Appends a value's text: where it is, or `None` for null.
-    fn render(&mut self, value: &Value<'_>) -> Option<Range<usize>> {
-        let start = self.text.len();
-        let mut text = ValueText { out: &mut self.text, is_null: false };
-        // A value that fails keeps what it wrote.
-        let _ = value.visit(&mut text);
-        (!text.is_null).then_some(start..self.text.len())
+    fn clear(&mut self) {
+        self.text.clear();
+        self.tags.clear();
+        self.is_to_be_edited = false;
+        self.id_text.clear();
+        self.id = OwnId::Absent;
     }
 
     fn read_id(&mut self, value: &Value<'_>) {
         let mut kind = IdKind::Text;
         let _ = value.visit(&mut kind);
-        let text = match kind {
-            IdKind::Null => None,
-            _ => self.render(value),
-        };
-        self.id = match (text, kind) {
-            (None, _) => OwnId::Absent,
-            (Some(text), IdKind::Refused(why)) => OwnId::Refused(text, why),
-            (Some(text), IdKind::Formatted) => self.id_from_formatted(text),
-            (Some(text), _) => OwnId::Text(text),
+        let start = self.id_text.len();
+        let rendered = render(&mut self.id_text, value);
+        let text = start..self.id_text.len();
+        self.id = match kind {
+            IdKind::Null => OwnId::Absent,
+            _ if rendered == Rendered::Null => OwnId::Absent,
+            IdKind::Refused(why) => OwnId::Refused(text, why),
+            IdKind::Formatted => self.id_from_formatted(text),
+            IdKind::Text => OwnId::Text(text),
         };
         if matches!(&self.id, OwnId::Text(id) if id.is_empty()) {
             self.id = OwnId::Absent;
@@ -92,7 +94,7 @@ impl KeyValues {
 
     /// A value that was captured by `Debug` or `Display` is text by now, whatever it was before.
     fn id_from_formatted(&self, id: Range<usize>) -> OwnId {
-        match &self.text[id.clone()] {
+        match &self.id_text[id.clone()] {
             "None" => OwnId::Absent,
             "true" | "false" => OwnId::Refused(id, BOOLEAN),
             "NaN" | "inf" | "-inf" => OwnId::Refused(id, NOT_FINITE),
@@ -116,23 +118,66 @@ impl<'kvs> VisitSource<'kvs> for KeyValues {
             return Ok(());
         }
         // Of a key that is repeated, the last counts.
-        let text = &self.text;
-        self.tags.retain(|tag| text[tag.key.clone()] != *key);
-        let start = self.text.len();
-        self.text.push_str(key);
-        let key = start..self.text.len();
-        match self.render(&value) {
-            Some(value) => self.tags.push(Tag { key, value }),
-            None => self.text.truncate(start),
+        if let Some(earlier) = self.tags.iter().position(|tag| self.text[tag.key.clone()] == *key) {
+            self.tags.remove(earlier);
+            self.is_to_be_edited = true;
         }
+        let start = self.text.len();
+        self.text.push_str(" [");
+        self.text.push_str(key);
+        let is_plain_key = is_plain(key);
+        let key = start + 2..self.text.len();
+        self.text.push(':');
+        let value_start = self.text.len();
+        let rendered = render(&mut self.text, &value);
+        if rendered == Rendered::Null {
+            self.text.truncate(start);
+            return Ok(());
+        }
+        let value = value_start..self.text.len();
+        let is_plain =
+            is_plain_key && (rendered == Rendered::Number || is_plain(&self.text[value.clone()]));
+        self.is_to_be_edited |= !is_plain;
+        self.text.push(']');
+        self.tags.push(Tag { key, value });
         Ok(())
     }
+}
+
+/// Whether a text of a tag needs no escapes in the line: ASCII that the line has no use for.
+fn is_plain(text: &str) -> bool {
+    const PLAIN: [bool; 256] = {
+        let mut plain = [false; 256];
+        let mut byte = b' ';
+        while byte < 0x7f {
+            plain[byte as usize] = !matches!(byte, b'[' | b']' | b':' | b'\\');
+            byte += 1;
+        }
+        plain
+    };
+    text.bytes().all(|byte| PLAIN[usize::from(byte)])
+}
+
+/// Appends a value's text.
+fn render(out: &mut String, value: &Value<'_>) -> Rendered {
+    let mut text = ValueText { out, rendered: Rendered::Text };
+    // A value that fails keeps what it wrote.
+    let _ = value.visit(&mut text);
+    text.rendered
+}
+
+/// What a value was rendered from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rendered {
+    Null,
+    Number,
+    Text,
 }
 
 /// Renders a value as its `Display`; text as it is, however it was captured.
 struct ValueText<'a> {
     out: &'a mut String,
-    is_null: bool,
+    rendered: Rendered,
 }
 
 impl<'v> VisitValue<'v> for ValueText<'_> {
@@ -142,22 +187,25 @@ impl<'v> VisitValue<'v> for ValueText<'_> {
     }
 
     fn visit_null(&mut self) -> Result<(), Error> {
-        self.is_null = true;
+        self.rendered = Rendered::Null;
         Ok(())
     }
 
     fn visit_u64(&mut self, value: u64) -> Result<(), Error> {
         push_u64(self.out, value);
+        self.rendered = Rendered::Number;
         Ok(())
     }
 
     fn visit_i64(&mut self, value: i64) -> Result<(), Error> {
         push_i64(self.out, value);
+        self.rendered = Rendered::Number;
         Ok(())
     }
 
     fn visit_f64(&mut self, value: f64) -> Result<(), Error> {
         push_f64(self.out, value);
+        self.rendered = Rendered::Number;
         Ok(())
     }
 
@@ -233,13 +281,13 @@ impl OwnValues {
         if source.count() == 0 {
             return OwnValues(None);
         }
-        OwnValues(Some(render(source)))
+        OwnValues(Some(render_all(source)))
     }
 
     pub(super) const NONE: OwnValues = OwnValues(None);
 }
 
-fn render(source: &dyn Source) -> Rc<KeyValues> {
+fn render_all(source: &dyn Source) -> Rc<KeyValues> {
     let spare = thread::with(|thread| thread.spare.pop()).flatten();
     let mut values = spare.unwrap_or_default();
     // Never shared here: a buffer is given back by its last owner.

@@ -6,20 +6,11 @@
 use std::fmt::Write as _;
 
 /// Appends a whole number.
-pub(super) fn push_u64(out: &mut String, mut number: u64) {
-    /// The digits of `u64::MAX`.
-    const DIGITS: usize = 20;
-    let mut digits = [0; DIGITS];
-    let mut at = DIGITS;
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
+pub(super) fn push_u64(out: &mut String, number: u64) {
+    if number >= 10 {
+        push_u64(out, number / 10);
     }
-    out.push_str(std::str::from_utf8(&digits[at..]).unwrap_or_default());
+    out.push(char::from(b'0' + (number % 10) as u8));
 }
 
 /// Appends a whole number that may be below zero.

@@ -72,12 +72,8 @@ impl<'r> RecordContext<'r> {
         &self.values
     }
 
-    /// The record's own tags.
-    pub(crate) fn own_tags(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.own().into_iter().flat_map(KeyValues::tags)
-    }
-
-    fn own(&self) -> Option<&KeyValues> {
+    /// What the record itself says, where it has key-values.
+    pub(crate) fn own(&self) -> Option<&KeyValues> {
         self.values.as_deref()
     }
 
@@ -87,7 +83,8 @@ impl<'r> RecordContext<'r> {
             .scope
             .tags()
             .map(|(key, value)| (key, self.own().and_then(|own| own.get(key)).unwrap_or(value)));
-        of_scope.chain(self.own_tags().filter(|(key, _)| self.scope.get(key).is_none()))
+        let own = self.own().into_iter().flat_map(KeyValues::tags);
+        of_scope.chain(own.filter(|(key, _)| self.scope.get(key).is_none()))
     }
 
     /// The value of one tag.

@@ -17,7 +17,7 @@ use escape::{may_need_escapes, push_escaped_tag};
 pub use parse::{parse_line, Line};
 
 use crate::clock::Time;
-use crate::context::RecordContext;
+use crate::context::{RecordContext, Scope};
 
 /// The tags that the line has before all others, in this order.
 const FIRST_TAGS: [&str; 3] = ["proj", "kind", "run"];
@@ -127,18 +127,25 @@ fn end_message(line: &mut String, start: usize) {
 /// Appends the equipment and the tags.
 fn push_tags(line: &mut String, context: &RecordContext<'_>) {
     let scope = context.scope();
+    let Some(own) = context.own() else { return push_scope(line, scope) };
     let is_out_of_order = |key| FIRST_TAGS.contains(&key) || scope.get(key).is_some();
-    if context.own_tags().any(|(key, _)| is_out_of_order(key)) {
+    if own.tags().any(|(key, _)| is_out_of_order(key)) {
         return push_ordered_tags(line, scope.equipment_id().as_str(), || context.tags());
     }
+    push_scope(line, scope);
+    match own.as_in_line() {
+        Some(tags) => line.push_str(tags),
+        None => own.tags().for_each(|(key, value)| push_tag(line, key, value)),
+    }
+}
+
+/// Appends the equipment and the tags of a scope, which keeps their text.
+fn push_scope(line: &mut String, scope: &Scope) {
     line.push_str(scope.line_cache().get_or_init(|| {
         let mut tags = String::new();
         push_ordered_tags(&mut tags, scope.equipment_id().as_str(), || scope.tags());
         tags.into_boxed_str()
     }));
-    for (key, value) in context.own_tags() {
-        push_tag(line, key, value);
-    }
 }
 
 /// Appends ` [equip:…] [proj:…] [kind:…] [run:…]` and the other tags, as the line has them.
@@ -183,7 +190,6 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
-    use crate::context::Scope;
 
     #[test]
     fn the_agreed_line_is_written_to_the_byte() {

@@ -32,6 +32,7 @@ mod idle;
 mod ids;
 mod install;
 mod kernel_answers;
+mod key_values;
 mod levels;
 mod line;
 mod lnav;

@@ -305,6 +305,7 @@ fn json_has_equipment_and_tags_in_mdc() {
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     let tags = serde_json::json!({"equipment_id": "MDC_JSON", "run": "R7", "position_um": "12.5"});
     assert_eq!(json["mdc"], tags);
+    assert_eq!(json["attributes"], serde_json::json!({"position_um": "12.5"}));
     assert_eq!(json["message"], "moved");
 }
 

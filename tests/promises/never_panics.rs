@@ -108,12 +108,13 @@ fn message_that_logs() {
 
 fn thread_that_ends(scope: &Scope) {
     /// Logs when its thread's locals are gone, or going.
-    struct Last(Scope);
+    struct Last(Scope, &'static str);
 
     impl Drop for Last {
         fn drop(&mut self) {
             self.0.run(|| log::error!("good {}", "bye"));
             log::error!(equipment_id = "EQ"; "and {}", "again");
+            log::error!(equipment_id = self.1; "for equipment that is new");
         }
     }
 
@@ -122,13 +123,13 @@ fn thread_that_ends(scope: &Scope) {
     }
 
     // Locals go in the order in which they were first used: once before the logger's, once after.
-    for logs_first in [false, true] {
+    for (logs_first, new) in [(false, "NEW_1"), (true, "NEW_2")] {
         let scope = scope.clone();
         let thread = thread::spawn(move || {
             if logs_first {
                 scope.run(|| log::info!("first {}", "of all"));
             }
-            LAST.with(|last| *last.borrow_mut() = Some(Last(scope.clone())));
+            LAST.with(|last| *last.borrow_mut() = Some(Last(scope.clone(), new)));
             scope.run(|| log::info!("hello {}", "there"));
         });
         thread.join().unwrap();
@@ -244,5 +245,8 @@ fn a_thread_may_log_while_it_ends() {
         // Below fern's format a record's equipment is the thread's, of which nothing may be left.
         let expected = if adapter == "fern" { 1 } else { 2 };
         assert_eq!(last, expected, "{adapter}: {messages:?}");
+        for new in ["NEW_1", "NEW_2"].iter().filter(|_| adapter == "log4rs") {
+            assert_eq!(crate::support::lines(&log_of(dir.path(), new)).len(), 1, "{new}");
+        }
     }
 }
