@@ -26,16 +26,17 @@ pub(super) fn push_i64(out: &mut String, number: i64) {
 /// A decimal of at most 15 digits that reads as `number` is the shortest one that does: no two such decimals read as
 /// the same `f64`. `Display` writes the shortest, so the two agree. All other numbers go through `Display`.
 pub(super) fn push_f64(out: &mut String, number: f64) {
-    const POWERS: [u64; 7] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000];
-    const FIFTEEN_DIGITS: u64 = 1_000_000_000_000_000;
+    const POWERS: [u32; 7] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000];
+    const FIFTEEN_DIGITS: i64 = 1_000_000_000_000_000;
     let magnitude = number.abs();
     for (decimals, power) in POWERS.into_iter().enumerate() {
         // Rounded; what is not finite or too large fails the comparisons.
-        let digits = (magnitude * power as f64 + 0.5) as u64;
+        let digits = (magnitude * f64::from(power) + 0.5) as i64;
         if digits >= FIFTEEN_DIGITS {
             break;
         }
-        if digits as f64 / power as f64 == magnitude {
+        if digits as f64 / f64::from(power) == magnitude {
+            let (digits, power) = (digits.unsigned_abs(), u64::from(power));
             if number.is_sign_negative() {
                 out.push('-');
             }
@@ -43,8 +44,8 @@ pub(super) fn push_f64(out: &mut String, number: f64) {
             if decimals > 0 {
                 out.push('.');
                 let fraction = digits % power;
-                let zeros = POWERS[1..decimals].iter().filter(|power| fraction < **power).count();
-                (0..zeros).for_each(|_| out.push('0'));
+                let zeros = POWERS[1..decimals].iter().filter(|it| fraction < u64::from(**it));
+                zeros.for_each(|_| out.push('0'));
                 push_u64(out, fraction);
             }
             return;
