@@ -57,8 +57,9 @@ pub(super) struct Place(String);
 
 impl Place {
     fn of(settings: &Settings) -> Place {
-        let Settings { pattern, hostname, access, queue, .. } = settings;
-        Place(format!("{pattern:?} {hostname} {access:?} {queue:?}"))
+        let Settings { pattern, hostname, access, queue, max_open_files, .. } = settings;
+        // A sink's share of the descriptors is fixed when it is built.
+        Place(format!("{pattern:?} {hostname} {access:?} {queue:?} {max_open_files:?}"))
     }
 }
 
