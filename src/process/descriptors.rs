@@ -1,6 +1,6 @@
 //! [`OpenFiles`]: how many descriptors the logs have open, and which is given up for the next.
 //!
-//! Imports `pools`. The sinks without a limit of their own share one
+//! Imports `pools` and `clock`. The sinks without a limit of their own share one
 //! [`Pool`], since they share the descriptors of the process. The invariant: a descriptor is counted from before it
 //! is opened until it is closed.
 //!
@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use super::pools;
 use super::sync::{Condvar, Mutex, MutexGuard};
+use crate::clock::Time;
 
 /// Something that holds a descriptor and can be asked to release it.
 pub(crate) trait Evictable: Send + Sync {
@@ -250,9 +251,12 @@ impl OpenFiles {
         self.pool.evict_some() || pools::pools().iter().any(|pool| pool.evict_some())
     }
 
-    /// Releases every file of this sink that was not used for this long, as seen from one call to the next.
+    /// Releases every file of this sink that was not used for this long: by the times of its records, and where the
+    /// clock was set back, as seen from one call to the next.
     pub(crate) fn close_idle(&self, timeout: Duration) {
         let now = Instant::now();
+        let age = i64::try_from(timeout.as_nanos()).unwrap_or(i64::MAX);
+        let before = Time::now().nanos().saturating_sub(age);
         let mut released = Released::default();
         let mut places = self.pool.places();
         let mut idle = Vec::new();
@@ -264,13 +268,13 @@ impl OpenFiles {
             let Some(holder) = place.holder.upgrade() else { continue };
             let used = holder.last_used();
             released.holders.push(holder);
-            match place.seen {
-                (seen, Some(since)) if seen == used => {
-                    if now.duration_since(since) >= timeout {
-                        idle.push(number);
-                    }
-                }
-                _ => place.seen = (used, Some(now)),
+            let since = match place.seen {
+                (seen, Some(since)) if seen == used => since,
+                _ => now,
+            };
+            place.seen = (used, Some(since));
+            if used < before || now.duration_since(since) >= timeout {
+                idle.push(number);
             }
         }
         for number in idle {
