@@ -97,6 +97,7 @@ struct Released {
 }
 
 /// One descriptor's place in a pool, until this is dropped.
+#[derive(Debug)]
 pub(crate) struct Slot {
     files: Arc<OpenFiles>,
     place: usize,
@@ -342,11 +343,5 @@ impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let taken = self.places().taken();
         f.debug_struct("Pool").field("limit", &self.limit()).field("taken", &taken).finish()
-    }
-}
-
-impl fmt::Debug for Slot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Slot").field(&self.place).finish()
     }
 }
