@@ -17,6 +17,7 @@ mod architecture;
 mod bad_config;
 mod collectors;
 mod containment;
+mod corpus;
 mod descriptors;
 mod display;
 mod durable;

@@ -1,0 +1,32 @@
+//! What must hold for any text, whoever made it: run by `cargo fuzz` (tests/fuzz) and over the corpus by `cargo test`.
+
+use equipment_log::{parse_line, EquipmentScopedOutput, EquipmentSink, Scope};
+
+/// A line that is read is written the same again, and is one line.
+pub(crate) fn line(text: &str) {
+    let Some(line) = parse_line(text) else { return };
+    assert!(!text.trim_end_matches(['\n', '\r']).contains('\n'), "two lines: {text:?}");
+    let written = line.to_string();
+    assert_eq!(parse_line(&written).as_ref(), Some(&line), "{text:?} became {written:?}");
+}
+
+/// A configuration is taken, or refused with one line; neither makes a file.
+pub(crate) fn yaml(text: &str) {
+    let Err(err) = EquipmentScopedOutput::from_yaml_str(text) else { return };
+    let message = err.to_string();
+    assert!(!message.contains('\n') && !message.is_empty(), "{text:?}: {message:?}");
+}
+
+/// A template that is taken never leads out of the root.
+pub(crate) fn path(text: &str) {
+    let root = std::env::temp_dir().join("equipment-log-corpus");
+    let Ok(sink) = EquipmentSink::builder(&root).hostname("h").path(text).build() else { return };
+    let scope = Scope::new("EQ").and_then(|scope| Ok(scope.tag("run", "R7").tag("proj", "P")));
+    let Ok(scope) = scope else { return };
+    if let Some(path) = sink.path(&scope) {
+        let below = path.strip_prefix(&root).unwrap_or_else(|_| panic!("{text:?}: {path:?}"));
+        let is_name = |part| matches!(part, std::path::Component::Normal(_));
+        assert!(below.components().all(is_name), "{text:?}: {path:?}");
+        assert!(path.to_string_lossy().contains("EQ"), "{text:?}: {path:?}");
+    }
+}
