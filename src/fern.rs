@@ -75,7 +75,7 @@ impl EquipmentScopedOutput {
         EquipmentScopedOutputBuilder { sink: EquipmentSink::builder(local_root), on_error: None }
     }
 
-    /// An output from YAML with the keys of [`SinkConfig`](crate::SinkConfig).
+    /// An output from YAML with the keys of [`SinkConfig`].
     ///
     /// # Errors
     ///
