@@ -7,8 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules from the top: each may import from those below it alone.
-const ORDER: [&str; 18] = [
+const ORDER: [&str; 19] = [
     "lib",
+    "book",
     "log4rs",
     "fern",
     "sink",
@@ -31,19 +32,6 @@ const ORDER: [&str; 18] = [
 /// Known breaches, as the checks print them: the beginning of a line is enough. The house is being rebuilt; the
 /// list is empty when that is done.
 const STILL_BROKEN: &[&str] = &[
-    "sink.rs: 35",
-    "layout.rs imports context",
-    "equipment_id.rs: static SPELLINGS",
-    "context/mirror.rs: static ",
-    "line/mod.rs: static NUMBERS",
-    "queue/elders.rs: static LIVING",
-    "queue/piles.rs: static NEXT",
-    "file/idle.rs: static ",
-    "file/fresh.rs: static ",
-    "file/open_files.rs: static TICKETS",
-    "file/gap.rs: static LEFT",
-    "file/mod.rs: static OF_ALL_SINKS",
-    "file/sys/windows.rs: static START",
 ];
 
 /// One file below `src`.
