@@ -1,13 +1,12 @@
-//! [`Layout`]: from `local_root` and a path template to the path of a scope's file. Pure.
+//! [`Layout`]: from `local_root` and a path template to the path of a record's file. Pure.
 //!
-//! Imports `equipment_id`, `error` and `scope`. Two scopes of different equipment never render to
+//! Imports `equipment_id` and `error`. Two records of different equipment never render to
 //! one path, and no path leaves the root: every piece is a literal checked here or a value that
 //! passed [`equipment_id::check`].
 
 use std::path::{Path, PathBuf};
 
-use crate::context::{Scope, EQUIPMENT_ID};
-use crate::equipment_id::{self, is_device_name};
+use crate::equipment_id::{self, is_device_name, EquipmentId};
 use crate::error::Error;
 use crate::file;
 
@@ -34,10 +33,21 @@ enum Piece {
     Tag(String),
 }
 
-/// Why a scope has no file here.
+/// The key of the equipment: in `path`, in a record's key-values, and in a framework's own context.
+pub(crate) const EQUIPMENT_ID: &str = "equipment_id";
+
+/// What the placeholders of a path stand for.
+pub(crate) trait PathValues {
+    fn equipment_id(&self) -> &EquipmentId;
+
+    /// The value of one tag.
+    fn tag_value(&self, key: &str) -> Option<&str>;
+}
+
+/// Why a record has no file here.
 #[derive(Debug)]
 pub(crate) enum NoPath {
-    /// The scope lacks a tag that the path names: the record is another appender's.
+    /// The record lacks a tag that the path names: the record is another appender's.
     MissingTag,
     /// A value may not become part of a path.
     Refused(Error),
@@ -98,14 +108,18 @@ impl Layout {
         !self.by_id_alone
     }
 
-    /// What tells this scope's file from all others, cheaply: the id, or the rendered path in
-    /// `scratch`. `None` where the scope lacks a tag.
-    pub(crate) fn key<'a>(&self, scope: &'a Scope, scratch: &'a mut String) -> Option<&'a str> {
+    /// What tells this file from all others, cheaply: the id, or the rendered path in
+    /// `scratch`. `None` where a tag is missing.
+    pub(crate) fn key<'a>(
+        &self,
+        values: &'a impl PathValues,
+        scratch: &'a mut String,
+    ) -> Option<&'a str> {
         if self.by_id_alone {
-            return Some(scope.equipment_id().as_str());
+            return Some(values.equipment_id().as_str());
         }
         scratch.clear();
-        self.render(scope, scratch)?;
+        self.render(values, scratch)?;
         Some(scratch)
     }
 
@@ -119,12 +133,12 @@ impl Layout {
     }
 
     /// The file's path below the root.
-    pub(crate) fn relative(&self, scope: &Scope) -> Result<String, NoPath> {
+    pub(crate) fn relative(&self, values: &impl PathValues) -> Result<String, NoPath> {
         let mut path = String::new();
-        self.render(scope, &mut path).ok_or(NoPath::MissingTag)?;
+        self.render(values, &mut path).ok_or(NoPath::MissingTag)?;
         for piece in self.components.iter().flatten() {
             let Piece::Tag(key) = piece else { continue };
-            let value = scope.get(key).unwrap_or_default();
+            let value = values.tag_value(key).unwrap_or_default();
             if let Err(why) = equipment_id::check(value) {
                 return Err(NoPath::Refused(Error::name("tag value in the path", value, why)));
             }
@@ -148,7 +162,7 @@ impl Layout {
         Ok(path)
     }
 
-    fn render(&self, scope: &Scope, path: &mut String) -> Option<()> {
+    fn render(&self, values: &impl PathValues, path: &mut String) -> Option<()> {
         for (i, component) in self.components.iter().enumerate() {
             if i > 0 {
                 path.push('/');
@@ -156,8 +170,8 @@ impl Layout {
             for piece in component {
                 path.push_str(match piece {
                     Piece::Literal(text) => text,
-                    Piece::Id => scope.equipment_id().as_str(),
-                    Piece::Tag(key) => scope.get(key).filter(|value| !value.is_empty())?,
+                    Piece::Id => values.equipment_id().as_str(),
+                    Piece::Tag(key) => values.tag_value(key).filter(|value| !value.is_empty())?,
                 });
             }
         }
@@ -232,6 +246,7 @@ fn literal_refused(last: &str, pieces: &[Piece]) -> Option<char> {
 #[allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 mod tests {
     use super::*;
+    use crate::context::Scope;
 
     fn layout(template: &str) -> Result<Layout, Error> {
         Layout::new(PathBuf::from("/data"), template, "labpc-04")

@@ -19,7 +19,7 @@ use crate::context::{CachedLog, RecordContext, Scope};
 use crate::equipment_id::EquipmentId;
 use crate::error::{Error, Kind};
 use crate::file::{self, LogFile, RootDir};
-use crate::layout::{Layout, NoPath};
+use crate::layout::{Layout, NoPath, PathValues};
 use crate::process::{self, descriptors::OpenFiles};
 use crate::stats::Counts;
 use crate::sync::LockExt as _;
@@ -96,11 +96,7 @@ impl Registry {
 
     #[cold]
     fn log_of_carried(&self, context: &RecordContext<'_>) -> Result<LogRef, NoPath> {
-        let carried = self.layout.tags().filter(|key| context.carries(key));
-        let scope = carried.fold(context.scope().clone(), |scope, key| {
-            scope.tag(key, context.get(key).unwrap_or_default())
-        });
-        self.find_or_add(&scope).map(LogRef::Found)
+        self.find_or_add(context).map(LogRef::Found)
     }
 
     #[cold]
@@ -110,22 +106,27 @@ impl Registry {
         Ok(LogRef::Found(log))
     }
 
-    fn find_or_add(&self, scope: &Scope) -> Result<Arc<LogFile>, NoPath> {
+    fn find_or_add(&self, values: &impl PathValues) -> Result<Arc<LogFile>, NoPath> {
         let mut rendered = String::new();
-        let key = self.layout.key(scope, &mut rendered).ok_or(NoPath::MissingTag)?;
+        let key = self.layout.key(values, &mut rendered).ok_or(NoPath::MissingTag)?;
         let mut logs = self.logs.lock_any();
-        match logs.get(scope.equipment_id(), key) {
+        match logs.get(values.equipment_id(), key) {
             Some(log) => Ok(Arc::clone(log)),
-            None => self.add(&mut logs, scope, key),
+            None => self.add(&mut logs, values, key),
         }
     }
 
-    fn add(&self, logs: &mut Logs, scope: &Scope, key: &str) -> Result<Arc<LogFile>, NoPath> {
-        let relative = self.layout.relative(scope)?;
+    fn add(
+        &self,
+        logs: &mut Logs,
+        values: &impl PathValues,
+        key: &str,
+    ) -> Result<Arc<LogFile>, NoPath> {
+        let relative = self.layout.relative(values)?;
         if logs.len >= logs.sweep_at {
             self.sweep(logs);
         }
-        let equipment = scope.equipment_id();
+        let equipment = values.equipment_id();
         logs.claim(&self.layout, equipment, &relative).map_err(NoPath::Refused)?;
         let gap_head = format!("{} [equip:{equipment}] ", self.gap_head);
         let log = LogFile::new(&self.root, Path::new(&relative), &gap_head, &self.open_files);

@@ -30,7 +30,7 @@ pub use scope::Scope;
 pub use stack::ScopeGuard;
 
 /// The key under which a record, or a framework's own context, names its equipment.
-pub(crate) const EQUIPMENT_ID: &str = "equipment_id";
+pub(crate) use crate::layout::EQUIPMENT_ID;
 
 /// Keys that are never tags: the line has its own `host` and `equip`, and `equipment_id` decides the file.
 const RESERVED_KEYS: [&str; 3] = [EQUIPMENT_ID, "host", "equip"];

@@ -12,6 +12,7 @@ use super::{thread, Scope};
 use crate::clock::Time;
 use crate::equipment_id::EquipmentId;
 use crate::error::Error;
+use crate::layout::PathValues;
 
 /// What a record belongs to, decided once for its line, its path and its encoder.
 pub(crate) struct RecordContext<'r> {
@@ -95,6 +96,16 @@ impl<'r> RecordContext<'r> {
     /// Whether the record itself has a tag of this key: then the scope does not tell its value.
     pub(crate) fn carries(&self, key: &str) -> bool {
         self.own().is_some_and(|own| own.get(key).is_some())
+    }
+}
+
+impl PathValues for RecordContext<'_> {
+    fn equipment_id(&self) -> &EquipmentId {
+        RecordContext::equipment_id(self)
+    }
+
+    fn tag_value(&self, key: &str) -> Option<&str> {
+        self.get(key)
     }
 }
 

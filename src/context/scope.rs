@@ -15,6 +15,7 @@ use super::is_reserved;
 use crate::equipment_id::EquipmentId;
 use crate::error::Error;
 use crate::file::LogFile;
+use crate::layout::PathValues;
 
 /// How many sinks a scope remembers its log for. A program has one or two; during a reload it has both the
 /// earlier and the new one. The oldest entry is replaced.
@@ -160,6 +161,16 @@ impl Deref for CachedLog {
 
     fn deref(&self) -> &Arc<LogFile> {
         &self.slots[self.at].log
+    }
+}
+
+impl PathValues for Scope {
+    fn equipment_id(&self) -> &EquipmentId {
+        Scope::equipment_id(self)
+    }
+
+    fn tag_value(&self, key: &str) -> Option<&str> {
+        self.get(key)
     }
 }
 
