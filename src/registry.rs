@@ -14,13 +14,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use crate::context::{CachedLog, RecordContext, Scope};
 use crate::equipment_id::EquipmentId;
 use crate::error::{Error, Kind};
 use crate::file::{self, LogFile, RootDir};
 use crate::layout::{Layout, NoPath, PathValues};
-use crate::process::{self, descriptors::OpenFiles};
+use crate::process;
+use crate::process::descriptors::OpenFiles;
+use crate::process::idle::Idle;
 use crate::stats::Counts;
 use crate::sync::LockExt as _;
 
@@ -307,6 +310,13 @@ impl Spellings {
 /// The path and each folder on its way.
 fn parts(path: &str) -> impl Iterator<Item = &str> {
     path.match_indices('/').map(|(at, _)| at).chain([path.len()]).map(|end| &path[..end])
+}
+
+impl Idle for Registry {
+    fn close_idle(&self, timeout: Duration) {
+        self.open_files.close_idle(timeout);
+        self.forget_all();
+    }
 }
 
 impl Drop for Registry {

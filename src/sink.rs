@@ -65,7 +65,8 @@ struct Inner {
 struct Core {
     /// None: the logging thread writes. It is first: what waits is written before the files are let go.
     queue: Option<Queue>,
-    registry: Registry,
+    /// Shared with the thread that closes idle files.
+    registry: Arc<Registry>,
     skipped: Counter,
     filtered: Counter,
     refused: Counter,

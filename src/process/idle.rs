@@ -7,7 +7,6 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
-use super::descriptors::OpenFiles;
 use super::threads::{self, ProcessId};
 use crate::error::Error;
 use crate::sync::LockExt as _;
@@ -18,6 +17,13 @@ const LOOKS: u32 = 4;
 /// The shortest and the longest time between two looks.
 const BETWEEN: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(3600));
 
+/// What has files that may be idle.
+pub(crate) trait Idle: Send + Sync {
+    /// Closes each file that had no record for this long, and forgets what is known of its log. It MUST NOT wait
+    /// for a file.
+    fn close_idle(&self, timeout: Duration);
+}
+
 struct IdleReaper {
     sinks: Vec<Watched>,
     /// The process that has the thread: a child by fork(2) has the list and not the thread.
@@ -25,7 +31,7 @@ struct IdleReaper {
 }
 
 struct Watched {
-    files: Weak<OpenFiles>,
+    files: Weak<dyn Idle>,
     timeout: Duration,
     next_look: Instant,
 }
@@ -41,14 +47,13 @@ fn reaper() -> MutexGuard<'static, IdleReaper> {
 }
 
 /// The files of a sink are looked after until this is dropped.
-#[derive(Debug)]
-pub(crate) struct IdleWatch(Weak<OpenFiles>);
+pub(crate) struct IdleWatch(Weak<dyn Idle>);
 
 impl IdleWatch {
     /// # Errors
     ///
     /// The thread cannot be started.
-    pub(crate) fn new(files: &Arc<OpenFiles>, timeout: Duration) -> Result<IdleWatch, Error> {
+    pub(crate) fn new(files: Arc<dyn Idle>, timeout: Duration) -> Result<IdleWatch, Error> {
         let mut reaper = reaper();
         let this_process = ProcessId::current();
         if reaper.running_in != Some(this_process) {
@@ -58,7 +63,7 @@ impl IdleWatch {
             })?;
             reaper.running_in = Some(this_process);
         }
-        let files = Arc::downgrade(files);
+        let files = Arc::downgrade(&files);
         let next_look = Instant::now() + between_looks(timeout);
         reaper.sinks.push(Watched { files: Weak::clone(&files), timeout, next_look });
         drop(reaper);

@@ -30,7 +30,12 @@ impl EquipmentSink {
         let view = View::of(&settings)?;
         let core = Core {
             queue,
-            registry: Registry::new(settings.layout, root, gap_head, settings.max_open_files),
+            registry: Arc::new(Registry::new(
+                settings.layout,
+                root,
+                gap_head,
+                settings.max_open_files,
+            )),
             skipped: Counter::default(),
             filtered: Counter::default(),
             refused: Counter::default(),
@@ -128,7 +133,7 @@ impl View {
 
     fn onto(self, core: Arc<Core>) -> Result<EquipmentSink, Error> {
         let View { idle_timeout, fsync_level, line, rules } = self;
-        let watch = |timeout| IdleWatch::new(&core.registry.open_files, timeout);
+        let watch = |timeout| IdleWatch::new(Arc::clone(&core.registry) as _, timeout);
         Ok(EquipmentSink(Arc::new(Inner {
             _watch: idle_timeout.map(watch).transpose()?,
             core,
