@@ -21,7 +21,7 @@ pub(crate) fn yaml(text: &str) {
 pub(crate) fn path(text: &str) {
     let root = std::env::temp_dir().join("equipment-log-corpus");
     let Ok(sink) = EquipmentSink::builder(&root).hostname("h").path(text).build() else { return };
-    let scope = Scope::new("EQ").and_then(|scope| Ok(scope.tag("run", "R7").tag("proj", "P")));
+    let scope = Scope::new("EQ").map(|scope| scope.tag("run", "R7").tag("proj", "P"));
     let Ok(scope) = scope else { return };
     if let Some(path) = sink.path(&scope) {
         let below = path.strip_prefix(&root).unwrap_or_else(|_| panic!("{text:?}: {path:?}"));
