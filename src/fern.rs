@@ -34,7 +34,7 @@ use crate::clock::Time;
 use crate::config;
 #[cfg(feature = "yaml")]
 use crate::config::SinkConfig;
-use crate::context::{self, Own, Pending, RecordContext, Resolution, Scope};
+use crate::context::{Own, Pending, RecordContext, Scope};
 #[cfg(feature = "yaml")]
 use crate::error::Mistakes;
 use crate::error::{Error, Kind};
@@ -146,7 +146,8 @@ impl EquipmentScopedOutput {
             let own = Own::of(record);
             // The output reports a refused id.
             let context = sink.context_of(own.clone(), record.target(), no_context);
-            let line = line_of(sink.line_format(), context.unwrap_or_default(), record, message);
+            let context = context.unwrap_or_default();
+            let line = line_of(sink.line_format(), context, &own, record, message);
             finish(out, &line, record, own);
         }
     }
@@ -275,23 +276,21 @@ pub fn line_format(
     let line = LineFormat::new(&config::this_host());
     move |out, message, record| {
         let own = Own::of(record);
-        let context = match context::resolve(own.clone(), no_context) {
-            Ok(Resolution::Equipment(context)) => Some(context),
-            // An output reports a refused id.
-            Ok(Resolution::Nobody(_)) | Err(_) => None,
-        };
-        finish(out, &line_of(&line, context, record, message), record, own);
+        // An output reports a refused id.
+        let context = own.clone().resolve(no_context).unwrap_or_default();
+        let line = line_of(&line, context, &own, record, message);
+        finish(out, &line, record, own);
     }
 }
 
 fn line_of(
     line: &LineFormat,
     context: Option<RecordContext<'_>>,
+    own: &Own,
     record: &log::Record<'_>,
     message: &fmt::Arguments<'_>,
 ) -> LineBuffer {
-    let time = context.as_ref().map_or_else(Time::now, RecordContext::time);
-    line.line_of(context.as_ref(), time, record.level(), *message)
+    line.line_of(context.as_ref(), own.time(), record.level(), *message)
 }
 
 /// Gives a line to the outputs of the dispatch, which add its end.

@@ -81,7 +81,7 @@ impl Registry {
     ///
     /// The record has no path here.
     #[inline]
-    pub(crate) fn log_of(&self, context: &RecordContext<'_>) -> Result<LogRef, NoPath> {
+    pub(crate) fn log_of<'c>(&self, context: &'c RecordContext<'_>) -> Result<LogRef<'c>, NoPath> {
         if self.carries_path(context) {
             return self.log_of_carried(context);
         }
@@ -98,12 +98,12 @@ impl Registry {
     }
 
     #[cold]
-    fn log_of_carried(&self, context: &RecordContext<'_>) -> Result<LogRef, NoPath> {
+    fn log_of_carried(&self, context: &RecordContext<'_>) -> Result<LogRef<'static>, NoPath> {
         self.find_or_add(context).map(LogRef::Found)
     }
 
     #[cold]
-    fn log_to_cache(&self, scope: &Scope) -> Result<LogRef, NoPath> {
+    fn log_to_cache(&self, scope: &Scope) -> Result<LogRef<'static>, NoPath> {
         let log = self.find_or_add(scope)?;
         scope.cache_log(self.sink, &log);
         Ok(LogRef::Found(log))
@@ -209,12 +209,12 @@ impl Registry {
 }
 
 /// A log, kept by its scope or by this.
-pub(crate) enum LogRef {
-    Cached(CachedLog),
+pub(crate) enum LogRef<'c> {
+    Cached(CachedLog<'c>),
     Found(Arc<LogFile>),
 }
 
-impl Deref for LogRef {
+impl Deref for LogRef<'_> {
     type Target = Arc<LogFile>;
 
     #[inline]

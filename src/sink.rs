@@ -70,8 +70,8 @@ struct Core {
     skipped: Counter,
     filtered: Counter,
     refused: Counter,
-    /// Records of which a value or the message panicked.
-    panicked: Counter,
+    /// Records that no line was made of: a value or the message panicked, or an encoder failed.
+    unformatted: Counter,
     /// It is reported already what this sink could not write at its end.
     drain_reported: AtomicBool,
 }
@@ -203,7 +203,7 @@ impl EquipmentSink {
             ..Stats::default()
         };
         (stats.equipment, stats.total) = self.0.registry.counts();
-        stats.total.lost += self.0.panicked.get();
+        stats.total.lost += self.0.unformatted.get();
         stats
     }
 

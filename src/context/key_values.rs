@@ -276,6 +276,7 @@ pub(crate) struct OwnValues(Option<Rc<KeyValues>>);
 
 impl OwnValues {
     /// Renders the key-values of a record.
+    #[inline]
     pub(super) fn of(record: &log::Record<'_>) -> OwnValues {
         let source = record.key_values();
         if source.count() == 0 {

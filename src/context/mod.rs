@@ -6,7 +6,7 @@
 //! - `thread`: the one thread-local of this room: entered scopes, and the record that is being formatted;
 //! - `stack`: entering and leaving; `future`: the same around every poll;
 //! - `key_values`: a record's own key-values, rendered once as text;
-//! - `record`: rules 1 to 3 of which equipment a record belongs to;
+//! - `record`: which equipment a record belongs to, by rules 1 to 3;
 //! - `pending`: what a record itself says, and how that is left to what formats the same record.
 //!
 //! Invariants: what a record belongs to is decided on the thread that logs it; a scope that was entered is left
@@ -24,7 +24,7 @@ mod thread;
 
 pub use future::{InScope, ScopeFutureExt};
 pub(crate) use pending::{Own, Pending};
-pub(crate) use record::{named, resolve, FrameworkScope, RecordContext, Resolution};
+pub(crate) use record::{named, FrameworkScope, RecordContext, ScopeOf};
 pub(crate) use scope::CachedLog;
 pub use scope::Scope;
 pub use stack::ScopeGuard;

@@ -20,7 +20,13 @@ pub(crate) struct Own {
 }
 
 impl Own {
+    /// When the record was made.
+    pub(crate) fn time(&self) -> Time {
+        self.time
+    }
+
     /// Of this record, or of the one that it was rebuilt from.
+    #[inline]
     pub(crate) fn of(record: &log::Record<'_>) -> Own {
         if let Some(own) = thread::with(|thread| thread.pending.as_ref()?.left_to(record)).flatten()
         {

@@ -1,7 +1,7 @@
 //! [`RecordContext`]: which equipment a record belongs to, with its tags and its time.
 //!
-//! Imports this room, `clock` and `error`. [`resolve`] applies rules 1 to 3 of the crate's documentation; rules 4 and
-//! 5 belong to a sink, which gives its scope to a record that is [`Resolution::Nobody`]'s.
+//! Imports this room, `clock` and `error`. [`Own::scope`] applies rules 1 to 3 of the crate's documentation; rules 4
+//! and 5 belong to a sink.
 
 use std::ops::Deref;
 use std::rc::Rc;
@@ -22,7 +22,7 @@ pub(crate) struct RecordContext<'r> {
 }
 
 /// The scope of a record.
-enum ScopeOf<'r> {
+pub(crate) enum ScopeOf<'r> {
     /// One that the caller has: a sink's own, or that of a ready line.
     Borrowed(&'r Scope),
     /// One that this thread has entered.
@@ -109,62 +109,52 @@ impl PathValues for RecordContext<'_> {
     }
 }
 
-/// What rules 1 to 3 say.
-pub(crate) enum Resolution<'r> {
-    /// The record belongs to this equipment.
-    Equipment(RecordContext<'r>),
-    /// The record names no equipment, and nothing on its thread does.
-    Nobody(Unassigned),
-}
-
-/// A record of no equipment.
-pub(crate) struct Unassigned(Own);
-
-impl Unassigned {
-    /// The record's context, where a sink has a scope for it.
-    pub(crate) fn given_to<'r>(self, scope: &'r Scope) -> RecordContext<'r> {
-        RecordContext { scope: ScopeOf::Borrowed(scope), values: self.0.values, time: self.0.time }
-    }
-
-    /// When the record was made.
-    pub(crate) fn time(&self) -> Time {
-        self.0.time
-    }
-}
-
 /// The equipment that a framework's own context names on this thread.
 pub(crate) type FrameworkScope = fn() -> Result<Option<Scope>, Error>;
 
-/// Which equipment a record belongs to: its own `equipment_id`, else the innermost scope, else what the framework's
-/// context names.
-///
-/// # Errors
-///
-/// An id that is refused, wherever it came from.
-pub(crate) fn resolve<'r>(own: Own, framework: FrameworkScope) -> Result<Resolution<'r>, Error> {
-    let scope = match scope_of(&own)? {
-        Some(scope) => scope,
-        None => match framework()? {
-            Some(scope) => ScopeOf::Named(scope),
-            None => return Ok(Resolution::Nobody(Unassigned(own))),
-        },
-    };
-    Ok(Resolution::Equipment(RecordContext { scope, values: own.values, time: own.time }))
-}
-
-/// Rules 1 and 2.
-fn scope_of<'r>(own: &Own) -> Result<Option<ScopeOf<'r>>, Error> {
-    if let Some(scope) = &own.scope {
-        return Ok(Some(ScopeOf::Named(scope.clone())));
+impl Own {
+    /// Rules 1 to 3: the record's own `equipment_id`, else the innermost scope, else what the framework's context
+    /// names.
+    ///
+    /// # Errors
+    ///
+    /// An id that is refused, wherever it came from.
+    #[inline]
+    pub(crate) fn scope<'r>(
+        &self,
+        framework: FrameworkScope,
+    ) -> Result<Option<ScopeOf<'r>>, Error> {
+        if let Some(scope) = &self.scope {
+            return Ok(Some(ScopeOf::Named(scope.clone())));
+        }
+        let innermost = thread::with(|thread| thread.innermost()).flatten();
+        match (self.values.as_deref().and_then(KeyValues::equipment_id), innermost) {
+            (None, Some(scope)) => Ok(Some(ScopeOf::Entered(scope))),
+            (None, None) => Ok(framework()?.map(ScopeOf::Named)),
+            (Some(Err((value, why))), _) => Err(Error::name("equipment id", value, why)),
+            (Some(Ok(id)), Some(scope)) if scope.equipment_id().as_str() == id => {
+                Ok(Some(ScopeOf::Entered(scope)))
+            }
+            (Some(Ok(id)), _) => named(id).map(|scope| Some(ScopeOf::Named(scope))),
+        }
     }
-    let innermost = thread::with(|thread| thread.innermost()).flatten();
-    match own.values.as_deref().and_then(KeyValues::equipment_id) {
-        None => Ok(innermost.map(ScopeOf::Entered)),
-        Some(Err((value, why))) => Err(Error::name("equipment id", value, why)),
-        Some(Ok(id)) => match innermost {
-            Some(scope) if scope.equipment_id().as_str() == id => Ok(Some(ScopeOf::Entered(scope))),
-            _ => named(id).map(|scope| Some(ScopeOf::Named(scope))),
-        },
+
+    /// The context of a record in this scope.
+    #[inline]
+    pub(crate) fn context(self, scope: ScopeOf<'_>) -> RecordContext<'_> {
+        RecordContext { scope, values: self.values, time: self.time }
+    }
+
+    /// The context of a record by rules 1 to 3, for what belongs to no sink.
+    ///
+    /// # Errors
+    ///
+    /// As [`scope`](Own::scope).
+    pub(crate) fn resolve<'r>(
+        self,
+        framework: FrameworkScope,
+    ) -> Result<Option<RecordContext<'r>>, Error> {
+        Ok(self.scope(framework)?.map(|scope| self.context(scope)))
     }
 }
 

@@ -42,21 +42,24 @@ pub(crate) const LOG_CACHE_SLOTS: usize = 4;
 #[derive(Clone)]
 pub struct Scope(Arc<Inner>);
 
-/// Field order matters: every record reads the first two, and the fields share one cache line.
+/// Field order matters: every record reads the first three, and they share one cache line.
 #[repr(C, align(64))]
 struct Inner {
     /// The scope's part of the structured line, made when it is first asked for.
     line: OnceLock<Box<str>>,
-    /// The logs that sinks found for this scope, the latest first.
-    logs: ArcSwap<Vec<Slot>>,
+    /// The log of the first sink that logged for this scope. It is read without the bookkeeping of arc-swap, a
+    /// twentieth of a record.
+    first_log: OnceLock<Slot>,
     id: EquipmentId,
+    /// The logs of other sinks, the latest first.
+    other_logs: ArcSwap<Vec<Slot>>,
     /// In the order they were added; a key is there once.
     tags: Vec<(Box<str>, Box<str>)>,
 }
 
 /// The log that one sink found for a scope.
 #[derive(Clone)]
-struct Slot {
+pub(crate) struct Slot {
     sink: u64,
     log: Arc<LogFile>,
 }
@@ -79,8 +82,13 @@ impl Scope {
     }
 
     fn from_parts(id: EquipmentId, tags: Vec<(Box<str>, Box<str>)>) -> Scope {
-        let logs = ArcSwap::from_pointee(Vec::new());
-        Scope(Arc::new(Inner { line: OnceLock::new(), logs, id, tags }))
+        Scope(Arc::new(Inner {
+            line: OnceLock::new(),
+            first_log: OnceLock::new(),
+            id,
+            other_logs: ArcSwap::from_pointee(Vec::new()),
+            tags,
+        }))
     }
 
     /// The same scope with one more tag; a tag of that key is replaced in its place.
@@ -129,18 +137,29 @@ impl Scope {
     }
 
     /// The log that this sink put here, unless others have replaced it.
-    pub(crate) fn cached_log(&self, sink: u64) -> Option<CachedLog> {
-        let slots = self.0.logs.load();
+    #[inline]
+    pub(crate) fn cached_log(&self, sink: u64) -> Option<CachedLog<'_>> {
+        match self.0.first_log.get() {
+            Some(slot) if slot.sink == sink => Some(CachedLog::First(&slot.log)),
+            Some(_) => self.other_log(sink),
+            None => None,
+        }
+    }
+
+    fn other_log(&self, sink: u64) -> Option<CachedLog<'_>> {
+        let slots = self.0.other_logs.load();
         let at = slots.iter().position(|slot| slot.sink == sink)?;
-        Some(CachedLog { slots, at })
+        Some(CachedLog::Other(slots, at))
     }
 
     /// Remembers a sink's log: it saves the next search.
     pub(crate) fn cache_log(&self, sink: u64, log: &Arc<LogFile>) {
-        self.0.logs.rcu(|slots| {
-            let others = slots.iter().filter(|slot| slot.sink != sink).cloned();
-            let new = std::iter::once(Slot { sink, log: Arc::clone(log) });
-            new.chain(others).take(LOG_CACHE_SLOTS).collect::<Vec<_>>()
+        let new = Slot { sink, log: Arc::clone(log) };
+        let Err(new) = self.0.first_log.set(new) else { return };
+        self.0.other_logs.rcu(|slots| {
+            let others = slots.iter().filter(|slot| slot.sink != sink);
+            let slots = std::iter::once(&new).chain(others).take(LOG_CACHE_SLOTS - 1);
+            slots.cloned().collect::<Vec<_>>()
         });
     }
 
@@ -151,16 +170,21 @@ impl Scope {
 }
 
 /// A log that a scope remembers.
-pub(crate) struct CachedLog {
-    slots: Guard<Arc<Vec<Slot>>>,
-    at: usize,
+pub(crate) enum CachedLog<'s> {
+    First(&'s Arc<LogFile>),
+    /// One of these slots.
+    Other(Guard<Arc<Vec<Slot>>>, usize),
 }
 
-impl Deref for CachedLog {
+impl Deref for CachedLog<'_> {
     type Target = Arc<LogFile>;
 
+    #[inline]
     fn deref(&self) -> &Arc<LogFile> {
-        &self.slots[self.at].log
+        match self {
+            CachedLog::First(log) => log,
+            CachedLog::Other(slots, at) => &slots[*at].log,
+        }
     }
 }
 

@@ -23,7 +23,7 @@ thread_local! {
 }
 
 struct Buffers {
-    spare: Vec<Vec<u8>>,
+    spare: Vec<String>,
     second: Second,
 }
 
@@ -37,12 +37,12 @@ impl Buffers {
     const NEW: Buffers =
         Buffers { spare: Vec::new(), second: Second { number: i64::MIN, text: String::new() } };
 
-    fn take(&mut self) -> Vec<u8> {
+    fn take(&mut self) -> String {
         self.spare.pop().unwrap_or_default()
     }
 }
 
-fn give_back(mut buffer: Vec<u8>) {
+fn give_back(mut buffer: String) {
     if buffer.capacity() > KEPT_BYTES {
         return;
     }
@@ -84,8 +84,7 @@ impl LineBuffer {
     pub(super) fn begin(time: Time, precision: Precision) -> LineBuffer {
         let begun = BUFFERS_OF_THREAD.try_with(|buffers| {
             let mut buffers = buffers.borrow_mut();
-            // Empty, and so UTF-8.
-            let mut line = String::from_utf8(buffers.take()).unwrap_or_default();
+            let mut line = buffers.take();
             line.push_str(buffers.second.text_of(time.seconds()));
             line
         });
@@ -103,8 +102,7 @@ impl LineBuffer {
     /// A message as it is.
     pub(crate) fn of_message(message: fmt::Arguments<'_>) -> LineBuffer {
         let taken = BUFFERS_OF_THREAD.try_with(|buffers| buffers.borrow_mut().take());
-        // Empty, and so UTF-8.
-        let mut text = String::from_utf8(taken.unwrap_or_default()).unwrap_or_default();
+        let mut text = taken.unwrap_or_default();
         // A `Display` that fails leaves what it wrote.
         let _ = text.write_fmt(message);
         LineBuffer(text)
@@ -135,7 +133,7 @@ impl Deref for LineBuffer {
 
 impl Drop for LineBuffer {
     fn drop(&mut self) {
-        give_back(std::mem::take(&mut self.0).into_bytes());
+        give_back(std::mem::take(&mut self.0));
     }
 }
 
@@ -146,7 +144,7 @@ impl ByteBuffer {
     /// An empty buffer.
     pub(crate) fn take() -> ByteBuffer {
         let taken = BUFFERS_OF_THREAD.try_with(|buffers| buffers.borrow_mut().take());
-        ByteBuffer(taken.unwrap_or_default())
+        ByteBuffer(taken.unwrap_or_default().into_bytes())
     }
 
     /// Appends a message. A `Display` that returns an error leaves what it wrote: to `io::Write` that would be a
@@ -181,7 +179,9 @@ impl DerefMut for ByteBuffer {
 
 impl Drop for ByteBuffer {
     fn drop(&mut self) {
-        give_back(std::mem::take(&mut self.0));
+        self.0.clear();
+        // Empty, and so UTF-8.
+        give_back(String::from_utf8(std::mem::take(&mut self.0)).unwrap_or_default());
     }
 }
 

@@ -79,7 +79,8 @@ impl EquipmentScopedAppender {
                 Ok(self.sink.append(&context, record.level(), &line)?)
             }
             Encoding::Other(encoder) => {
-                let mut line = encoded(&**encoder, &context, record)?;
+                let mut line = encoded(&**encoder, &context, record)
+                    .inspect_err(|_| self.sink.count_unformatted())?;
                 Ok(self.sink.append_any(&context, record.level(), &mut line)?)
             }
         }

@@ -6,11 +6,10 @@ use ::log4rs::config::{Deserialize, Deserializers};
 use ::log4rs::encode::{self, Encode};
 
 use super::mdc;
-use crate::clock::Time;
 use crate::config;
 use crate::config::choice::Choice;
 use crate::config::value::{Keys, Section};
-use crate::context::{self, Own, Resolution};
+use crate::context::Own;
 use crate::error::Mistakes;
 use crate::line::{ControlCharacters, LineFormat, Precision};
 
@@ -91,15 +90,11 @@ impl EquipmentLineEncoder {
 
 impl Encode for EquipmentLineEncoder {
     fn encode(&self, w: &mut dyn encode::Write, record: &log::Record<'_>) -> anyhow::Result<()> {
-        let message = *record.args();
-        let line = match context::resolve(Own::of(record), mdc::scope) {
-            Ok(Resolution::Equipment(context)) => self.0.line(&context, record),
-            Ok(Resolution::Nobody(record_of_none)) => {
-                self.0.line_of(None, record_of_none.time(), record.level(), message)
-            }
-            // A refused id is reported by the appender that would write there; here it is only left out.
-            Err(_) => self.0.line_of(None, Time::now(), record.level(), message),
-        };
+        let own = Own::of(record);
+        let time = own.time();
+        // A refused id is reported by the appender that would write there; here it is only left out.
+        let context = own.resolve(mdc::scope).unwrap_or_default();
+        let line = self.0.line_of(context.as_ref(), time, record.level(), *record.args());
         w.write_all(&line)?;
         Ok(())
     }

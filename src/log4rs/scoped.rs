@@ -7,7 +7,7 @@ use ::log4rs::encode::{self, Encode};
 use serde_value::Value;
 
 use super::mdc::{self, SavedContext};
-use crate::context::{self, Own, Resolution};
+use crate::context::Own;
 
 /// The kinds of log4rs's own encoders, which read the MDC.
 pub(super) const SCOPED_KINDS: [&str; 2] = ["pattern", "json"];
@@ -53,12 +53,8 @@ struct Scoped(Box<dyn Encode>);
 
 impl Encode for Scoped {
     fn encode(&self, w: &mut dyn encode::Write, record: &log::Record<'_>) -> anyhow::Result<()> {
-        let resolution = context::resolve(Own::of(record), mdc::scope);
-        let _saved = SavedContext::fill(match &resolution {
-            Ok(Resolution::Equipment(context)) => Ok(Some(context)),
-            Ok(Resolution::Nobody(_)) => Ok(None),
-            Err(err) => Err(err),
-        });
+        let context = Own::of(record).resolve(mdc::scope);
+        let _saved = SavedContext::fill(context.as_ref().map(Option::as_ref));
         self.0.encode(w, record)
     }
 }

@@ -39,7 +39,7 @@ impl EquipmentSink {
             skipped: Counter::default(),
             filtered: Counter::default(),
             refused: Counter::default(),
-            panicked: Counter::default(),
+            unformatted: Counter::default(),
             drain_reported: AtomicBool::new(false),
         };
         view.onto(Arc::new(core))

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use log::LevelFilter;
 
 use super::EquipmentSink;
-use crate::context::{self, FrameworkScope, Own, RecordContext, Resolution, Scope};
+use crate::context::{FrameworkScope, Own, RecordContext, Scope, ScopeOf};
 use crate::equipment_id::EquipmentId;
 use crate::error::Error;
 
@@ -83,6 +83,7 @@ impl EquipmentSink {
     /// # Errors
     ///
     /// [`Error::is_invalid_id`]: the name of its equipment is refused, and counted.
+    #[inline]
     pub(crate) fn resolve<'r>(
         &'r self,
         record: &log::Record<'_>,
@@ -116,22 +117,30 @@ impl EquipmentSink {
     /// # Errors
     ///
     /// [`Error::is_invalid_id`]: the name of its equipment is refused.
+    #[inline]
     pub(crate) fn context_of<'r>(
         &'r self,
         own: Own,
         target: &str,
         framework: FrameworkScope,
     ) -> Result<Option<RecordContext<'r>>, Error> {
-        Ok(match context::resolve(own, framework)? {
-            Resolution::Equipment(context) => Some(context),
-            Resolution::Nobody(unassigned) => {
-                self.0.rules.scope_of(target).map(|scope| unassigned.given_to(scope))
-            }
-        })
+        let scope = match own.scope(framework)? {
+            Some(scope) => scope,
+            None => match self.0.rules.scope_of(target) {
+                Some(scope) => ScopeOf::Borrowed(scope),
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(own.context(scope)))
     }
 
-    /// Counts a record as lost if its own code panics while this lives: in none of its values and not in its message
-    /// is anything of ours.
+    /// Counts a record that its encoder could not format.
+    #[cold]
+    pub(crate) fn count_unformatted(&self) {
+        self.0.unformatted.add(1);
+    }
+
+    /// Counts a record as lost if its own code panics while this lives: one of its values, or its message.
     pub(crate) fn count_panic(&self) -> CountPanic<'_> {
         CountPanic { sink: self, was_panicking: std::thread::panicking() }
     }
@@ -147,7 +156,7 @@ pub(crate) struct CountPanic<'s> {
 impl Drop for CountPanic<'_> {
     fn drop(&mut self) {
         if !self.was_panicking && std::thread::panicking() {
-            self.sink.0.panicked.add(1);
+            self.sink.count_unformatted();
         }
     }
 }
