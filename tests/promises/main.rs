@@ -22,6 +22,7 @@ mod corpus;
 mod descriptors;
 mod display;
 mod durable;
+mod edited_rules;
 mod edits;
 mod encoders;
 mod ends;
