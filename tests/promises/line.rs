@@ -227,7 +227,7 @@ fn the_line_that_stands_where_records_are_missing_is_read_too() {
         log(&logger, Level::Info, "there it is");
     });
 
-    assert_eq!(errors.lock().unwrap().len(), 2);
+    assert_eq!(errors.lock().unwrap().len(), 1, "the second is of the same kind");
     assert_eq!(sink.stats().total.lost, 2);
     let lines = crate::support::parsed_lines(&path);
     let [gap, record] = &lines[..] else { panic!("{lines:?}") };
