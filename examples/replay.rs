@@ -47,7 +47,7 @@ struct Args {
     file: Option<PathBuf>,
 }
 
-/// What the appenders refused and why, with the number of records.
+/// What was reported: each log once in ten seconds.
 type Reasons = Arc<Mutex<BTreeMap<String, u64>>>;
 
 fn main() -> ExitCode {
@@ -74,6 +74,8 @@ fn replay(args: &Args) -> Result<bool, Box<dyn Error>> {
     for sink in &sinks {
         print_table(sink);
     }
+    // Its drop waits for the last reports.
+    drop(logging);
     print_reasons(&reasons);
     println!("\nThe logs are below {}.", root.display());
     Ok(!sinks.is_empty() && sinks.iter().all(|sink| adds_up(lines, sink)))

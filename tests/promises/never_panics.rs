@@ -230,7 +230,8 @@ fn an_error_handler_may_log() {
     command.env("HANDLER", "logs");
     assert_goes_on(command);
     let lines = crate::support::lines(&log_of(dir.path(), "HANDLER"));
-    assert_eq!(lines.len(), 10);
+    // Each log is reported once in ten seconds.
+    assert!((1..10).contains(&lines.len()), "{}", lines.len());
     let line = parse_line(std::str::from_utf8(&lines[0]).unwrap()).unwrap();
     assert!(line.message.contains("Not a directory"), "{}", line.message);
 }
