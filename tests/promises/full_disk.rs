@@ -51,6 +51,7 @@ fn child_plays_its_role() {
             log(0);
             sink.flush();
             (1..20).for_each(log);
+            sink.flush();
             let total = sink.stats().total;
             tell(format_args!("{} {}", total.written, total.lost));
         }

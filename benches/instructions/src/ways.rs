@@ -123,7 +123,7 @@ fn spdlog_rs(root: &Path) -> Result<(), String> {
     let mut builder = Logger::builder();
     builder.name("CONFOCAL_01").sink(sink).flush_level_filter(LevelFilter::All);
     let logger = builder.build().map_err(|e| e.to_string())?;
-    measure(&mut |n| spdlog::info!(logger: logger, "axis Z homed at 12.5 um, step {:010}", n));
+    measure(&mut |n| spdlog::info!(logger: logger, "axis Z homed at 12.5 um, step {}", n));
     Ok(())
 }
 
@@ -152,7 +152,7 @@ fn below_log4rs(root: &Path, more: &str) -> Result<log4rs::Logger, String> {
 fn log_to(logger: &dyn Log, n: u64) {
     logger.log(
         &Record::builder()
-            .args(format_args!("axis Z homed at 12.5 um, step {n:010}"))
+            .args(format_args!("axis Z homed at 12.5 um, step {n}"))
             .level(Level::Info)
             .target("stage")
             .module_path_static(Some(module_path!()))
@@ -166,7 +166,7 @@ fn log_with_numbers(logger: &dyn Log, n: u64) {
     let numbers = [("position_um", 12.5.to_value()), ("speed", 3.to_value())];
     logger.log(
         &Record::builder()
-            .args(format_args!("axis Z homed at 12.5 um, step {n:010}"))
+            .args(format_args!("axis Z homed at 12.5 um, step {n}"))
             .level(Level::Info)
             .target("stage")
             .key_values(&numbers)
@@ -178,7 +178,7 @@ fn log_as(logger: &dyn Log, id: &str, n: u64) {
     let own = [("equipment_id", id.to_value())];
     logger.log(
         &Record::builder()
-            .args(format_args!("axis Z homed at 12.5 um, step {n:010}"))
+            .args(format_args!("axis Z homed at 12.5 um, step {n}"))
             .level(Level::Info)
             .target("stage")
             .key_values(&own)
