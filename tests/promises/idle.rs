@@ -46,14 +46,17 @@ fn threads() -> usize {
 fn an_idle_log_is_closed_with_nothing_else_logged_and_its_next_record_reopens_it() {
     let root = tempfile::tempdir().unwrap();
     let sink = sink(root.path(), Duration::from_secs(1));
-    log(&sink, "EQ");
+    // It remembers its log, so that the log is not forgotten when it is closed.
+    let scope = Scope::new("EQ").unwrap();
+    let log = || sink.write(&scope, Level::Info, "record").unwrap();
+    log();
     assert_eq!(open_below(root.path()), 1);
     let took = until("the close", || open_below(root.path()) == 0);
     assert!(took > Duration::from_millis(900), "closed after {took:?}");
     let stats = sink.stats();
     assert_eq!((stats.total.idle_closed, stats.total.evicted, stats.open), (1, 0, 0));
 
-    log(&sink, "EQ");
+    log();
     assert_eq!((open_below(root.path()), sink.stats().open), (1, 1));
     let text = fs::read_to_string(root.path().join("EQ/.exlab-wizard/wizard.h.log")).unwrap();
     assert_eq!(text, "record\nrecord\n");
