@@ -3,7 +3,7 @@
 //! Imports `process`, and the locks of `super::sync`. The invariant: a caller that is told that a sync succeeded
 //! had written before that sync began. After one failure every later call fails, without a sync.
 
-use std::sync::PoisonError;
+use std::sync::{PoisonError, TryLockError};
 
 use super::sync::{Condvar, Mutex};
 use crate::process::threads::ProcessId;
@@ -40,7 +40,18 @@ impl<E: Clone> Group<E> {
     /// The kernel reports a failed write-back to a descriptor once, and says OK the next time
     /// though the data is gone (<https://lwn.net/Articles/752063/>): so there is no next time.
     pub(crate) fn sync(&self, sync: impl FnOnce() -> Result<(), E>) -> Result<bool, E> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = match self.state.try_lock() {
+            Ok(state) => state,
+            Err(TryLockError::Poisoned(state)) => state.into_inner(),
+            // In a child by fork(2) the thread that has the lock may be the other process's: nobody here shares
+            // its syncs.
+            Err(TryLockError::WouldBlock) if !self.process.is_current() => {
+                return sync().map(|()| true);
+            }
+            Err(TryLockError::WouldBlock) => {
+                self.state.lock().unwrap_or_else(PoisonError::into_inner)
+            }
+        };
         // One that is running now may have begun before the caller's write.
         let wanted = state.begun + 1;
         loop {
