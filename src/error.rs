@@ -140,7 +140,7 @@ impl Error {
         matches!(self.kind(), Kind::Name { .. } | Kind::Twin { .. })
     }
 
-    /// A configuration key that is unknown, missing, or has a value that cannot serve.
+    /// A configuration key that is unknown, missing, or has an invalid value.
     pub fn is_config(&self) -> bool {
         matches!(self.kind(), Kind::Config(_) | Kind::Io { doing: Doing::ReadConfig, .. })
     }

@@ -258,7 +258,7 @@ impl LogFile {
         open
     }
 
-    /// Others may still be writing through it: whoever closes the log waits for them.
+    /// Others may still be writing through it: the thread that closes the log waits for them.
     fn leave_in_hand(&self, open: &Arc<OpenFile>) {
         self.closed_unsynced(open);
         let mut in_hand = self.in_hand.lock_any();
@@ -287,7 +287,7 @@ impl LogFile {
         self.gaps.hand_on(&self.path);
     }
 
-    /// Lets the next record open the path anew.
+    /// Lets the next record open the path again.
     pub(crate) fn reopen(&self) {
         if self.take().is_some() {
             self.entries.made();
