@@ -6,6 +6,8 @@
 //! - fern: `FormatCallback::finish` makes a new record without the key-values of the first (fern 0.7.1); our formats
 //!   leave them to the output.
 
+use std::rc::Rc;
+
 use super::key_values::OwnValues;
 use super::{thread, RecordContext, Scope};
 use crate::clock::Time;
@@ -15,6 +17,8 @@ use crate::clock::Time;
 pub(crate) struct Own {
     /// The scope, where our appender has decided it already.
     pub(super) scope: Option<Scope>,
+    /// The innermost scope of its thread.
+    pub(super) innermost: Option<Rc<Scope>>,
     pub(super) values: OwnValues,
     pub(super) time: Time,
 }
@@ -28,11 +32,20 @@ impl Own {
     /// Of this record, or of the one that it was rebuilt from.
     #[inline]
     pub(crate) fn of(record: &log::Record<'_>) -> Own {
-        if let Some(own) = thread::with(|thread| thread.pending.as_ref()?.left_to(record)).flatten()
-        {
-            return own;
+        let here = thread::with(|thread| match &thread.pending {
+            Some(pending) => (pending.left_to(record), thread.innermost()),
+            None => (None, thread.innermost()),
+        });
+        match here {
+            Some((Some(own), _)) => own,
+            Some((None, innermost)) => Own::new(record, innermost),
+            None => Own::new(record, None),
         }
-        Own { scope: None, values: OwnValues::of(record), time: Time::now() }
+    }
+
+    #[inline]
+    fn new(record: &log::Record<'_>, innermost: Option<Rc<Scope>>) -> Own {
+        Own { scope: None, innermost, values: OwnValues::of(record), time: Time::now() }
     }
 }
 
@@ -42,28 +55,23 @@ pub(crate) struct Pending {
     own: Own,
 }
 
-/// By what a record is known again.
+/// By what a record is known again: small, since it is made and compared for each record below fern.
 #[derive(PartialEq, Eq)]
 enum Identity {
-    /// The record itself.
-    Same { address: usize },
-    /// One that was rebuilt: the texts of the place that logged it are the same ones.
-    Rebuilt { level: log::Level, target: (usize, usize), file: Option<usize>, line: Option<u32> },
+    /// The record itself, by its address.
+    Same(usize),
+    /// One that was rebuilt: the text of its target is the same one, at this address.
+    Rebuilt { target: usize, line: Option<u32>, level: log::Level },
 }
 
 impl Identity {
     fn same(record: &log::Record<'_>) -> Identity {
-        Identity::Same { address: std::ptr::from_ref(record).addr() }
+        Identity::Same(std::ptr::from_ref(record).addr())
     }
 
     fn rebuilt(record: &log::Record<'_>) -> Identity {
-        let address = |text: &str| text.as_ptr().addr();
-        Identity::Rebuilt {
-            level: record.level(),
-            target: (address(record.target()), record.target().len()),
-            file: record.file().map(address),
-            line: record.line(),
-        }
+        let target = record.target().as_ptr().addr();
+        Identity::Rebuilt { target, line: record.line(), level: record.level() }
     }
 }
 
@@ -74,7 +82,8 @@ impl Pending {
         context: &RecordContext<'_>,
     ) -> PendingGuard {
         let scope = Some(context.scope().clone());
-        let own = Own { scope, values: context.values().clone(), time: context.time() };
+        let values = context.values().clone();
+        let own = Own { scope, innermost: None, values, time: context.time() };
         leave(Pending { record: Identity::same(record), own })
     }
 
@@ -87,7 +96,7 @@ impl Pending {
     /// What was left, if it was left to this record.
     fn left_to(&self, record: &log::Record<'_>) -> Option<Own> {
         let is_for_it = match self.record {
-            Identity::Same { .. } => self.record == Identity::same(record),
+            Identity::Same(_) => self.record == Identity::same(record),
             Identity::Rebuilt { .. } => {
                 self.record == Identity::rebuilt(record) && record.key_values().count() == 0
             }

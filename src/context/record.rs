@@ -119,15 +119,15 @@ impl Own {
     /// # Errors
     ///
     /// An id that is refused, wherever it came from.
-    #[inline]
+    #[inline(always)] // As `EquipmentSink::context_of`, its caller.
     pub(crate) fn scope<'r>(
-        &self,
+        &mut self,
         framework: FrameworkScope,
     ) -> Result<Option<ScopeOf<'r>>, Error> {
-        if let Some(scope) = &self.scope {
-            return Ok(Some(ScopeOf::Named(scope.clone())));
+        if let Some(scope) = self.scope.take() {
+            return Ok(Some(ScopeOf::Named(scope)));
         }
-        let innermost = thread::with(|thread| thread.innermost()).flatten();
+        let innermost = self.innermost.take();
         match (self.values.as_deref().and_then(KeyValues::equipment_id), innermost) {
             (None, Some(scope)) => Ok(Some(ScopeOf::Entered(scope))),
             (None, None) => Ok(framework()?.map(ScopeOf::Named)),
@@ -151,7 +151,7 @@ impl Own {
     ///
     /// As [`scope`](Own::scope).
     pub(crate) fn resolve<'r>(
-        self,
+        mut self,
         framework: FrameworkScope,
     ) -> Result<Option<RecordContext<'r>>, Error> {
         Ok(self.scope(framework)?.map(|scope| self.context(scope)))

@@ -49,18 +49,24 @@ fn may_begin_control(byte: u8) -> bool {
 fn any(bytes: &[u8], is: impl Fn(u8) -> bool) -> bool {
     const LANES: usize = 16;
     let mut short = [b' '; LANES];
-    let last = bytes.last_chunk().unwrap_or_else(|| {
+    let bytes = if bytes.len() < LANES {
         short[..bytes.len()].copy_from_slice(bytes);
         &short
-    });
-    let whole = bytes.chunks_exact(LANES).filter_map(|lanes| lanes.try_into().ok());
+    } else {
+        bytes
+    };
+    let last = bytes.len() - LANES;
     let mut found = [0; LANES];
-    for lanes in whole.chain([last]) {
-        for (found, byte) in found.iter_mut().zip(lanes) {
+    let mut start = 0;
+    loop {
+        for (found, byte) in found.iter_mut().zip(&bytes[start..start + LANES]) {
             *found |= u8::from(is(*byte));
         }
+        if start == last {
+            return found != [0; LANES];
+        }
+        start = (start + LANES).min(last);
     }
-    found != [0; LANES]
 }
 
 pub(super) fn push_escape(out: &mut String, c: char) {
@@ -76,7 +82,7 @@ pub(super) fn push_escape(out: &mut String, c: char) {
 /// Makes the control characters of a record visible, in place, all but those of the line's end.
 ///
 /// Bytes that are no UTF-8 stay as they are.
-#[inline(always)]
+#[inline]
 pub(crate) fn escape_controls(record: &mut Vec<u8>, start: usize) {
     if may_hold_controls(&record[start..]) {
         escape_each_control(record, start);

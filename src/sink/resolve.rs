@@ -117,10 +117,10 @@ impl EquipmentSink {
     /// # Errors
     ///
     /// [`Error::is_invalid_id`]: the name of its equipment is refused.
-    #[inline]
+    #[inline(always)] // Each of the enums on the way is copied otherwise: a fiftieth of a record.
     pub(crate) fn context_of<'r>(
         &'r self,
-        own: Own,
+        mut own: Own,
         target: &str,
         framework: FrameworkScope,
     ) -> Result<Option<RecordContext<'r>>, Error> {

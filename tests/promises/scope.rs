@@ -258,3 +258,70 @@ fn a_future_that_is_dropped_midway_is_dropped_inside_its_scope() {
     assert_eq!(messages(&log_path(root.path(), "SCOPE_DROPPED")), ["aborted"]);
     assert_eq!(sink.stats().skipped, 0);
 }
+
+#[test]
+fn a_closure_that_runs_in_a_scope_may_be_unwound() {
+    let scope = scope("SCOPE_UNWINDS");
+    let unwound = catch_unwind(|| scope.run(|| panic_any("inside")));
+    assert!(unwound.is_err());
+    assert_eq!(active(), None);
+}
+
+#[test]
+fn a_closure_or_a_future_brings_the_scope_of_here_or_none() {
+    let scope = scope("SCOPE_BROUGHT");
+    let (brought, none) = (scope.run(|| Scope::wrap(active)), Scope::wrap(active));
+    thread::spawn(move || assert_eq!(brought(), some("SCOPE_BROUGHT"))).join().unwrap();
+    // None, also where the thread that runs it is in a scope.
+    assert_eq!(scope.run(none), None);
+
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let (brought, none) = (
+        scope.run(|| async { active() }.in_current_scope()),
+        async { active() }.in_current_scope(),
+    );
+    let polled = |future| scope.run(|| runtime.block_on(future));
+    assert_eq!(runtime.block_on(brought), some("SCOPE_BROUGHT"));
+    assert_eq!(polled(none), None);
+}
+
+#[test]
+fn a_scope_is_widened_where_it_is_current() {
+    scope("SCOPE_WIDE").tag("proj", "P").run(|| {
+        let widened = Scope::current().unwrap().tag("run", 7);
+        assert_eq!(widened.tags().collect::<Vec<_>>(), [("proj", "P"), ("run", "7")]);
+        assert_eq!(Scope::current().unwrap().get("run"), None);
+    });
+}
+
+#[test]
+fn equal_scopes_are_one_key() {
+    let mut seen = std::collections::HashSet::new();
+    assert!(seen.insert(scope("SCOPE_KEY").tag("run", 7)));
+    assert!(!seen.insert(scope("SCOPE_KEY").tag("run", "7")));
+    assert!(seen.insert(scope("SCOPE_KEY").tag("run", 8)));
+    assert!(seen.insert(scope("SCOPE_KEY")));
+}
+
+/// One scope that lives longer than many sinks: each sink finds its log in it, and the file is opened once.
+#[test]
+fn a_scope_serves_more_sinks_than_it_remembers() {
+    let roots: Vec<_> = (0..7).map(|_| tempfile::tempdir().unwrap()).collect();
+    let sinks: Vec<_> = roots
+        .iter()
+        .map(|root| {
+            equipment_log::EquipmentSink::builder(root.path()).hostname("h").build().unwrap()
+        })
+        .collect();
+    let scope = scope("SCOPE_SINKS");
+    for _ in 0..3 {
+        for sink in &sinks {
+            sink.write(&scope, Level::Info, b"m").unwrap();
+            sink.write(&scope, Level::Info, b"m").unwrap();
+        }
+    }
+    for sink in &sinks {
+        let counts = sink.stats().total;
+        assert_eq!((counts.written, counts.opened), (6, 1));
+    }
+}
