@@ -32,9 +32,7 @@ pub use stack::ScopeGuard;
 /// The key under which a record, or a framework's own context, names its equipment.
 pub(crate) use crate::layout::EQUIPMENT_ID;
 
-/// Keys that are never tags: the line has its own `host` and `equip`, and `equipment_id` decides the file.
-const RESERVED_KEYS: [&str; 3] = [EQUIPMENT_ID, "host", "equip"];
-
+/// Whether a key is never a tag: the line has its own `host` and `equip`, and `equipment_id` decides the file.
 fn is_reserved(key: &str) -> bool {
-    RESERVED_KEYS.contains(&key)
+    matches!(key, EQUIPMENT_ID | "host" | "equip")
 }

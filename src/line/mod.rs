@@ -20,7 +20,14 @@ use crate::clock::Time;
 use crate::context::{RecordContext, Scope};
 
 /// The tags that the line has before all others, in this order.
-const FIRST_TAGS: [&str; 3] = ["proj", "kind", "run"];
+const FIRST_TAGS: [&str; 3] = [PROJ, KIND, RUN];
+const PROJ: &str = "proj";
+const KIND: &str = "kind";
+const RUN: &str = "run";
+
+fn is_first_tag(key: &str) -> bool {
+    matches!(key, PROJ | KIND | RUN)
+}
 
 /// How the line writes levels, from ERROR on.
 const LEVELS: [&str; 5] = ["ERROR", "WARN ", "INFO ", "DEBUG", "TRACE"];
@@ -128,7 +135,7 @@ fn end_message(line: &mut String, start: usize) {
 fn push_tags(line: &mut String, context: &RecordContext<'_>) {
     let scope = context.scope();
     let Some(own) = context.own() else { return push_scope(line, scope) };
-    let is_out_of_order = |key| FIRST_TAGS.contains(&key) || scope.get(key).is_some();
+    let is_out_of_order = |key| is_first_tag(key) || scope.get(key).is_some();
     if own.tags().any(|(key, _)| is_out_of_order(key)) {
         return push_ordered_tags(line, scope.equipment_id().as_str(), || context.tags());
     }
@@ -160,7 +167,7 @@ fn push_ordered_tags<'t, T: Iterator<Item = (&'t str, &'t str)>>(
             push_tag(line, key, value);
         }
     }
-    for (key, value) in tags().filter(|(key, _)| !FIRST_TAGS.contains(key)) {
+    for (key, value) in tags().filter(|(key, _)| !is_first_tag(key)) {
         push_tag(line, key, value);
     }
 }
