@@ -58,6 +58,7 @@ fn without_a_format_the_message_is_the_line() {
 }
 
 /// A dispatch with the format of its output.
+#[cfg(feature = "yaml")]
 fn logger_of_output(yaml: &str) -> (tempfile::TempDir, EquipmentSink, Box<dyn Log>) {
     let root = tempfile::tempdir().unwrap();
     let yaml = format!("local_root: {:?}\nhostname: labpc-04\n{yaml}", root.path());
@@ -67,6 +68,7 @@ fn logger_of_output(yaml: &str) -> (tempfile::TempDir, EquipmentSink, Box<dyn Lo
     (root, sink, logger)
 }
 
+#[cfg(feature = "yaml")]
 #[test]
 fn line_format_writes_the_structured_line_with_the_scopes_tags() {
     let (_root, sink, logger) = logger_of_output("");
@@ -81,6 +83,7 @@ fn line_format_writes_the_structured_line_with_the_scopes_tags() {
     assert_eq!(line.message, "[equip:FORGED] two\nlines");
 }
 
+#[cfg(feature = "yaml")]
 #[test]
 fn an_outputs_line_keeps_control_characters_where_the_output_does() {
     let (_root, sink, logger) = logger_of_output("control_characters: keep");
