@@ -92,8 +92,7 @@ mod line {
         let nowhere = fern::Output::call(|record| {
             black_box(record);
         });
-        let (_, logger) =
-            fern::Dispatch::new().format(line_format()).chain(nowhere).into_log();
+        let (_, logger) = fern::Dispatch::new().format(line_format()).chain(nowhere).into_log();
         let _in = confocal().enter();
         bencher.bench_local(|| {
             let args = format_args!("axis Z homed, step {}", black_box(1));

@@ -27,7 +27,7 @@ pub fn round(
 ) -> Result<Round, String> {
     let lengths = site.clean_up().map_err(|e| e.to_string())?;
     let subject = (entry.build)(site);
-    open_all(&*subject, site);
+    open_all(&*subject, site, scenario.numbers);
     let synced_before = subject.records_and_syncs();
 
     let cpu_before = cpu_time();
@@ -54,8 +54,8 @@ fn cpu_time() -> Duration {
 }
 
 /// Opening a file is not what a record costs.
-fn open_all(subject: &dyn Subject, site: &Site) {
-    let mut step = Step::first(WARM_UP, &site.ids()[0]);
+fn open_all(subject: &dyn Subject, site: &Site, numbers: bool) {
+    let mut step = Step::first(WARM_UP, &site.ids()[0], numbers);
     for equipment in 0..site.ids().len() {
         subject.on(equipment, &mut || subject.log(equipment, &step));
         step.next();
@@ -101,8 +101,9 @@ fn log_all(
     thread: usize,
     watch: &mut Watch,
 ) {
-    let mut step = Step::first(thread, &site.ids()[scenario.equipment(thread, 0)]);
-    if let Files::InTurn(_) = scenario.files {
+    let first = &site.ids()[scenario.equipment(thread, 0)];
+    let mut step = Step::first(thread, first, scenario.numbers);
+    if let Files::InTurn(_) | Files::OneEach = scenario.files {
         for sequence in 0..scenario.records_per_thread {
             let equipment = scenario.equipment(thread, sequence);
             watch.time(|| subject.on(equipment, &mut || subject.log(equipment, &step)));

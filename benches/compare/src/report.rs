@@ -8,6 +8,7 @@ pub fn print(results: &Results, scenarios: &[Scenario], entries: &[&Entry], roun
     let (errors, infos): (Vec<&Scenario>, Vec<_>) = scenarios.iter().partition(|s| s.durable());
     let timed: Vec<&Scenario> = infos.iter().copied().filter(|s| s.calls).collect();
 
+    println!("{}, {} processors.", processor(), threads());
     println!("Medians of {rounds} interleaved rounds. In brackets: times the bare write of the same round.\n");
     table(
         "ns a record until the last byte is in the kernel",
@@ -33,6 +34,17 @@ pub fn print(results: &Results, scenarios: &[Scenario], entries: &[&Entry], roun
         let per_sync = results.records_per_sync(scenario, subject).unwrap_or(1.0);
         Some(format!("{micros:.1}{ratio}, {per_sync:.1}"))
     });
+}
+
+/// As Linux names it: figures of two processors are not to be compared.
+fn processor() -> String {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    name.map_or_else(|| "An unknown processor".to_owned(), |(_, name)| name.to_owned())
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 fn time(results: &Results, scenario: &str, subject: &'static str) -> Option<String> {

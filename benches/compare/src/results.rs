@@ -55,12 +55,6 @@ impl Results {
         median(these.ns.iter().zip(&those.ns).map(|(a, b)| a / b).collect())
     }
 
-    /// The same of one subject in two scenarios.
-    pub fn growth(&self, subject: &'static str, scenario: &str, from: &str) -> Option<f64> {
-        let (these, those) = (self.cell(scenario, subject)?, self.cell(from, subject)?);
-        median(these.ns.iter().zip(&those.ns).map(|(a, b)| a / b).collect())
-    }
-
     pub fn records_per_sync(&self, scenario: &str, subject: &'static str) -> Option<f64> {
         median(self.cell(scenario, subject)?.per_sync.clone())
     }

@@ -5,7 +5,7 @@ use crate::subjects::Entry;
 #[derive(Clone, Copy)]
 pub enum Files {
     One,
-    /// As many as threads, each thread its own.
+    /// As many as threads, each thread its own; its scope is entered for each record, as by a program that polls.
     OneEach,
     /// Another file for every record, around and around.
     InTurn(usize),
@@ -19,6 +19,8 @@ pub struct Scenario {
     pub level: log::Level,
     /// Whether single calls are timed too.
     pub calls: bool,
+    /// Whether each record carries two numbers, for those that write them.
+    pub numbers: bool,
 }
 
 /// The thread number of the records that open each file before the time is taken; those that count are 1, 2, …
@@ -26,7 +28,14 @@ pub const WARM_UP: usize = 0;
 
 impl Scenario {
     const fn infos(threads: usize, files: Files, calls: bool) -> Self {
-        Self { threads, files, records_per_thread: 40_000, level: log::Level::Info, calls }
+        Self {
+            threads,
+            files,
+            records_per_thread: 40_000,
+            level: log::Level::Info,
+            calls,
+            numbers: false,
+        }
     }
 
     const fn errors(threads: usize, records_per_thread: u64) -> Self {
@@ -36,6 +45,7 @@ impl Scenario {
             records_per_thread,
             level: log::Level::Error,
             calls: false,
+            numbers: false,
         }
     }
 
@@ -44,6 +54,7 @@ impl Scenario {
             if self.threads == 1 { "1 thread".into() } else { format!("{} threads", self.threads) };
         match self.file_count() {
             _ if self.durable() => format!("{threads} of ERRORs"),
+            1 if self.numbers => format!("{threads}, 1 file, two key-values"),
             1 => format!("{threads}, 1 file"),
             files => format!("{threads}, {files} files"),
         }
@@ -54,7 +65,9 @@ impl Scenario {
     }
 
     pub fn takes(&self, entry: &Entry) -> bool {
-        self.file_count() <= entry.max_files && (entry.durable || !self.durable())
+        self.file_count() <= entry.max_files
+            && (entry.durable || !self.durable())
+            && (entry.numbers || !self.numbers)
     }
 
     pub fn file_count(&self) -> usize {
@@ -91,6 +104,7 @@ impl Scenario {
 
 pub const ONE_THREAD: Scenario = Scenario::infos(1, Files::One, true);
 pub const TWO_THREADS: Scenario = Scenario::infos(2, Files::One, true);
+pub const NUMBERS: Scenario = Scenario { numbers: true, ..ONE_THREAD };
 pub const TWO_TO_TWO: Scenario = Scenario::infos(2, Files::OneEach, false);
 pub const MANY_FILES: Scenario = Scenario::infos(1, Files::InTurn(100), false);
 /// Longer than the others: the file system's own work comes in waves.
@@ -99,5 +113,13 @@ pub const VERY_MANY_FILES: Scenario =
 pub const ERRORS_16: Scenario = Scenario::errors(16, 50);
 pub const ERRORS_64: Scenario = Scenario::errors(64, 25);
 
-pub const ALL: [Scenario; 7] =
-    [ONE_THREAD, TWO_THREADS, TWO_TO_TWO, MANY_FILES, VERY_MANY_FILES, ERRORS_16, ERRORS_64];
+pub const ALL: [Scenario; 8] = [
+    ONE_THREAD,
+    TWO_THREADS,
+    TWO_TO_TWO,
+    MANY_FILES,
+    VERY_MANY_FILES,
+    NUMBERS,
+    ERRORS_16,
+    ERRORS_64,
+];

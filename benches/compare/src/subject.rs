@@ -1,5 +1,7 @@
 //! What is measured, seen from a thread that logs.
 
+use log::kv::ToValue;
+
 use crate::site::{HOST, PROJECT};
 
 /// Something that puts a record's line into the file of the equipment it is about.
@@ -32,6 +34,8 @@ pub struct Step {
     /// The whole line for whoever wants it ready; the number is counted up in place, which costs a nanosecond where
     /// formatting it would cost twenty.
     line: Vec<u8>,
+    /// Whether it carries two numbers as key-values.
+    pub numbers: bool,
 }
 
 /// More records than a thread ever logs in a round: the number is `thread * PER_THREAD + sequence`.
@@ -39,13 +43,14 @@ pub const PER_THREAD: u64 = 100_000_000;
 const DIGITS: usize = 10;
 
 impl Step {
-    pub fn first(thread: usize, id: &str) -> Self {
+    pub fn first(thread: usize, id: &str, numbers: bool) -> Self {
         let number = thread as u64 * PER_THREAD;
+        let tags = if numbers { "[position_um:12.5] [speed:3] " } else { "" };
         let line = format!(
-            "2026-04-17T14:31:55Z [INFO ] [host:{HOST}] [equip:{id}] [proj:{PROJECT}] \
+            "2026-04-17T14:31:55Z [INFO ] [host:{HOST}] [equip:{id}] [proj:{PROJECT}] {tags}\
              axis Z homed at 12.5 um, step {number:0DIGITS$}\n"
         );
-        Self { number, line: line.into_bytes() }
+        Self { number, line: line.into_bytes(), numbers }
     }
 
     pub fn next(&mut self) {
@@ -70,8 +75,11 @@ impl Step {
 
 /// The same call for every logger behind the `log` facade: what `log::info!` expands to, less the global.
 pub fn log_to(logger: &dyn log::Log, level: log::Level, target: &str, step: &Step) {
+    let numbers = [("position_um", 12.5.to_value()), ("speed", 3.to_value())];
+    let numbers: &[(&str, log::kv::Value<'_>)] = if step.numbers { &numbers } else { &[] };
     logger.log(
         &log::Record::builder()
+            .key_values(&numbers)
             .args(format_args!("axis Z homed at 12.5 um, step {}", step.number()))
             .level(level)
             .target(target)

@@ -20,13 +20,12 @@ pub const OURS: &str = "equipment-log, ready line";
 pub const OURS_LOG4RS: &str = "equipment-log below log4rs, our line";
 pub const OURS_LOG4RS_PATTERN: &str = "equipment-log below log4rs, its pattern";
 pub const OURS_FERN: &str = "equipment-log below fern, our line";
+pub const OURS_LOG4RS_ROTATING: &str = "equipment-log below log4rs, our line, rotation";
 pub const OURS_QUEUED: &str = "equipment-log, ready line, queued";
 pub const OURS_LOG4RS_QUEUED: &str = "equipment-log below log4rs, our line, queued";
 
 /// Direct, through a framework, with the structured line.
 pub const OUR_LINES: [&str; 2] = [OURS_LOG4RS, OURS_FERN];
-/// Through a queue, ready and structured.
-pub const OUR_QUEUES: [&str; 2] = [OURS_QUEUED, OURS_LOG4RS_QUEUED];
 /// Those of ours that write ERRORs.
 pub const OUR_SYNCS: [&str; 2] = [OURS, OURS_LOG4RS];
 
@@ -37,6 +36,8 @@ pub struct Entry {
     pub build: fn(&Site) -> Box<dyn Subject>,
     /// Its errors are on disk when the call returns.
     pub durable: bool,
+    /// It writes a record's key-values into the line.
+    pub numbers: bool,
 }
 
 impl Entry {
@@ -47,6 +48,10 @@ impl Entry {
     const fn durable(self) -> Self {
         Self { durable: true, ..self }
     }
+
+    const fn numbers(self) -> Self {
+        Self { numbers: true, ..self }
+    }
 }
 
 const fn entry(
@@ -54,15 +59,16 @@ const fn entry(
     max_files: usize,
     build: fn(&Site) -> Box<dyn Subject>,
 ) -> Entry {
-    Entry { name, max_files, build, durable: false }
+    Entry { name, max_files, build, durable: false, numbers: false }
 }
 
 /// The first is what all others are compared with; then those whose logging thread writes, then those that queue.
 pub const ALL: &[Entry] = &[
-    entry(BARE, 10_000, bare::build).durable(),
+    entry(BARE, 10_000, bare::build).durable().numbers(),
     entry(OURS, 10_000, ours::core).durable(),
-    entry(OURS_LOG4RS, 10_000, ours::log4rs_line).durable(),
-    entry(OURS_FERN, 10_000, ours::fern_line),
+    entry(OURS_LOG4RS, 10_000, ours::log4rs_line).durable().numbers(),
+    entry(OURS_FERN, 10_000, ours::fern_line).numbers(),
+    entry(OURS_LOG4RS_ROTATING, 10_000, ours::log4rs_rotating).numbers(),
     entry(OURS_LOG4RS_PATTERN, 10_000, ours::log4rs_pattern),
     entry(SPDLOG, 10_000, spdlog::direct),
     entry("fern log_file", 100, fern::log_file),
@@ -71,7 +77,7 @@ pub const ALL: &[Entry] = &[
     entry("log4rs rolling_file", 10_000, log4rs::rolling_file),
     entry("tracing-appender", 100, tracing::direct),
     entry(OURS_QUEUED, 10_000, ours::core_queued).durable(),
-    entry(OURS_LOG4RS_QUEUED, 10_000, ours::log4rs_queued).durable(),
+    entry(OURS_LOG4RS_QUEUED, 10_000, ours::log4rs_queued).durable().numbers(),
     entry(SPDLOG_QUEUED, 10_000, spdlog::queued),
     entry("tracing-appender non_blocking", 100, tracing::queued),
 ];

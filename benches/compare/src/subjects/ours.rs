@@ -1,7 +1,9 @@
 //! equipment-log: one sink, appender or output for all files, and a scope for each piece of equipment.
 
 use equipment_log::fern::EquipmentScopedOutput;
-use equipment_log::{EquipmentScopedAppender, EquipmentSink, QueueConfig, Scope};
+use equipment_log::{
+    EquipmentScopedAppender, EquipmentSink, Every, QueueConfig, RotationConfig, Scope,
+};
 use log4rs::config::{Appender, Config, Root};
 use log4rs::encode::pattern::PatternEncoder;
 
@@ -83,6 +85,13 @@ pub fn log4rs_queued(site: &Site) -> Box<dyn Subject> {
 
 pub fn log4rs_line(site: &Site) -> Box<dyn Subject> {
     let builder = EquipmentScopedAppender::builder().hostname(HOST).max_open_files(MAX_OPEN_FILES);
+    below_log4rs(builder.build(site.root()).expect("an appender"), site)
+}
+
+/// By day and by size, beyond what a round writes: what each record pays for it.
+pub fn log4rs_rotating(site: &Site) -> Box<dyn Subject> {
+    let builder = EquipmentScopedAppender::builder().hostname(HOST).max_open_files(MAX_OPEN_FILES);
+    let builder = builder.rotation(RotationConfig::new().every(Every::Day).limit(1 << 30));
     below_log4rs(builder.build(site.root()).expect("an appender"), site)
 }
 
