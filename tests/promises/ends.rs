@@ -1,5 +1,7 @@
 //! The promise: what becomes of queued records at each end of a program is what `book/ends.md` says.
 //!
+//! Linux only: signals and exit codes are those of Unix, and a share is frozen with fsfreeze.
+//!
 //! A row of its table is a test. A record that has waited longer than the queue's linger is written whatever
 //! happens; so each child ends at once after its last record.
 #![cfg(all(unix, feature = "log4rs"))]
@@ -202,7 +204,6 @@ fn a_signal_loses_at_most_what_was_just_queued() {
 }
 
 /// A share that hangs: what is left is reported, within the bound.
-#[cfg(target_os = "linux")]
 #[test]
 fn a_share_that_hangs_holds_up_the_end_for_drain_timeout_and_is_reported() {
     use crate::support::{lacks, within, Need};
