@@ -129,6 +129,7 @@ impl EquipmentSink {
     }
 
     /// Appends a record of any kind: its end is added where it is missing, and its control characters are escaped.
+    /// It is one function with `append`, for the reason given there.
     #[inline(always)]
     pub(crate) fn append_any(
         &self,

@@ -162,7 +162,8 @@ impl OpenFile {
         }
     }
 
-    /// One write, in this platform's turn if it has such. Interrupted before it wrote anything, it is made again.
+    /// One write, in this platform's turn if it has such. Interrupted before it wrote anything, it is made again. It is a part of
+    /// its caller: each function that returns after a system call costs about 6 ns.
     #[inline(always)]
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<Wrote> {
         let file = self.file()?;
