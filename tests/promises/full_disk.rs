@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::thread;
 
 use crate::support::trace::traced;
-use crate::support::{child, lacks, log_of, missing, sink, tell, Mount, Need, Running};
+use crate::support::{alone, child, lacks, log_of, missing, sink, tell, Mount, Need, Running};
 use equipment_log::{parse_line, EquipmentSink, QueueConfig, Scope};
 use log::Level;
 use tempfile::{tempdir, TempDir};
@@ -205,6 +205,8 @@ fn fill_at_once(queued: bool) {
 
 #[test]
 fn two_processes_that_fill_a_disk_at_once_never_damage_each_others_records() {
+    // The descriptors of other tests' sinks are no part of this.
+    alone!();
     if lacks(&[Need::Root]) {
         return;
     }
@@ -213,6 +215,8 @@ fn two_processes_that_fill_a_disk_at_once_never_damage_each_others_records() {
 
 #[test]
 fn a_queue_damages_no_other_processs_records_either() {
+    // The descriptors of other tests' sinks are no part of this.
+    alone!();
     if lacks(&[Need::Root]) {
         return;
     }
