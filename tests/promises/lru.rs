@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-use crate::support::alone;
+use crate::support::{alone, until};
 use equipment_log::{EquipmentSink, Scope};
 use log::Level;
 
@@ -65,6 +65,8 @@ fn it_opens_hardly_more_than_a_true_lru_would() {
     for n in zipf() {
         sink.write(&scopes[n], Level::Info, b"record").unwrap();
     }
+    // What is evicted counts until the thread that closes it has done so.
+    until("the closes", || sink.stats().open == MAX_OPEN_FILES as u64);
     let stats = sink.stats();
     let best = opens_of_lru(zipf());
     assert!(best > 1000, "{best} opens would not tell one cache from another");
@@ -72,7 +74,6 @@ fn it_opens_hardly_more_than_a_true_lru_would() {
     // First in, first out would open a tenth more.
     assert!(opened * 20 <= best * 21, "{opened} opens, where {best} would do");
     assert_eq!((stats.total.written, stats.total.lost), (RECORDS as u64, 0));
-    assert_eq!(stats.open, MAX_OPEN_FILES as u64);
     assert_eq!(stats.total.evicted, opened - stats.open);
     println!("{opened} opens; a true LRU has {best}");
 }
