@@ -157,22 +157,9 @@ impl Shared<ModelLog> {
     }
 }
 
-/// Tries every order in which no thread is interrupted more than twice: any more take hours, and bugs that need
-/// more are rare (Musuvathi and Qadeer, PLDI 2007).
-///
-/// Linux only: loom changes stacks, on which Wine cannot unwind; it is the same code there.
-fn model(f: impl Fn() + Sync + Send + 'static) {
-    if std::env::consts::OS != "linux" {
-        return;
-    }
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(2);
-    model.check(f);
-}
-
 #[test]
 fn what_two_threads_enqueue_is_written_in_order_and_a_flush_covers_it() {
-    model(|| {
+    crate::sync::model(|| {
         let (shared, writer) = queue(100);
         let logs = [ModelLog::new(), ModelLog::new()];
         let other = {
@@ -192,7 +179,7 @@ fn what_two_threads_enqueue_is_written_in_order_and_a_flush_covers_it() {
 
 #[test]
 fn a_record_that_is_written_without_a_flush_needs_no_other_call() {
-    model(|| {
+    crate::sync::model(|| {
         let (shared, writer) = queue(100);
         let log = ModelLog::new();
         shared.log(&log, b'1', false);
@@ -206,7 +193,7 @@ fn a_record_that_is_written_without_a_flush_needs_no_other_call() {
 
 #[test]
 fn each_call_that_waits_for_its_record_is_woken() {
-    model(|| {
+    crate::sync::model(|| {
         let (shared, writer) = queue(100);
         let log = ModelLog::new();
         let other = {
@@ -223,7 +210,7 @@ fn each_call_that_waits_for_its_record_is_woken() {
 
 #[test]
 fn each_call_that_waits_for_room_is_woken() {
-    model(|| {
+    crate::sync::model(|| {
         let (shared, writer) = queue(1);
         let log = ModelLog::new();
         let other = {
@@ -259,7 +246,7 @@ fn relieve_when_late(shared: &Arc<Shared<ModelLog>>) {
 
 #[test]
 fn a_log_that_hangs_holds_up_no_other_and_its_order_is_kept() {
-    model(|| {
+    crate::sync::model(|| {
         let (shared, writer) = queue(100);
         let (bad, good) = (ModelLog::new(), ModelLog::new());
         let standby = {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::support::{child, role, tell, Running, HOST};
+use crate::support::{role, tell, HOST};
 use equipment_log::{EquipmentScopedOutput, Scope};
 use log::Log as _;
 
@@ -72,6 +72,7 @@ fn a_log_that_fails_is_reported_once_with_the_record_that_it_is_about() {
 fn a_standard_error_that_nobody_reads_holds_up_no_log_call() {
     #[cfg(unix)]
     {
+        use crate::support::{child, Running};
         use std::io::Write as _;
         use std::os::fd::OwnedFd;
         use std::os::unix::net::UnixStream;

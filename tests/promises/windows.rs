@@ -25,8 +25,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::alone;
-use crate::support::{log, log_as, log_path, logger, messages, names_in, HOST};
+use crate::support::{alone, child, log, log_as, log_path, logger, messages, names_in, HOST};
 use equipment_log::{EquipmentScopedOutput, EquipmentSink, Scope};
 use log::Level;
 use tempfile::TempDir;
@@ -374,7 +373,8 @@ fn two_processes_append_behind_each_other() {
     let root = folder();
     let (logger, sink, errors) = logger(root.path());
     let scope = Scope::new("WINDOWS_SHARED").unwrap();
-    let mut child = child!("appends when told", root.path()).spawn().unwrap();
+    let mut command = child!("appends when told", root.path());
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut to_child = child.stdin.take().unwrap();
     let mut from_child =
         BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap).filter(|line| {
