@@ -123,6 +123,7 @@ mod tests {
 
     /// A laboratory computer whose battery is empty starts in 1970 or before.
     #[test]
+    #[cfg_attr(windows, ignore = "its SystemTime begins in 1601 and ends in 30828")]
     fn a_clock_before_1970_or_after_9999_is_no_panic() {
         let before = UNIX_EPOCH - Duration::from_secs(1);
         let text = line(&gap(1, before, "full"), UNIX_EPOCH + Duration::from_secs(1 << 40));
