@@ -186,6 +186,10 @@ fn a_file_is_not_deleted_while_a_slow_writer_has_it_open() {
 
 /// A name that is too long for a number behind it.
 #[test]
+#[cfg_attr(
+    windows,
+    ignore = "Wine renames to names that are too long for the file system below it"
+)]
 fn a_log_that_cannot_be_rotated_goes_on_and_says_why() {
     let root = tempfile::tempdir().unwrap();
     let name = "x".repeat(240);
