@@ -4,7 +4,7 @@
 //!
 //! A row of its table is a test. A record that has waited longer than the queue's linger is written whatever
 //! happens; so each child ends at once after its last record.
-#![cfg(all(unix, feature = "log4rs"))]
+#![cfg(all(target_os = "linux", feature = "log4rs"))]
 
 use std::fs;
 use std::path::Path;
