@@ -64,7 +64,7 @@ pub(crate) struct Descriptor {
     slot: Slot,
 }
 
-/// CloseReason a sync failed, to be told to everyone who waited for it.
+/// Why a sync failed, to be told to everyone who waited for it.
 pub(crate) type Code = (Option<i32>, io::ErrorKind);
 
 impl Descriptor {
