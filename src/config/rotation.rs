@@ -79,12 +79,12 @@ impl RotationConfig {
     pub(super) fn read(keys: Keys, mistakes: &mut Mistakes) -> RotationConfig {
         let mut section = Section::new("rotation.", keys, mistakes);
         let config = RotationConfig {
-            every: section.read("every", parsed),
+            every: section.parse("every"),
             limit_bytes: section.read("limit", |text| {
                 parse_size(text).ok_or_else(|| format!("{text:?} is not {LIMIT}"))
             }),
-            keep: section.read("keep", parsed),
-            compress: section.read("compress", parsed),
+            keep: section.parse("keep"),
+            compress: section.parse("compress"),
         };
         section.finish(&[]);
         config
@@ -97,8 +97,9 @@ impl RotationConfig {
         {
             mistakes.add("rotation.limit", format!("{limit} is not {LIMIT}"));
         }
-        if let Some(Err(right)) = self.keep.map(|keep| keep.to_string().parse::<Keep>()) {
-            mistakes.add("rotation.keep", format!("nothing is kept, where it is {right}"));
+        if let Some(keep) = self.keep {
+            // In code it may be nothing at all.
+            mistakes.note(keep.to_string().parse::<Keep>());
         }
         let wrong = ["rotation.every", "rotation.limit"].iter().any(|key| mistakes.is_at(key));
         if self.every.is_none() && self.limit_bytes.is_none() && !wrong {
@@ -124,12 +125,6 @@ impl<'de> serde::Deserialize<'de> for RotationConfig {
 }
 
 const LIMIT: &str = "a size above zero, such as 10 mb";
-
-/// A value whose type says what is right.
-#[cfg(feature = "serde")]
-fn parsed<T: std::str::FromStr<Err = &'static str>>(text: &str) -> Result<T, String> {
-    text.parse().map_err(|right| format!("{text:?} is not {right}"))
-}
 
 #[cfg(all(test, feature = "yaml"))]
 #[allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]

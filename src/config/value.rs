@@ -4,10 +4,12 @@
 //! A value is taken as the text that was written, whatever YAML makes of it: its key decides what it
 //! should have been.
 
+use std::str::FromStr;
+
 use serde_value::Value;
 
 use super::suggest::{list, probably};
-use crate::error::Mistakes;
+use crate::error::{Error, Mistakes};
 
 /// Keys in the order in which they were written. A key that is there twice is there twice.
 #[derive(Clone, Debug, Default)]
@@ -59,7 +61,7 @@ impl<'de> serde::Deserialize<'de> for Keys {
 }
 
 fn key_text(key: &Value) -> String {
-    scalar(key).flatten().unwrap_or_else(|| format!("{key:?}"))
+    scalar(key).flatten().unwrap_or_else(|| kind_of(key))
 }
 
 /// The keys of one mapping, while they are read.
@@ -116,6 +118,12 @@ impl<'m> Section<'m> {
                 None
             }
         }
+    }
+
+    /// The value of a key whose type reads its text, and names the key in its error.
+    pub(crate) fn parse<T: FromStr<Err = Error>>(&mut self, key: &'static str) -> Option<T> {
+        let text = self.text(key)?;
+        self.mistakes.note(text.parse())
     }
 
     /// The text of a key, unjudged.

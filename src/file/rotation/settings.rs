@@ -1,11 +1,12 @@
 //! [`Every`], [`Keep`] and [`Compress`]: what `rotation` is asked to do, and [`Rotation`], all of it checked.
 //!
-//! Imports nothing of ours. Each type reads the text of its key and prints it again. The error of a text that
-//! is not right is what would have been, since the caller knows the key and the value.
+//! Imports `error`. Each type reads the text of its key and prints it again.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
+
+use crate::error::Error;
 
 /// How long one log file lasts: a record of a later period begins a new file. Periods are those of UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -58,16 +59,22 @@ pub(crate) struct Rotation {
     pub(crate) compress: Compress,
 }
 
-impl FromStr for Every {
-    type Err = &'static str;
+/// A text that is not right: what would have been.
+fn refused(key: &str, text: &str, right: &str) -> Error {
+    Error::config(key, format!("{text:?} is not {right}"))
+}
 
-    fn from_str(text: &str) -> Result<Every, &'static str> {
+/// As it is written in YAML. The error names the key, and what would be right.
+impl FromStr for Every {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Every, Error> {
         match text {
             "hour" => Ok(Every::Hour),
             "day" => Ok(Every::Day),
             "month" => Ok(Every::Month),
             "second" => Ok(Every::Second),
-            _ => Err("one of hour, day, month"),
+            _ => Err(refused("rotation.every", text, "one of hour, day, month")),
         }
     }
 }
@@ -89,10 +96,11 @@ pub(crate) fn parse_size(text: &str) -> Option<u64> {
     (1..=i64::MAX as u64).contains(&size).then_some(size)
 }
 
+/// As it is written in YAML. The error names the key, and what would be right.
 impl FromStr for Keep {
-    type Err = &'static str;
+    type Err = Error;
 
-    fn from_str(text: &str) -> Result<Keep, &'static str> {
+    fn from_str(text: &str) -> Result<Keep, Error> {
         const RIGHT: &str =
             "all, a number of files such as 5, a time such as 90 days, or a size such as 20 gb";
         if text == "all" {
@@ -109,7 +117,7 @@ impl FromStr for Keep {
                 humantime::parse_duration(text).ok().filter(|age| !age.is_zero()).map(Keep::Age)
             }
         }
-        .ok_or(RIGHT)
+        .ok_or_else(|| refused("rotation.keep", text, RIGHT))
     }
 }
 
@@ -124,14 +132,15 @@ impl fmt::Display for Keep {
     }
 }
 
+/// As it is written in YAML. The error names the key, and what would be right.
 impl FromStr for Compress {
-    type Err = &'static str;
+    type Err = Error;
 
-    fn from_str(text: &str) -> Result<Compress, &'static str> {
+    fn from_str(text: &str) -> Result<Compress, Error> {
         match text {
             "none" => Ok(Compress::None),
             "gzip" => Ok(Compress::Gzip),
-            _ => Err("gzip, or none"),
+            _ => Err(refused("rotation.compress", text, "gzip or none")),
         }
     }
 }
@@ -170,7 +179,7 @@ mod tests {
             ("1.5 kib", Keep::Bytes(1536)),
             ("17 b", Keep::Bytes(17)),
         ] {
-            assert_eq!(text.parse(), Ok(keep), "{text}");
+            assert_eq!(text.parse::<Keep>().unwrap(), keep, "{text}");
         }
     }
 
@@ -179,10 +188,17 @@ mod tests {
         for text in
             ["", "0", "-1", "5 m", "5M", "0 days", "0 gb", "5 parsecs", "9 eb", "none", "5.5"]
         {
-            assert!(text.parse::<Keep>().unwrap_err().contains("90 days"), "{text}");
+            let err = text.parse::<Keep>().unwrap_err();
+            assert!(err.is_config() && err.to_string().contains("90 days"), "{err}");
         }
-        assert_eq!("week".parse::<Every>().unwrap_err(), "one of hour, day, month");
-        assert!("zstd".parse::<Compress>().unwrap_err().contains("gzip"));
+        assert_eq!(
+            "week".parse::<Every>().unwrap_err().to_string(),
+            "rotation.every: \"week\" is not one of hour, day, month"
+        );
+        assert_eq!(
+            "zstd".parse::<Compress>().unwrap_err().to_string(),
+            "rotation.compress: \"zstd\" is not gzip or none"
+        );
     }
 
     fn keeps() -> impl Strategy<Value = Keep> {
@@ -197,7 +213,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_printed_is_read_again(keep in keeps()) {
-            prop_assert_eq!(keep.to_string().parse(), Ok(keep));
+            prop_assert_eq!(keep.to_string().parse::<Keep>().unwrap(), keep);
         }
 
         #[test]
@@ -209,10 +225,10 @@ mod tests {
     #[test]
     fn names_of_periods_and_of_compression_are_read_again() {
         for every in [Every::Hour, Every::Day, Every::Month, Every::Second] {
-            assert_eq!(every.to_string().parse(), Ok(every));
+            assert_eq!(every.to_string().parse::<Every>().unwrap(), every);
         }
         for compress in [Compress::None, Compress::Gzip] {
-            assert_eq!(compress.to_string().parse(), Ok(compress));
+            assert_eq!(compress.to_string().parse::<Compress>().unwrap(), compress);
         }
     }
 }
