@@ -14,6 +14,8 @@ pub(crate) mod suggest;
 mod text;
 #[cfg(feature = "serde")]
 pub(crate) mod value;
+#[cfg(any(feature = "log4rs", feature = "yaml"))]
+pub(crate) mod yaml_text;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,7 +25,7 @@ use log::LevelFilter;
 pub(crate) use queue::QueueSettings;
 pub use queue::{QueueConfig, WhenDurable, WhenFull};
 #[cfg(feature = "serde")]
-pub(crate) use read::{binary_size, time_above_zero};
+pub(crate) use read::{binary_size, level, time_above_zero};
 pub use rotation::{Compress, Every, Keep, RotationConfig};
 pub(crate) use setters::setters;
 #[cfg(any(feature = "log4rs", feature = "fern"))]

@@ -22,21 +22,18 @@
 //! A record that cannot be written is reported by a thread of its own, on standard error or to
 //! [`on_error`](EquipmentScopedOutputBuilder::on_error): each log once in ten seconds, with the number since.
 
+#[cfg(feature = "yaml")]
+mod yaml;
+
 use std::fmt;
 use std::path::Path;
-#[cfg(feature = "yaml")]
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use ::fern::FormatCallback;
 
 use crate::clock::Time;
 use crate::config;
-#[cfg(feature = "yaml")]
-use crate::config::SinkConfig;
 use crate::context::{Own, Pending, RecordContext, Scope};
-#[cfg(feature = "yaml")]
-use crate::error::Mistakes;
 use crate::error::{Error, Kind};
 use crate::line::{ByteBuffer, LineBuffer, LineFormat};
 use crate::process::end::{self, AtEnd};
@@ -73,49 +70,6 @@ impl EquipmentScopedOutput {
     /// A builder for an output below `local_root`; `$ENV{NAME}` in it expands, as in YAML.
     pub fn builder(local_root: impl AsRef<Path>) -> EquipmentScopedOutputBuilder {
         EquipmentScopedOutputBuilder { sink: EquipmentSink::builder(local_root), on_error: None }
-    }
-
-    /// An output from YAML with the keys of [`SinkConfig`].
-    ///
-    /// # Errors
-    ///
-    /// [`Error::is_config`], naming the key and what would be right.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # let root = tempfile::tempdir()?;
-    /// let yaml = format!("local_root: {:?}\nfsync_level: warn", root.path());
-    /// let output = equipment_log::EquipmentScopedOutput::from_yaml_str(&yaml)?;
-    /// # drop(output);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[cfg(feature = "yaml")]
-    pub fn from_yaml_str(yaml: &str) -> Result<EquipmentScopedOutput, Error> {
-        let mut keys: config::value::Keys =
-            serde_yaml::from_str(yaml).map_err(|err| Error::config("YAML", err.to_string()))?;
-        let mut mistakes = Mistakes::default();
-        if keys.take("encoder").is_some() {
-            let why =
-                "it is for log4rs; under fern the dispatch formats, with `.format(line_format())`";
-            mistakes.add("encoder", why);
-        }
-        let config = SinkConfig::read_and_check(keys, &[], &mut mistakes);
-        EquipmentScopedOutputBuilder { sink: mistakes.end(config)?.into_builder(), on_error: None }
-            .build()
-    }
-
-    /// The same from a file.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::is_config`], naming the file, the key, and what would be right.
-    #[cfg(feature = "yaml")]
-    pub fn from_yaml_file(path: impl AsRef<Path>) -> Result<EquipmentScopedOutput, Error> {
-        let path: PathBuf = path.as_ref().to_owned();
-        let yaml = crate::file::read_config(&path)?;
-        EquipmentScopedOutput::from_yaml_str(&yaml)
-            .map_err(|err| Error::config(path.display().to_string(), err.to_string()))
     }
 
     /// The structured line as a format for the dispatch that this output is chained into: with its host, its

@@ -8,6 +8,7 @@ use std::time::Duration;
 use log::LevelFilter;
 
 use super::choice::Choice;
+use super::suggest::probably;
 use super::value::{is_number, kind_of, scalar, shown, Keys, Section};
 use super::{QueueConfig, RotationConfig, SinkConfig};
 use crate::equipment_id::EquipmentId;
@@ -127,9 +128,33 @@ pub(crate) fn time_above_zero(text: &str, example: &str) -> Result<Duration, Str
     }
 }
 
+/// The words for levels, in the order of their severity.
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+/// What other logging libraries call a level, where it looks like none of ours.
+const LEVELS_ELSEWHERE: [(&str, &str); 12] = [
+    ("emergency", "error"),
+    ("alert", "error"),
+    ("critical", "error"),
+    ("crit", "error"),
+    ("fatal", "error"),
+    ("panic", "error"),
+    ("severe", "error"),
+    ("notice", "info"),
+    ("fine", "debug"),
+    ("verbose", "trace"),
+    ("all", "trace"),
+    ("none", "off"),
+];
+
 /// A level, in any case, as log reads it.
-fn level(text: &str) -> Result<LevelFilter, String> {
-    text.parse().map_err(|_| format!("{text:?} is not one of off, error, warn, info, debug, trace"))
+pub(crate) fn level(text: &str) -> Result<LevelFilter, String> {
+    text.parse().map_err(|_| {
+        let lower = text.to_lowercase();
+        let elsewhere = LEVELS_ELSEWHERE.iter().find(|(word, _)| *word == lower);
+        let meant = probably(elsewhere.map_or(&*lower, |(_, ours)| ours), LEVELS);
+        format!("{text:?} is not one of {}{meant}", LEVELS.join(", "))
+    })
 }
 
 /// A truth value.

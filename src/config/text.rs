@@ -26,6 +26,14 @@ pub(super) fn local_root(root: &Path) -> Result<PathBuf, Error> {
         let why = "begins with ~, which only a shell expands; $ENV{HOME} is the home folder here";
         return Err(bad(format!("{expanded:?} {why}")));
     }
+    if expanded.starts_with(['“', '”', '„', '‘', '’', '«', '»']) {
+        return Err(bad(format!(
+            "{expanded:?} begins with a quote that YAML takes for text; it knows \" and '"
+        )));
+    }
+    if expanded.contains("://") {
+        return Err(bad(format!("{expanded:?} is an address, and no folder")));
+    }
     if expanded.contains(char::is_control) {
         return Err(bad(format!("{expanded:?} has a control character; {SINGLE_QUOTES}")));
     }

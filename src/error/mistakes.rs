@@ -42,6 +42,11 @@ impl Mistakes {
         None
     }
 
+    /// Those of another part of the same configuration.
+    pub(crate) fn append(&mut self, mut others: Mistakes) {
+        self.0.append(&mut others.0);
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

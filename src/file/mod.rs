@@ -7,6 +7,8 @@
 
 mod answer;
 mod batch;
+#[cfg(any(feature = "log4rs", feature = "yaml"))]
+mod config_text;
 mod descriptors;
 mod durable;
 mod entries;
@@ -33,6 +35,8 @@ use std::sync::{Arc, Mutex, Weak};
 use arc_swap::ArcSwapOption;
 
 pub(crate) use batch::{Batch, BatchOutcome};
+#[cfg(any(feature = "log4rs", feature = "yaml"))]
+pub(crate) use config_text::read_config;
 pub(crate) use descriptors::open_files;
 use entries::Entries;
 pub(crate) use gap::Gap;
@@ -294,21 +298,6 @@ impl LogFile {
             self.counters.reopened.add(1);
         }
     }
-}
-
-/// The text of a configuration file.
-#[cfg_attr(
-    not(any(feature = "log4rs", feature = "yaml")),
-    allow(dead_code, reason = "only YAML is read from files")
-)]
-pub(crate) fn read_config(path: &Path) -> Result<String, Error> {
-    let is_file = std::fs::metadata(path).map(|file| file.is_file());
-    let text = is_file.and_then(|is_file| match is_file {
-        true => std::fs::read_to_string(path),
-        // A pipe would be waited for.
-        false => Err(std::io::Error::other("it is no regular file")),
-    });
-    text.map_err(|err| Error::io(Doing::ReadConfig, path, err))
 }
 
 #[cfg(all(test, target_os = "linux"))]

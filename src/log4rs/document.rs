@@ -12,7 +12,10 @@ use ::log4rs::config::{Logger, RawConfig, Root};
 use ::log4rs::filter::FilterConfig;
 use serde_value::Value;
 
+use super::loggers::{self, OF_LOGGER, OF_ROOT};
+use crate::config::time_above_zero;
 use crate::config::value::{kind_of, scalar, shown, Keys, Section};
+use crate::config::yaml_text;
 use crate::error::{Error, Mistakes};
 
 /// What a file declares.
@@ -22,6 +25,9 @@ pub(super) struct Document {
     pub(super) loggers: Vec<Logger>,
     /// In the order of the file.
     pub(super) appenders: Vec<Declared>,
+    /// Whether it is known which appenders are declared, and which are named. Where a part of the file cannot be
+    /// read, a name that seems to be missing may be in there.
+    pub(super) names_are_known: bool,
 }
 
 /// An appender as it is declared.
@@ -59,55 +65,56 @@ impl Document {
                 return None;
             }
         };
-        let mut section = Section::new("", keys, mistakes);
-        let refresh_rate = section.take("refresh_rate");
-        let root = section.take("root");
+        // What may hide the name of an appender, apart from all else.
+        let mut hiding = Mistakes::default();
+        let mut section = Section::new("", keys, &mut hiding);
+        let refresh_rate = section.read("refresh_rate", |text| time_above_zero(text, "30 seconds"));
+        let root = section.take("root").filter(|root| *root != Value::Unit);
         let appenders = section.take("appenders");
         let loggers = section.take("loggers");
         section.finish(&[]);
 
-        let rate = part("refresh_rate", refresh_rate, mistakes).refresh_rate();
-        if rate.is_some_and(|rate| rate.is_zero()) {
-            mistakes.add("refresh_rate", "0s is not a time above zero, such as 30 seconds");
-        }
-        let loggers = each("loggers", loggers, mistakes, |name, logger, mistakes| {
+        let root = root
+            .and_then(|root| loggers::check("root", root, OF_ROOT, mistakes, &mut hiding))
+            .map_or_else(RawConfig::default, |root| part("root", "root", root, &mut hiding))
+            .root();
+        let loggers = each("loggers", loggers, &mut hiding, |name, logger, hiding| {
+            let key = format!("loggers.{}", shown(name));
+            let logger = loggers::check(&key, logger, OF_LOGGER, mistakes, hiding)?;
             let one = Value::Map([(Value::String(name.to_owned()), logger)].into());
-            part_named("loggers", &format!("loggers.{}", shown(name)), one, mistakes).loggers()
+            Some(part("loggers", &key, one, hiding).loggers())
         });
+        let appenders = each("appenders", appenders, &mut hiding, |name, value, _| {
+            declared(name, value, mistakes)
+        });
+        let names_are_known = hiding.is_empty();
+        mistakes.append(hiding);
         Some(Document {
-            refresh_rate: rate,
-            root: part("root", root, mistakes).root(),
-            loggers: loggers.into_iter().flatten().collect(),
-            appenders: each("appenders", appenders, mistakes, declared),
+            refresh_rate,
+            root,
+            loggers: loggers.into_iter().flatten().flatten().collect(),
+            appenders,
+            names_are_known,
         })
     }
 }
 
 fn keys_of(text: &str) -> Result<Keys, String> {
-    if text.trim().is_empty() {
-        return Err("the file is empty".to_owned());
-    }
+    yaml_text::check(text)?;
     // A tab indents JSON, and is no text there; YAML refuses it.
     let json = text.trim_start().starts_with('{').then(|| text.replace('\t', " "));
     let text = json.as_deref().unwrap_or(text);
-    let one_line = |err: serde_yaml::Error| err.to_string().replace('\n', " ");
+    let answer = |err: serde_yaml::Error| yaml_text::answer(&err.to_string());
     // What is there twice would be there once below.
     let whole = serde_yaml::from_str::<serde_yaml::Value>(text);
     if let Some(err) = whole.err().filter(|err| err.to_string().contains("duplicate")) {
-        return Err(one_line(err));
+        return Err(answer(err));
     }
-    serde_yaml::from_str(text).map_err(one_line)
+    serde_yaml::from_str(text).map_err(answer)
 }
 
 /// One part of the file, as log4rs reads it. Where it is wrong, that is noted, and log4rs's default returned.
-fn part(key: &'static str, value: Option<Value>, mistakes: &mut Mistakes) -> RawConfig {
-    match value {
-        Some(value) => part_named(key, key, value, mistakes),
-        None => RawConfig::default(),
-    }
-}
-
-fn part_named(key: &str, name: &str, value: Value, mistakes: &mut Mistakes) -> RawConfig {
+fn part(key: &str, name: &str, value: Value, mistakes: &mut Mistakes) -> RawConfig {
     let file = Value::Map([(Value::String(key.to_owned()), value)].into());
     file.deserialize_into().unwrap_or_else(|err| {
         mistakes.add(name, err.to_string().replace('\n', " "));
@@ -120,7 +127,7 @@ fn each<T>(
     key: &str,
     value: Option<Value>,
     mistakes: &mut Mistakes,
-    read: impl Fn(&str, Value, &mut Mistakes) -> T,
+    mut read: impl FnMut(&str, Value, &mut Mistakes) -> T,
 ) -> Vec<T> {
     match value.map(Keys::of) {
         None | Some(Err(Value::Unit)) => Vec::new(),
@@ -136,28 +143,42 @@ fn each<T>(
 
 fn declared(name: &str, value: Value, mistakes: &mut Mistakes) -> Declared {
     let key = appender_key(name);
+    let mut wrong = |key: &str, why: String| mistakes.add(key, why);
     let kind = match &value {
-        Value::Map(keys) => keys.get(&Value::String("kind".to_owned())).map(scalar),
+        Value::Map(keys) => match keys.get(&Value::String("kind".to_owned())).map(scalar) {
+            Some(Some(Some(kind))) => Some(kind),
+            Some(None) => {
+                wrong(&key, "kind: invalid type: a list or a mapping, expected a name".to_owned());
+                None
+            }
+            _ => {
+                wrong(&key, "kind: it is required, and missing".to_owned());
+                None
+            }
+        },
         _ => {
             let what = kind_of(&value);
-            mistakes.add(&key, format!("invalid type: {what}, expected a mapping with `kind`"));
+            wrong(&key, format!("invalid type: {what}, expected a mapping with `kind`"));
             None
         }
     };
-    let kind = kind.flatten().flatten().unwrap_or_default();
-    match value.deserialize_into::<AppenderConfig>() {
-        Ok(AppenderConfig { kind, config, filters }) => {
-            Declared { name: name.to_owned(), kind, config, filters }
+    let declared = kind.as_ref().map(|_| value.deserialize_into::<AppenderConfig>());
+    match declared {
+        Some(Ok(AppenderConfig { kind, config, filters })) => {
+            return Declared { name: name.to_owned(), kind, config, filters };
         }
-        Err(err) => {
-            if !mistakes.is_at(&key) {
-                mistakes.add(&key, err.to_string());
-            }
-            // Its name is known, so that no logger is blamed for it.
-            let config = Value::Map(BTreeMap::new());
-            Declared { name: name.to_owned(), kind: format!("?{kind}"), config, filters: vec![] }
+        // Of the keys that log4rs reads itself, the other one.
+        Some(Err(err)) => {
+            let why = err.to_string().replace('\n', " ");
+            let right = "a list such as [{ kind: threshold, level: warn }]";
+            wrong(&key, format!("filters: {why}; {right} is right"));
         }
+        None => {}
     }
+    // Its name is known, so that no logger is blamed for it.
+    let kind = format!("?{}", kind.unwrap_or_default());
+    let config = Value::Map(BTreeMap::new());
+    Declared { name: name.to_owned(), kind, config, filters: vec![] }
 }
 
 /// How an appender is called in a report.

@@ -28,6 +28,7 @@ mod appender;
 mod document;
 mod encoder;
 mod handle;
+mod loggers;
 mod mdc;
 mod plan;
 mod scoped;

@@ -10,9 +10,11 @@ use std::time::Duration;
 use ::log4rs::append::Append;
 use ::log4rs::config::{Appender, Config, Deserializers, Logger, Root};
 use ::log4rs::filter::{Filter, FilterConfig};
+use serde_value::Value;
 
 use super::document::{appender_key, Declared, Document};
 use super::handle::Sinks;
+use super::loggers::mend_level;
 use super::yaml::{self, Checked};
 use super::{warnings, APPENDER_KIND};
 use crate::config::value::{kind_of, shown, Keys};
@@ -77,21 +79,13 @@ impl Plan {
     }
 
     fn check(document: Document, kinds: &Deserializers, mistakes: &mut Mistakes) -> Option<Plan> {
-        let Document { refresh_rate, root, loggers, appenders } = document;
+        let Document { refresh_rate, root, loggers, appenders, names_are_known } = document;
         let declared: Vec<_> = appenders.iter().map(|it| it.name.clone()).collect();
         let mut ours_by_name = Vec::new();
         let (mut ours, mut others) = (Vec::new(), Vec::new());
         for appender in appenders {
             let key = appender_key(&appender.name);
-            for filter in &appender.filters {
-                if let Err(err) =
-                    kinds.deserialize::<dyn Filter>(&filter.kind, filter.config.clone())
-                {
-                    let meant = yaml::unknown_kind(&err, &filter.kind, &["threshold"]);
-                    let key = format!("{key}, filter {}", shown(&filter.kind));
-                    mistakes.add(key, format!("{err:#}{meant}"));
-                }
-            }
+            appender.filters.iter().for_each(|filter| check_filter(&key, filter, kinds, mistakes));
             if appender.kind != APPENDER_KIND {
                 check_kind(&appender, kinds, mistakes);
                 others.push(appender);
@@ -115,7 +109,9 @@ impl Plan {
                 Err(err) => mistakes.add(&key, err.to_string()),
             }
         }
-        check_names(&declared, &ours_by_name, &root, &loggers, mistakes);
+        if names_are_known {
+            check_names(&declared, &ours_by_name, &root, &loggers, mistakes);
+        }
         if !mistakes.is_empty() {
             return None;
         }
@@ -183,6 +179,26 @@ impl Plan {
     }
 }
 
+/// Whether log4rs takes an appender's filter.
+fn check_filter(
+    appender: &str,
+    filter: &FilterConfig,
+    kinds: &Deserializers,
+    mistakes: &mut Mistakes,
+) {
+    let FilterConfig { kind, config } = filter;
+    let (key, mut config) = (format!("{appender}, filter {}", shown(kind)), config.clone());
+    if let ("threshold", Value::Map(keys)) = (kind.as_str(), &mut config) {
+        if let Some(level) = keys.get_mut(&Value::String("level".to_owned())) {
+            mend_level(&format!("{key}: level"), level, mistakes);
+        }
+    }
+    if let Err(err) = kinds.deserialize::<dyn Filter>(kind, config) {
+        let meant = yaml::unknown_kind(&err, kind, &["threshold"]);
+        mistakes.add(key, format!("{err:#}{meant}").replace('\n', " "));
+    }
+}
+
 /// Whether the kind of another's appender is known. Nothing is built: no deserializer takes the question.
 fn check_kind(appender: &Declared, kinds: &Deserializers, mistakes: &mut Mistakes) {
     // It is reported already that its keys are no appender's.
@@ -241,7 +257,7 @@ fn check_whole(declared: &[String], root: &Root, loggers: &[Logger], mistakes: &
     };
     let config = config.loggers(loggers.iter().map(copy)).build(of_root.build(root.level()));
     if let Err(err) = config {
-        mistakes.add("log4rs", err.to_string().trim().replace('\n', "; "));
+        err.errors().iter().for_each(|err| mistakes.add("log4rs", err.to_string()));
     }
 }
 

@@ -226,10 +226,15 @@ fn read_encoder(
         section.finish(&["kind"]);
         return Some(Encoder::Line(config));
     }
-    if kind == "pattern" {
-        // log4rs says what it expects, and not what was meant.
-        if let Some((key, _)) = keys.0.iter().find(|(key, _)| key != "pattern") {
-            let meant = probably(key, ["pattern"]);
+    // log4rs says what it expects, and not what was meant.
+    let known: Option<&[&str]> = match kind.as_str() {
+        "pattern" => Some(&["pattern"]),
+        "json" => Some(&[]),
+        _ => None,
+    };
+    if let Some(known) = known {
+        if let Some((key, _)) = keys.0.iter().find(|(key, _)| !known.contains(&key.as_str())) {
+            let meant = probably(key, known.iter().copied());
             mistakes.add(format!("encoder.{}", key.escape_debug()), format!("unknown key{meant}"));
             return None;
         }

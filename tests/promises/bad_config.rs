@@ -404,7 +404,7 @@ fn the_text_of_an_error_is_for_people() {
         ),
         (
             "local_root: /a\nfsync_level: fatal",
-            "fsync_level: \"fatal\" is not one of off, error, warn, info, debug, trace",
+            "fsync_level: \"fatal\" is not one of off, error, warn, info, debug, trace (was `error` meant?)",
         ),
     ] {
         assert_eq!(log4rs_error(yaml).unwrap(), error);

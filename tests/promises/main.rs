@@ -75,3 +75,4 @@ mod stalled_queue;
 mod warnings;
 mod whole_records;
 mod windows;
+mod wrong_edits;

@@ -1,0 +1,44 @@
+//! The text of a YAML file that is none: what its errors mean for the person who wrote it.
+//!
+//! Imports nothing of ours. The parser names line and column, and what it was about to read; only seldom what is to
+//! be done.
+
+/// Words of the parser, and what to do.
+const ANSWERS: [(&str, &str); 8] = [
+    ("cannot start any token", "blanks indent, not tabs; a value that begins with @, ` or % is in quotes"),
+    ("unknown escape character", "a path with backslashes is in single quotes"),
+    ("did not find expected key", "a value that begins with { or with a quote is in quotes as a whole; keys that belong together are indented alike"),
+    ("could not find expected ':'", "a key is followed by a colon and a blank"),
+    ("mapping values are not allowed", "there is one key to a line; keys that belong together are indented alike"),
+    ("unexpected end of stream", "a quote is not closed"),
+    ("control characters are not allowed", "it has bytes that are no text: save it as UTF-8"),
+    ("more than one document", "a line `---` begins another"),
+];
+
+/// Refuses a text without any key: for the parser it is a mapping without keys.
+pub(crate) fn check(text: &str) -> Result<(), String> {
+    let is_nothing = |line: &str| line.is_empty() || line.starts_with('#') || line == "---";
+    match text.lines().all(|line| is_nothing(line.trim())) {
+        true => Err("the file is empty".to_owned()),
+        false => Ok(()),
+    }
+}
+
+/// The parser's error in one line, and what to do.
+pub(crate) fn answer(err: &str) -> String {
+    let err = err.replace('\n', " ");
+    // Numbers and tags that no value can hold.
+    if let Some((before, rest)) = err.split_once("invalid type: ") {
+        if let Some((found, after)) = rest.split_once(", expected any value") {
+            let found = match found {
+                "enum" => "a tag such as !Path".to_owned(),
+                number => number.replace(" as u128", "").replace(" as i128", ""),
+            };
+            return format!("{before}{found} can be no value here{after}");
+        }
+    }
+    match ANSWERS.iter().find(|(words, _)| err.contains(words)) {
+        Some((_, todo)) => format!("{err} ({todo})"),
+        None => err,
+    }
+}

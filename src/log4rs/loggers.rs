@@ -1,0 +1,72 @@
+//! The keys of `root` and of each logger, checked before log4rs reads them: its own errors name neither the key nor
+//! what was probably meant.
+//!
+//! Imports `config` and `error`.
+
+use std::collections::BTreeMap;
+
+use serde_value::Value;
+
+use crate::config::level;
+use crate::config::suggest::{list, probably};
+use crate::config::value::{kind_of, scalar, shown, Keys};
+use crate::error::Mistakes;
+
+/// The keys of `root`.
+pub(super) const OF_ROOT: &[&str] = &["level", "appenders"];
+
+/// The keys of a logger.
+pub(super) const OF_LOGGER: &[&str] = &["level", "appenders", "additive"];
+
+/// The mapping below `key`, without what is wrong in it. None where no name in it can be told.
+///
+/// A mistake that may hide the name of an appender is noted in `hiding`, any other in `mistakes`.
+pub(super) fn check(
+    key: &str,
+    value: Value,
+    known: &'static [&'static str],
+    mistakes: &mut Mistakes,
+    hiding: &mut Mistakes,
+) -> Option<Value> {
+    let keys = match Keys::of(value) {
+        Ok(keys) => keys,
+        Err(value) => {
+            let right = "a mapping such as { level: info, appenders: [equipment] }";
+            hiding.add(key, format!("invalid type: {}, expected {right}", kind_of(&value)));
+            return None;
+        }
+    };
+    let mut checked = BTreeMap::new();
+    for (name, mut value) in keys.0 {
+        match name.as_str() {
+            "level" => mend_level(&format!("{key}.level"), &mut value, mistakes),
+            "appenders" if !matches!(value, Value::Seq(_) | Value::Unit) => {
+                let found = kind_of(&value);
+                let why = format!("invalid type: {found}, expected a list such as [equipment]");
+                hiding.add(format!("{key}.appenders"), why);
+                continue;
+            }
+            name if !known.contains(&name) => {
+                let meant = probably(name, known.iter().copied());
+                let why = format!("unknown key{meant}; the keys are {}", list(known));
+                hiding.add(format!("{key}.{}", shown(name)), why);
+                continue;
+            }
+            _ => {}
+        }
+        checked.insert(Value::String(name), value);
+    }
+    Some(Value::Map(checked))
+}
+
+/// Notes a level that is none, and puts another in its place, so that the rest is read.
+pub(super) fn mend_level(key: &str, found: &mut Value, mistakes: &mut Mistakes) {
+    let wrong = match scalar(found).flatten() {
+        Some(text) => level(&text).err(),
+        None => Some(format!("invalid type: {}, expected a level such as info", kind_of(found))),
+    };
+    if let Some(why) = wrong {
+        mistakes.add(key, why);
+        *found = Value::String("info".to_owned());
+    }
+}
