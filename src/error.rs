@@ -2,6 +2,7 @@
 //!
 //! Imports nothing of ours. `Display` is one line and complete, since log4rs prints that alone.
 
+mod failures;
 mod mistakes;
 
 use std::fmt;
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use failures::Failures;
 use mistakes::Mistake;
 pub(crate) use mistakes::Mistakes;
 
@@ -60,7 +62,11 @@ pub(crate) enum Kind {
     /// Queued records that are not written at the end of a sink, or of the program.
     NotDrained { waited: Duration, records: Vec<(String, u64)> },
     /// A failure with the record that it is about, and how many of its kind were not reported.
-    Reported { about: String, unreported: u64, source: Error },
+    Reported { about: String, since: Failures, source: Error },
+    /// Failures that no report has counted, by equipment, at the end of what reports them.
+    Unreported(Vec<(String, Failures)>),
+    /// Queued records that failed, and no later call of their log was there to be told.
+    Untold { records: u64, source: Error },
 }
 
 /// The operation that failed, in the words of the message.
@@ -130,6 +136,8 @@ impl Error {
             | Kind::Line { .. }
             | Kind::Earlier { .. }
             | Kind::NotDrained { .. }
+            | Kind::Unreported(_)
+            | Kind::Untold { .. }
             | Kind::Reported { .. } => false,
         }
     }
@@ -209,8 +217,16 @@ impl Error {
     pub fn io_error(&self) -> Option<&io::Error> {
         match self.kind() {
             Kind::Io { source, .. } => Some(source),
-            Kind::Earlier { source, .. } => source.io_error(),
+            Kind::Earlier { source, .. } | Kind::Untold { source, .. } => source.io_error(),
             _ => None,
+        }
+    }
+
+    /// How many records this is about.
+    pub(crate) fn failures(&self) -> u64 {
+        match self.kind() {
+            Kind::Earlier { records, .. } => *records,
+            _ => 1,
         }
     }
 
@@ -287,12 +303,17 @@ impl fmt::Display for Error {
                 }
                 Ok(())
             }
-            Kind::Reported { about, unreported, source } => {
+            Kind::Reported { about, since, source } => {
                 write!(f, "{about}: {source}")?;
-                match unreported {
+                match since.number {
                     0 => Ok(()),
-                    more => write!(f, " ({more} more since the last report)"),
+                    more => write!(f, " ({more} more since the last report{since})"),
                 }
+            }
+            Kind::Unreported(logs) => failures::write_all(logs, f),
+            Kind::Untold { records, source } => {
+                let what = if *records == 1 { "record" } else { "records" };
+                write!(f, "{records} queued {what} failed: {source}")
             }
         }
     }

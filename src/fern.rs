@@ -37,7 +37,7 @@ use crate::context::{Own, Pending, RecordContext, Scope};
 use crate::error::{Error, Kind};
 use crate::line::{ByteBuffer, LineBuffer, LineFormat};
 use crate::process::end::{self, AtEnd};
-use crate::report::{About, OnError, Reporter};
+use crate::report::{About, OnError, Reporter, WeakReporter};
 use crate::sink::{EquipmentSink, EquipmentSinkBuilder, WeakSink};
 
 /// Writes each record to the log of the equipment it belongs to, at the end of a fern dispatch.
@@ -153,17 +153,19 @@ impl From<EquipmentScopedOutput> for ::fern::Output {
 }
 
 /// The end of a program: fern's dispatch is a static then, and not dropped.
-struct End(WeakSink, Reporter);
+struct End(WeakSink, WeakReporter);
 
 impl AtEnd for End {
     fn end(&self) {
-        if let Some(sink) = self.0.upgrade() {
-            let waited = sink.drain_timeout();
-            if !sink.flush_timeout(waited) {
-                let records = sink.take_unwritten();
-                self.1.event(Error::from(Kind::NotDrained { waited, records }), Time::now());
-            }
+        let (Some(sink), Some(reporter)) = (self.0.upgrade(), self.1.upgrade()) else { return };
+        let waited = sink.drain_timeout();
+        let is_written = sink.flush_timeout(waited);
+        sink.take_errors().into_iter().for_each(|error| reporter.event(error, Time::now()));
+        if !is_written {
+            let records = sink.take_unwritten();
+            reporter.event(Error::from(Kind::NotDrained { waited, records }), Time::now());
         }
+        reporter.report_rest();
     }
 
     fn is_needed(&self) -> bool {
@@ -205,7 +207,7 @@ impl EquipmentScopedOutputBuilder {
     pub fn build(self) -> Result<EquipmentScopedOutput, Error> {
         let reporter = Reporter::new(self.on_error);
         let sink = self.sink.build()?;
-        end::at_end(Arc::new(End(sink.downgrade(), reporter.clone())));
+        end::at_end(Arc::new(End(sink.downgrade(), reporter.downgrade())));
         Ok(EquipmentScopedOutput { sink, reporter })
     }
 }

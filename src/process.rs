@@ -8,7 +8,6 @@
 
 pub(crate) mod closers;
 pub(crate) mod descriptors;
-#[cfg(any(feature = "log4rs", feature = "fern"))]
 pub(crate) mod end;
 pub(crate) mod gaps;
 pub(crate) mod idle;

@@ -11,24 +11,22 @@
     allow(dead_code, reason = "an adapter's part is of no use without it")
 )]
 
-use std::collections::HashMap;
+mod rates;
+
 use std::fmt;
 use std::io::Write as _;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::SystemTime;
 
+use rates::Rates;
+
 use crate::clock::Time;
-use crate::error::{Error, Kind};
+use crate::error::{Error, Failures, Kind};
+use crate::process::end::{self, AtEnd};
 use crate::process::reports;
 use crate::sync::LockExt;
-
-/// A log is reported once in this time.
-const INTERVAL_MILLIS: i64 = 10_000;
-
-/// The most logs whose last report is remembered. Beyond it, all others count as one.
-const MOST_LOGS: usize = 1024;
 
 /// What an application wants to be called for each report.
 pub(crate) type OnError = Arc<dyn Fn(&Error) + Send + Sync>;
@@ -90,7 +88,22 @@ impl Reporter {
     }
 
     fn to(to: To) -> Reporter {
-        Reporter(Arc::new(Inner { to, rates: Mutex::default(), dropped: AtomicU64::new(0) }))
+        let inner = Inner { to, rates: Mutex::default(), dropped: AtomicU64::new(0) };
+        let reporter = Reporter(Arc::new(inner));
+        end::at_end(Arc::new(reporter.downgrade()));
+        reporter
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakReporter {
+        WeakReporter(Arc::downgrade(&self.0))
+    }
+
+    /// Reports the failures that no report has counted yet: their number for each log, and the worst of their levels.
+    pub(crate) fn report_rest(&self) {
+        let rest = self.0.rates.lock_any().take_unreported();
+        if !rest.is_empty() {
+            self.send(Error::from(Kind::Unreported(rest)), Time::now());
+        }
     }
 
     /// Reports why a log call failed. The error is returned where the caller has to report it.
@@ -105,9 +118,13 @@ impl Reporter {
             // Refused names have no end.
             _ => "",
         };
-        let Some(unreported) = self.0.rates.lock_any().admit(log, time) else { return Ok(()) };
+        // A record that was queued before is not the one of this call.
+        let level = (!error.is_earlier_record()).then(|| about.record.level());
+        let failures = Failures { number: error.failures(), worst: level };
+        let admitted = self.0.rates.lock_any().admit(log, failures, time);
+        let Some(since) = admitted else { return Ok(()) };
         let about = about.to_string();
-        let error = Error::from(Kind::Reported { about, unreported, source: error });
+        let error = Error::from(Kind::Reported { about, since, source: error });
         match self.0.to {
             To::Caller => Err(error),
             _ => {
@@ -154,39 +171,37 @@ fn after_1970(time: Time) -> SystemTime {
     SystemTime::from(time).max(SystemTime::UNIX_EPOCH)
 }
 
-/// When each log was last reported.
-#[derive(Default)]
-struct Rates {
-    logs: HashMap<String, Rate>,
+/// The last adapter is dropped: what no report has counted is reported now.
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let rest = self.rates.lock_any().take_unreported();
+        if rest.is_empty() {
+            return;
+        }
+        let to = std::mem::replace(&mut self.to, To::Caller);
+        let inner = Inner { to, rates: Mutex::default(), dropped: AtomicU64::new(0) };
+        Reporter(Arc::new(inner)).send(Error::from(Kind::Unreported(rest)), Time::now());
+    }
 }
 
-struct Rate {
-    reported_millis: i64,
-    unreported: u64,
+/// A reporter that is not kept by this.
+pub(crate) struct WeakReporter(Weak<Inner>);
+
+impl WeakReporter {
+    pub(crate) fn upgrade(&self) -> Option<Reporter> {
+        self.0.upgrade().map(Reporter)
+    }
 }
 
-impl Rates {
-    /// How many failures of this log were not reported since the last report; none: this one is not either.
-    fn admit(&mut self, log: &str, time: Time) -> Option<u64> {
-        let now = time.millis();
-        if let Some(rate) = self.logs.get_mut(log) {
-            // A clock that was set back must not silence a log.
-            if (0..INTERVAL_MILLIS).contains(&now.saturating_sub(rate.reported_millis)) {
-                rate.unreported += 1;
-                return None;
-            }
-            rate.reported_millis = now;
-            return Some(std::mem::take(&mut rate.unreported));
+impl AtEnd for WeakReporter {
+    fn end(&self) {
+        if let Some(reporter) = self.upgrade() {
+            reporter.report_rest();
         }
-        if self.logs.len() >= MOST_LOGS && !log.is_empty() {
-            let old = |rate: &Rate| now.saturating_sub(rate.reported_millis) >= INTERVAL_MILLIS;
-            self.logs.retain(|_, rate| rate.unreported > 0 || !old(rate));
-            if self.logs.len() >= MOST_LOGS {
-                return self.admit("", time);
-            }
-        }
-        self.logs.insert(log.to_owned(), Rate { reported_millis: now, unreported: 0 });
-        Some(0)
+    }
+
+    fn is_needed(&self) -> bool {
+        self.0.strong_count() > 0
     }
 }
 
@@ -208,48 +223,8 @@ mod tests {
     }
 
     #[test]
-    fn a_log_is_reported_once_in_ten_seconds_with_the_number_since() {
-        let mut rates = Rates::default();
-        let mut reports = Vec::new();
-        for n in 0..10_000 {
-            // A record each ten milliseconds, of two logs in turn.
-            let log = if n % 2 == 0 { "A" } else { "B" };
-            reports.extend(rates.admit(log, at(n * 10)).map(|unreported| (log, unreported)));
-        }
-        assert_eq!(reports.len(), 20);
-        for log in ["A", "B"] {
-            let mut of_log = reports.iter().filter(|(it, _)| *it == log).map(|(_, number)| *number);
-            assert_eq!(of_log.next(), Some(0));
-            assert!(of_log.all(|number| number == 499));
-        }
-    }
-
-    #[test]
-    fn a_clock_that_is_set_back_silences_no_log() {
-        let mut rates = Rates::default();
-        assert_eq!(rates.admit("A", at(60_000)), Some(0));
-        assert_eq!(rates.admit("A", at(60_001)), None);
-        assert_eq!(rates.admit("A", at(0)), Some(1));
-    }
-
-    #[test]
-    fn any_number_of_logs_takes_little_memory() {
-        let mut rates = Rates::default();
-        for n in 0..100_000 {
-            rates.admit(&format!("EQ{n}"), at(n / 1000));
-        }
-        assert!(rates.logs.len() <= MOST_LOGS + 1);
-        // Those without a report of their own are in the common one.
-        assert!(rates.logs[""].unreported > 90_000);
-    }
-
-    #[test]
     fn a_report_names_the_record_and_keeps_what_the_error_is() {
-        let reporter = Reporter(Arc::new(Inner {
-            to: To::Caller,
-            rates: Mutex::default(),
-            dropped: AtomicU64::new(0),
-        }));
+        let reporter = Reporter::to(To::Caller);
         let record = log::Record::builder()
             .level(log::Level::Warn)
             .target("acme::stage")
@@ -268,6 +243,7 @@ mod tests {
             reporter.failure(about, fails(), at(1)).unwrap();
         }
         let report = reporter.failure(about, fails(), at(10_000)).unwrap_err();
-        assert!(report.to_string().ends_with("no room (3 more since the last report)"), "{report}");
+        let more = "no room (3 more since the last report, the worst of level WARN)";
+        assert!(report.to_string().ends_with(more), "{report}");
     }
 }

@@ -76,10 +76,14 @@ fn flush_all(sinks: &[EquipmentSink], timeout: Duration) -> bool {
     slow == 0
 }
 
-/// Writes what is queued, within the longest `drain_timeout`, and reports what is not.
+/// Writes what is queued, within the longest `drain_timeout`, and reports what is not, and what failed.
 pub(super) fn drain(sinks: &[EquipmentSink], reporter: &Reporter) {
     let timeout = sinks.iter().map(EquipmentSink::drain_timeout).max().unwrap_or_default();
-    if flush_all(sinks, timeout) {
+    let is_written = flush_all(sinks, timeout);
+    for error in sinks.iter().flat_map(EquipmentSink::take_errors) {
+        reporter.event(error, Time::now());
+    }
+    if is_written {
         return;
     }
     let records: Vec<_> = sinks.iter().flat_map(EquipmentSink::take_unwritten).collect();
@@ -97,6 +101,7 @@ struct End {
 impl AtEnd for End {
     fn end(&self) {
         drain(&self.sinks.alive(), &self.reporter);
+        self.reporter.report_rest();
     }
 
     fn is_needed(&self) -> bool {
@@ -113,6 +118,7 @@ pub(super) fn drain_at_end(sinks: &Arc<Sinks>, reporter: &Reporter) {
 impl Drop for Handle {
     fn drop(&mut self) {
         drain(&self.sinks(), &self.reporter);
+        self.reporter.report_rest();
         reports::flush(LAST_REPORTS);
     }
 }

@@ -41,7 +41,6 @@ pub(crate) fn submit(report: Report) -> bool {
 }
 
 /// Returns when what was reported before is delivered, or after `timeout`.
-#[cfg(any(feature = "log4rs", feature = "fern"))]
 pub(crate) fn flush(timeout: std::time::Duration) -> bool {
     if THREAD.lock_any().is_none() {
         return true;

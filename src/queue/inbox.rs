@@ -176,6 +176,18 @@ impl<L: QueuedLog> Inbox<L> {
         owing.filter_map(of).collect()
     }
 
+    /// The errors that no call has returned. The logs are dropped when the inbox is unlocked.
+    pub(super) fn take_failed(&mut self) -> Vec<(Arc<L>, Failed)> {
+        let mut taken = Vec::new();
+        for at in 0..self.slots.len() {
+            let Some(slot) = self.slots.get_mut(at) else { continue };
+            let Some(log) = slot.log.clone().filter(|_| slot.failed.is_some()) else { continue };
+            taken.extend(slot.failed.take().map(|failed| (log, *failed)));
+            self.slots.take_back(at);
+        }
+        taken
+    }
+
     pub(super) fn has_ready(&self) -> bool {
         !self.ready.is_empty()
     }

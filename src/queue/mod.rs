@@ -163,6 +163,12 @@ impl<L: QueuedLog> Queue<L> {
         self.shared.lock().unwritten()
     }
 
+    /// Why records failed whose calls had returned, of each log: what no later call was there to return.
+    pub(crate) fn take_errors(&self) -> Vec<Error> {
+        let failed = self.shared.take_failed();
+        failed.into_iter().map(|(_, failed)| failed.into_last_error()).collect()
+    }
+
     /// Closes the queue: waits for at most this long until all is written. Returns what is not; the threads go on
     /// with it for as long as the process runs.
     pub(crate) fn close(&mut self, timeout: Duration) -> Vec<Unwritten<L>> {

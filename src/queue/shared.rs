@@ -241,6 +241,14 @@ impl<L: QueuedLog> Shared<L> {
         unwritten
     }
 
+    /// The errors that no call has returned: of a copy of the process, they are the original's.
+    pub(super) fn take_failed(&self) -> Vec<(Arc<L>, Failed)> {
+        match self.process.is_current() {
+            true => self.lock().take_failed(),
+            false => Vec::new(),
+        }
+    }
+
     fn check_open(&self, inbox: &Inbox<L>) -> Result<(), Error> {
         match (inbox.is_copy, inbox.is_closing) {
             (true, _) => Err(no_writer(FORKED)),

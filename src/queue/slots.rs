@@ -86,6 +86,14 @@ impl Failed {
             records => Error::from(Kind::Earlier { records, source: self.why }),
         }
     }
+
+    /// What is reported where no later call of the log is there to return it.
+    pub(super) fn into_last_error(self) -> Error {
+        match self.records {
+            0 => self.why,
+            records => Error::from(Kind::Untold { records, source: self.why }),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -224,7 +232,6 @@ impl<L: QueuedLog> Slots<L> {
         self.limit / self.slots.len().max(1)
     }
 
-    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.slots.len()
     }

@@ -78,6 +78,12 @@ impl EquipmentSink {
         }
     }
 
+    /// Why queued records failed that no later call of their log has returned. It is told once.
+    #[cfg(any(feature = "log4rs", feature = "fern"))]
+    pub(crate) fn take_errors(&self) -> Vec<Error> {
+        self.0.queue.as_ref().map(Queue::take_errors).unwrap_or_default()
+    }
+
     /// Whether the other is this sink, perhaps with other settings.
     #[cfg(feature = "log4rs")]
     pub(crate) fn is_same_as(&self, other: &EquipmentSink) -> bool {
@@ -97,16 +103,21 @@ fn by_log(unwritten: Vec<Unwritten<LogFile>>) -> Vec<(String, u64)> {
 }
 
 impl Drop for Core {
-    /// Waits for what is queued, `drain_timeout` at most, and reports what is not written then.
+    /// Waits for what is queued, `drain_timeout` at most, and reports what is not written then, and what failed.
     fn drop(&mut self) {
         let Some(mut queue) = self.queue.take() else { return };
         let reported = *self.drain_reported.get_mut();
         let waited = if reported { Duration::ZERO } else { queue.drain_timeout() };
         let records = by_log(queue.close(waited));
+        let mut errors = queue.take_errors();
         if !records.is_empty() && !reported {
-            let error = Error::from(Kind::NotDrained { waited, records });
-            Reporter::new(None).event(error, Time::now());
+            errors.push(Error::from(Kind::NotDrained { waited, records }));
         }
+        if errors.is_empty() {
+            return;
+        }
+        let reporter = Reporter::new(None);
+        errors.into_iter().for_each(|error| reporter.event(error, Time::now()));
     }
 }
 

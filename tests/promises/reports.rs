@@ -7,8 +7,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::support::{role, tell, HOST};
-use equipment_log::{EquipmentScopedOutput, Scope};
+use crate::support::{child, role, tell, until, Running, HOST};
+use equipment_log::fern::EquipmentScopedOutputBuilder;
+use equipment_log::log4rs::Setup;
+use equipment_log::{EquipmentScopedOutput, QueueConfig, Scope};
 use log::Log as _;
 
 /// Each of them looks for its folder many times and fails; Wine takes a fifth of a second for that.
@@ -67,13 +69,78 @@ fn a_log_that_fails_is_reported_once_with_the_record_that_it_is_about() {
     }
 }
 
+/// Logs one record whose folder cannot be made.
+fn fail(log: &dyn log::Log, id: &str, level: log::Level) {
+    Scope::new(id).unwrap().run(|| {
+        log.log(&log::Record::builder().level(level).args(format_args!("lost")).build());
+    });
+}
+
+/// What is told once more at the end, by each way to end. Windows ends all threads before a program's last words.
+const REST: &str =
+    "since the last report there were 3 more failures of FULL_01, the worst of level \
+                    ERROR; 1 more failure of FULL_02, the worst of level INFO";
+
+fn fail_often(log: &dyn log::Log) {
+    use log::Level::{Error, Info, Warn};
+
+    // The report of an INFO, behind which the others would hide.
+    let levels = [(0, Info), (1, Warn), (0, Warn), (0, Error), (0, Info), (1, Info)];
+    levels.iter().for_each(|(id, level)| fail(log, IDS[*id], *level));
+}
+
+#[test]
+fn what_failed_since_the_last_report_is_told_once_when_the_output_is_dropped() {
+    let root = tempfile::tempdir().unwrap();
+    unwritable(root.path());
+    let reports = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&reports);
+    let output = EquipmentScopedOutput::builder(root.path())
+        .on_error(move |err| seen.lock().unwrap().push(err.to_string()))
+        .build()
+        .unwrap();
+    fail_often(&output);
+    drop(output);
+    let number = || reports.lock().unwrap().len();
+    until("the three reports", || number() >= 3);
+    let reports = reports.lock().unwrap();
+    assert_eq!(reports.len(), 3, "{reports:?}");
+    assert!(reports[0].starts_with("FULL_01: INFO") && reports[1].starts_with("FULL_02: WARN"));
+    assert_eq!(reports[2], REST);
+}
+
+#[test]
+fn what_failed_since_the_last_report_is_told_once_when_the_program_ends() {
+    let roles = ["the handle is dropped", "nobody keeps the handle", "fern"];
+    for role in &roles[..if cfg!(windows) { 1 } else { 3 }] {
+        let root = tempfile::tempdir().unwrap();
+        unwritable(root.path());
+        let told = Running::start(&mut child!(role, root.path())).finish();
+        assert_eq!(told.len(), 3, "{role}: {told:?}");
+        assert_eq!(told[2], REST, "{role}");
+    }
+}
+
+/// No later call is there to return it.
+#[test]
+fn a_queued_record_that_failed_last_is_reported_when_the_program_ends() {
+    let roles = ["queued", "queued, fern"];
+    for role in &roles[..if cfg!(windows) { 1 } else { 2 }] {
+        let root = tempfile::tempdir().unwrap();
+        unwritable(root.path());
+        let told = Running::start(&mut child!(role, root.path())).finish();
+        let [report] = &told[..] else { panic!("{role}: {told:?}") };
+        let words = "1 queued record failed: cannot ";
+        assert!(report.starts_with(words) && report.contains("FULL_01"), "{role}: {report}");
+    }
+}
+
 /// The parent gives it a standard error that is full, and that nobody reads.
 #[test]
 #[cfg_attr(windows, ignore = "standard error is a pipe that fills")]
 fn a_standard_error_that_nobody_reads_holds_up_no_log_call() {
     #[cfg(unix)]
     {
-        use crate::support::{child, Running};
         use std::io::Write as _;
         use std::os::fd::OwnedFd;
         use std::os::unix::net::UnixStream;
@@ -96,10 +163,54 @@ fn a_standard_error_that_nobody_reads_holds_up_no_log_call() {
 
 #[test]
 fn child_plays_its_role() {
-    let Some((_, root)) = role() else { return };
-    let output = EquipmentScopedOutput::builder(&root).hostname(HOST).build().unwrap();
-    (0..RECORDS).for_each(|n| log_to(&output, IDS[n % IDS.len()], n));
-    tell(format!("all is logged: {} lost", output.sink().stats().total.lost));
+    let Some((role, root)) = role() else { return };
+    let output = |builder: EquipmentScopedOutputBuilder| {
+        let output = builder.hostname(HOST).on_error(|err| tell(err)).build().unwrap();
+        log::set_boxed_logger(Box::new(output)).unwrap();
+        log::set_max_level(log::LevelFilter::Trace);
+    };
+    let log4rs = |keys: &str| {
+        let file = root.join("log4rs.yaml");
+        let text = format!(
+            "appenders:\n  equipment: {{kind: equipment_scoped, local_root: '{}', {keys}}}\n\
+             root: {{level: info, appenders: [equipment]}}\n",
+            root.display()
+        );
+        fs::write(&file, text).unwrap();
+        Setup::new(&file).on_error(|err| tell(err)).init().unwrap()
+    };
+    // A second one might be the call that returns why the first failed.
+    let queued = || fail(log::logger(), IDS[0], log::Level::Info);
+    match role.as_str() {
+        "logs" => {
+            let output = EquipmentScopedOutput::builder(&root).hostname(HOST).build().unwrap();
+            (0..RECORDS).for_each(|n| log_to(&output, IDS[n % IDS.len()], n));
+            tell(format!("all is logged: {} lost", output.sink().stats().total.lost));
+        }
+        "the handle is dropped" => {
+            let handle = log4rs("");
+            fail_often(log::logger());
+            drop(handle);
+        }
+        "nobody keeps the handle" => {
+            drop(log4rs(""));
+            fail_often(log::logger());
+        }
+        "fern" => {
+            output(EquipmentScopedOutput::builder(&root));
+            fail_often(log::logger());
+        }
+        "queued" => {
+            let handle = log4rs("queue: {}");
+            queued();
+            drop(handle);
+        }
+        "queued, fern" => {
+            output(EquipmentScopedOutput::builder(&root).queue(QueueConfig::new()));
+            queued();
+        }
+        other => unreachable!("{other}"),
+    }
 }
 
 #[test]
