@@ -13,6 +13,7 @@ pub(crate) mod gaps;
 pub(crate) mod idle;
 pub(crate) mod machine;
 pub(crate) mod made_folders;
+mod places;
 pub(crate) mod pools;
 pub(crate) mod reports;
 pub(crate) mod threads;

@@ -55,6 +55,7 @@ pub struct EquipmentSink(Arc<Inner>);
 struct Inner {
     core: Arc<Core>,
     _watch: Option<IdleWatch>,
+    max_open_files: Option<usize>,
     fsync_level: log::LevelFilter,
     control: ControlCharacters,
     line: LineFormat,

@@ -14,7 +14,16 @@ use crate::process::pools::DescriptorWait;
 
 /// The open files of a new sink: at most this many, or its share of half of the process's descriptors.
 pub(crate) fn open_files(limit: Option<usize>) -> Arc<OpenFiles> {
-    OpenFiles::new(limit, (sys::descriptor_limit() / 2).max(1))
+    OpenFiles::new(limit, half_of_the_descriptors())
+}
+
+/// Another limit for a sink that goes on.
+pub(crate) fn limit_open_files(open_files: &OpenFiles, limit: Option<usize>) {
+    open_files.set_limit(limit, half_of_the_descriptors());
+}
+
+fn half_of_the_descriptors() -> usize {
+    (sys::descriptor_limit() / 2).max(1)
 }
 
 impl LogFile {

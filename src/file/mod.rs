@@ -37,7 +37,7 @@ use arc_swap::ArcSwapOption;
 pub(crate) use batch::{Batch, BatchOutcome};
 #[cfg(any(feature = "log4rs", feature = "yaml"))]
 pub(crate) use config_text::read_config;
-pub(crate) use descriptors::open_files;
+pub(crate) use descriptors::{limit_open_files, open_files};
 use entries::Entries;
 pub(crate) use gap::Gap;
 use gap::Gaps;

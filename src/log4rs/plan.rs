@@ -59,9 +59,8 @@ pub(super) struct Place(String);
 
 impl Place {
     fn of(settings: &Settings) -> Place {
-        let Settings { pattern, hostname, access, queue, max_open_files, .. } = settings;
-        // A sink's share of the descriptors is fixed when it is built.
-        Place(format!("{pattern:?} {hostname} {access:?} {queue:?} {max_open_files:?}"))
+        let Settings { pattern, hostname, access, queue, .. } = settings;
+        Place(format!("{pattern:?} {hostname} {access:?} {queue:?}"))
     }
 }
 
@@ -174,7 +173,10 @@ impl Plan {
         mistakes.end(()).map_err(|err| in_file(path, err))?;
         let config = config.loggers(self.loggers).build(self.root);
         let config = config.map_err(|err| in_file(path, err.to_string().replace('\n', " ")))?;
-        now_kept.values().for_each(|(_, sink)| sinks.add(sink));
+        for (_, sink) in now_kept.values() {
+            sink.take_effect();
+            sinks.add(sink);
+        }
         Ok((config, now_kept))
     }
 }

@@ -1,6 +1,6 @@
 //! [`OpenFiles`]: how many descriptors the logs have open, and which is given up for the next.
 //!
-//! Imports `pools` and `clock`. The sinks without a limit of their own share one
+//! Imports `pools`, `places` and `clock`. The sinks without a limit of their own share one
 //! [`Pool`], since they share the descriptors of the process. The invariant: a descriptor is counted from before it
 //! is opened until it is closed.
 //!
@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use super::places::{Place, Places, Released, State};
 use super::pools;
 use super::sync::{Condvar, Mutex, MutexGuard};
 use crate::clock::Time;
@@ -39,16 +40,20 @@ pub(crate) enum CloseReason {
     Idle,
 }
 
-/// How long an opening waits for a descriptor that is being closed. One that takes longer hangs: from then on it
-/// is not waited for, and other files are closed to make room.
-const PATIENCE: Duration = Duration::from_millis(500);
-
 /// The open files of one sink.
 #[derive(Debug)]
 pub(crate) struct OpenFiles {
-    pool: Arc<Pool>,
+    /// Where the next is counted.
+    pool: Mutex<Limited>,
     /// How many are in use. Tells this sink's files from others of the pool, too.
     open: Arc<AtomicUsize>,
+}
+
+/// A limit of a sink's own, if it has one, and the pool that keeps to it.
+#[derive(Debug)]
+struct Limited {
+    limit: Option<usize>,
+    pool: Arc<Pool>,
 }
 
 /// Descriptors with one limit.
@@ -59,111 +64,11 @@ pub(crate) struct Pool {
     freed: Condvar,
 }
 
-/// A slab: a place keeps its number until it is free.
-#[derive(Default)]
-struct Places {
-    places: Vec<Option<Place>>,
-    free: Vec<usize>,
-    /// How many are [`State::Opening`] or [`State::Open`].
-    in_use: usize,
-    /// Those that are being closed, and since when.
-    closing: Vec<(usize, Instant)>,
-}
-
-struct Place {
-    holder: Weak<dyn Evictable>,
-    /// The sink's number of files in use.
-    open: Arc<AtomicUsize>,
-    state: State,
-    /// The use that was seen last, and since when there was no other.
-    seen: (i64, Option<Instant>),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// There is nothing to release yet.
-    Opening,
-    Open,
-    /// Out of use, and some thread is still writing through it.
-    InHand,
-    Closing,
-}
-
-/// What was released, and what was looked at. Dropped when the lock is not held: it may be the last reference.
-#[derive(Default)]
-struct Released {
-    descriptors: Vec<Arc<dyn Send + Sync>>,
-    holders: Vec<Arc<dyn Evictable>>,
-}
-
 /// One descriptor's place in a pool, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Slot {
-    files: Arc<OpenFiles>,
+    pool: Arc<Pool>,
     place: usize,
-}
-
-impl Places {
-    fn taken(&self) -> usize {
-        self.places.len() - self.free.len()
-    }
-
-    /// How long each descriptor that is being closed will be waited for yet.
-    fn patience(&self, now: Instant) -> impl Iterator<Item = Duration> + '_ {
-        let left = move |since: Instant| PATIENCE.checked_sub(now.duration_since(since));
-        self.closing
-            .iter()
-            .filter_map(move |(_, since)| left(*since))
-            .filter(|left| !left.is_zero())
-    }
-
-    /// Releases the `count` least recently used. One pass serves a whole batch, so that a large limit does not
-    /// make each eviction cost as much as the limit.
-    fn evict(&mut self, count: usize, released: &mut Released) -> usize {
-        if count == 0 {
-            return 0;
-        }
-        let mut by_use: Vec<(i64, usize)> = Vec::new();
-        for (number, place) in self.places.iter().enumerate() {
-            let Some(place) = place.as_ref().filter(|place| place.state == State::Open) else {
-                continue;
-            };
-            let Some(holder) = place.holder.upgrade() else { continue };
-            by_use.push((holder.last_used(), number));
-            released.holders.push(holder);
-        }
-        let count = count.min(by_use.len());
-        if count == 0 {
-            return 0;
-        }
-        by_use.select_nth_unstable(count - 1);
-        for (_, number) in &by_use[..count] {
-            self.release(*number, CloseReason::Evicted, released);
-        }
-        count
-    }
-
-    fn release(&mut self, number: usize, reason: CloseReason, released: &mut Released) {
-        self.leave_use(number);
-        let place = self.places[number].as_ref();
-        let Some(holder) = place.and_then(|place| place.holder.upgrade()) else { return };
-        released.descriptors.extend(holder.release(reason));
-        released.holders.push(holder);
-    }
-
-    /// `Opening` and `Open` become `InHand`.
-    fn leave_use(&mut self, number: usize) {
-        let Some(place) = self.places[number].as_mut() else { return };
-        let before = std::mem::replace(&mut place.state, State::InHand);
-        match before {
-            State::Open => {
-                place.open.fetch_sub(1, Ordering::Relaxed);
-                self.in_use -= 1;
-            }
-            State::Opening => self.in_use -= 1,
-            State::InHand | State::Closing => place.state = before,
-        }
-    }
 }
 
 impl Pool {
@@ -232,38 +137,23 @@ impl Pool {
     }
 }
 
-impl OpenFiles {
-    /// The open files of a new sink, with a limit of its own, or where it has none as one of those that share
-    /// `of_process`, less what the others with a limit take.
-    pub(crate) fn new(limit: Option<usize>, of_process: usize) -> Arc<OpenFiles> {
-        let pool = pools::pool(limit, of_process);
-        Arc::new(OpenFiles { pool, open: Arc::default() })
-    }
-
-    /// Makes room, and counts a descriptor that is about to be opened.
-    pub(crate) fn register(self: &Arc<Self>, holder: Weak<dyn Evictable>) -> Slot {
-        let open = Arc::clone(&self.open);
-        let new = Place { holder, open, state: State::Opening, seen: (i64::MIN, None) };
-        Slot { place: self.pool.take_place(new), files: Arc::clone(self) }
-    }
-
-    /// Releases least recently used files, of this pool or of any other. `false` where there is none.
-    pub(crate) fn evict_some(&self) -> bool {
-        self.pool.evict_some() || pools::pools().iter().any(|pool| pool.evict_some())
-    }
-
-    /// Releases every file of this sink that was not used for this long: by the times of its records, and where the
-    /// clock was set back, as seen from one call to the next.
-    pub(crate) fn close_idle(&self, timeout: Duration) {
-        let now = Instant::now();
+impl Pool {
+    /// Releases each file of the sink that counts with `open` and was not used for this long.
+    fn release_unused(
+        &self,
+        open: &Arc<AtomicUsize>,
+        timeout: Duration,
+        now: Instant,
+        reason: CloseReason,
+    ) {
         let age = i64::try_from(timeout.as_nanos()).unwrap_or(i64::MAX);
         let before = Time::now().nanos().saturating_sub(age);
         let mut released = Released::default();
-        let mut places = self.pool.places();
-        let mut idle = Vec::new();
+        let mut places = self.places();
+        let mut unused = Vec::new();
         for (number, place) in places.places.iter_mut().enumerate() {
             let Some(place) = place else { continue };
-            if place.state != State::Open || !Arc::ptr_eq(&place.open, &self.open) {
+            if place.state != State::Open || !Arc::ptr_eq(&place.open, open) {
                 continue;
             }
             let Some(holder) = place.holder.upgrade() else { continue };
@@ -275,14 +165,68 @@ impl OpenFiles {
             };
             place.seen = (used, Some(since));
             if used < before || now.duration_since(since) >= timeout {
-                idle.push(number);
+                unused.push(number);
             }
         }
-        for number in idle {
-            places.release(number, CloseReason::Idle, &mut released);
+        for number in unused {
+            places.release(number, reason, &mut released);
         }
         drop(places);
         drop(released);
+    }
+}
+
+impl OpenFiles {
+    /// The open files of a new sink, with a limit of its own, or where it has none as one of those that share
+    /// `of_process`, less what the others with a limit take.
+    pub(crate) fn new(limit: Option<usize>, of_process: usize) -> Arc<OpenFiles> {
+        let pool = pools::pool(limit, of_process);
+        Arc::new(OpenFiles { pool: Mutex::new(Limited { limit, pool }), open: Arc::default() })
+    }
+
+    /// Another limit for a sink that goes on. What it has open is closed, and opened again at its next record: none of
+    /// it counts as another sink's.
+    pub(crate) fn set_limit(&self, limit: Option<usize>, of_process: usize) {
+        let mut limited = self.limited();
+        if limited.limit == limit {
+            return;
+        }
+        let pool = pools::change(&limited.pool, limit, of_process);
+        let old = std::mem::replace(&mut *limited, Limited { limit, pool }).pool;
+        drop(limited);
+        let (now, every) = (Instant::now(), Duration::ZERO);
+        old.release_unused(&self.open, every, now, CloseReason::Evicted);
+    }
+
+    fn limited(&self) -> MutexGuard<'_, Limited> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn pool(&self) -> Arc<Pool> {
+        Arc::clone(&self.limited().pool)
+    }
+
+    /// Makes room, and counts a descriptor that is about to be opened.
+    pub(crate) fn register(&self, holder: Weak<dyn Evictable>) -> Slot {
+        let open = Arc::clone(&self.open);
+        let new = Place { holder, open, state: State::Opening, seen: (i64::MIN, None) };
+        let pool = self.pool();
+        Slot { place: pool.take_place(new), pool }
+    }
+
+    /// Releases least recently used files, of this pool or of any other. `false` where there is none.
+    pub(crate) fn evict_some(&self) -> bool {
+        self.pool().evict_some() || pools::pools().iter().any(|pool| pool.evict_some())
+    }
+
+    /// Releases every file of this sink that was not used for this long: by the times of its records, and where the
+    /// clock was set back, as seen from one call to the next.
+    pub(crate) fn close_idle(&self, timeout: Duration) {
+        let now = Instant::now();
+        // Some may have been opened while the limit changed.
+        for pool in pools::pools() {
+            pool.release_unused(&self.open, timeout, now, CloseReason::Idle);
+        }
     }
 
     /// How many are in use.
@@ -295,7 +239,7 @@ impl Slot {
     /// The descriptor is open. From now on it can be released: at once, where several were opened at the same moment
     /// and none of them could make room for another.
     pub(crate) fn opened(&self) {
-        let pool = &self.files.pool;
+        let pool = &self.pool;
         let mut released = Released::default();
         let mut places = pool.places();
         if let Some(place) = places.places[self.place].as_mut() {
@@ -310,12 +254,12 @@ impl Slot {
 
     /// No new writer uses the descriptor any more.
     pub(crate) fn out_of_use(&self) {
-        self.files.pool.places().leave_use(self.place);
+        self.pool.places().leave_use(self.place);
     }
 
     /// The last writer is through: the descriptor is being closed.
     pub(crate) fn closing(&self) {
-        let mut places = self.files.pool.places();
+        let mut places = self.pool.places();
         places.leave_use(self.place);
         if let Some(place) = places.places[self.place].as_mut() {
             place.state = State::Closing;
@@ -326,7 +270,7 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let pool = &self.files.pool;
+        let pool = &self.pool;
         let mut places = pool.places();
         places.leave_use(self.place);
         let place = places.places[self.place].take();

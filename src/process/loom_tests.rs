@@ -10,6 +10,8 @@
 
 #[path = "descriptors.rs"]
 mod descriptors;
+#[path = "places.rs"]
+mod places;
 
 mod sync {
     pub(super) use loom::sync::{Condvar, Mutex, MutexGuard};
@@ -23,6 +25,10 @@ mod pools {
 
     pub(super) fn pool(limit: Option<usize>, of_process: usize) -> Arc<Pool> {
         Arc::new(Pool::new(limit.unwrap_or(of_process)))
+    }
+
+    pub(super) fn change(_: &Arc<Pool>, limit: Option<usize>, of_process: usize) -> Arc<Pool> {
+        pool(limit, of_process)
     }
 
     pub(super) fn pools() -> Vec<Arc<Pool>> {

@@ -40,6 +40,16 @@ pub(super) fn pool(limit: Option<usize>, of_process: usize) -> Arc<Pool> {
     pool
 }
 
+/// The pool of a sink whose limit has changed. What is open in the earlier one is to be released.
+pub(super) fn change(earlier: &Arc<Pool>, limit: Option<usize>, of_process: usize) -> Arc<Pool> {
+    let shared = POOLS.lock_any().shared.upgrade();
+    if !shared.is_some_and(|shared| Arc::ptr_eq(&shared, earlier)) {
+        // It takes nothing from the shared limit any more.
+        earlier.set_limit(0);
+    }
+    pool(limit, of_process)
+}
+
 /// Every pool that is in use.
 pub(super) fn pools() -> Vec<Arc<Pool>> {
     let pools = POOLS.lock_any();

@@ -14,7 +14,7 @@ use super::{Core, EquipmentSink, Inner};
 use crate::clock::Time;
 use crate::config::Settings;
 use crate::error::{Error, Kind};
-use crate::file::{LogFile, RootDir};
+use crate::file::{limit_open_files, LogFile, RootDir};
 use crate::line::LineFormat;
 use crate::process::idle::IdleWatch;
 use crate::queue::{Queue, Unwritten};
@@ -46,10 +46,16 @@ impl EquipmentSink {
     }
 
     /// The same sink with other settings: its logs, its queue and its counters go on. The place, the modes,
-    /// `rotation` and `queue` of `settings` must be those of this sink.
+    /// `rotation` and `queue` of `settings` must be those of this sink. Its limit of open files is that of `settings`
+    /// from [`take_effect`](EquipmentSink::take_effect) on.
     #[cfg(feature = "log4rs")]
     pub(crate) fn with_settings(&self, settings: Settings) -> Result<EquipmentSink, Error> {
         View::of(&settings)?.onto(Arc::clone(&self.0.core))
+    }
+
+    /// Lets the core keep to these settings, too: they are installed.
+    pub(crate) fn take_effect(&self) {
+        limit_open_files(&self.0.registry.open_files, self.0.max_open_files);
     }
 
     /// As [`flush`](EquipmentSink::flush), but waits at most this long. False: something that was queued before
@@ -123,6 +129,7 @@ impl Drop for Core {
 
 /// The part of the settings that an edit may change.
 struct View {
+    max_open_files: Option<usize>,
     idle_timeout: Option<Duration>,
     fsync_level: log::LevelFilter,
     line: LineFormat,
@@ -135,6 +142,7 @@ impl View {
         line.precision = settings.precision;
         let Settings { targets, unscoped, level, levels, .. } = settings;
         Ok(View {
+            max_open_files: settings.max_open_files,
             idle_timeout: settings.idle_timeout,
             fsync_level: settings.fsync_level,
             line,
@@ -143,11 +151,12 @@ impl View {
     }
 
     fn onto(self, core: Arc<Core>) -> Result<EquipmentSink, Error> {
-        let View { idle_timeout, fsync_level, line, rules } = self;
+        let View { max_open_files, idle_timeout, fsync_level, line, rules } = self;
         let watch = |timeout| IdleWatch::new(Arc::clone(&core.registry) as _, timeout);
         Ok(EquipmentSink(Arc::new(Inner {
             _watch: idle_timeout.map(watch).transpose()?,
             core,
+            max_open_files,
             fsync_level,
             control: line.control,
             line,

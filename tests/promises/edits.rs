@@ -310,8 +310,8 @@ fn a_sink_is_kept_where_its_place_is_unchanged() {
     let scope = Scope::new("KEPT").unwrap();
     scope.run(|| log::info!("0 0"));
     assert_eq!(written(), 1);
-    // precision, fsync_level, idle_timeout, encoder: each takes effect, and none ends the sink.
-    for (n, edit) in (2..).zip([1, 4, 5, 8]) {
+    // precision, fsync_level, idle_timeout, max_open_files, encoder: each takes effect, and none ends the sink.
+    for (n, edit) in (2..).zip([1, 4, 5, 7, 8]) {
         put_right(&program, edit);
         program.await_taken(edit);
         wait_until("one sink", || program.handle.sinks().len() == 1);
@@ -322,10 +322,41 @@ fn a_sink_is_kept_where_its_place_is_unchanged() {
     put_right(&program, 2);
     program.await_taken(2);
     wait_until("the new sink alone", || program.handle.sinks().len() == 1);
-    scope.run(|| log::info!("0 6"));
+    scope.run(|| log::info!("0 7"));
     program.handle.flush();
     assert_eq!(written(), 1);
-    assert_eq!(crate::support::messages(&log_path(&program.root(), "KEPT")).len(), 6);
+    assert_eq!(crate::support::messages(&log_path(&program.root(), "KEPT")).len(), 7);
+    assert_eq!(program.number_of_reports(), 0);
+}
+
+/// What is open is closed, so that the limit holds at once; and the share of all others is theirs again.
+#[test]
+fn a_limit_of_open_files_that_is_edited_holds_for_the_sink_that_is_kept() {
+    alone!();
+    let folder = tempfile::tempdir().unwrap();
+    let program = Program::start(folder.path());
+    program.await_taken(0);
+    let log_all = || {
+        let scopes = (0..5).map(|n| Scope::new(format!("EQ{n}")).unwrap());
+        scopes.for_each(|scope| scope.run(|| log::info!("one of five")));
+    };
+    let open = || program.handle.sinks()[0].stats().open;
+    log_all();
+    assert_eq!(open(), 5);
+    // Two of its own, then three, then a share of all again.
+    for (edit, keys, most) in
+        [(9, "max_open_files: 2", 2), (18, "max_open_files: 3", 3), (27, "", 5)]
+    {
+        let text =
+            right(&program.folder, edit).replace("hostname:", &format!("{keys}\n    hostname:"));
+        put_in_place(&program.file, &text);
+        program.await_taken(edit);
+        wait_until("one sink", || program.handle.sinks().len() == 1);
+        assert_eq!(open(), 0, "{keys}");
+        log_all();
+        assert_eq!(open(), most, "{keys}");
+    }
+    assert_eq!(program.handle.sinks()[0].stats().total.written, 20);
     assert_eq!(program.number_of_reports(), 0);
 }
 
