@@ -1,11 +1,24 @@
-//! The upkeep thread: it does for each log that asks what no log call shall wait for.
+//! The upkeep threads: they do for each log that asks what no log call shall wait for.
 //!
-//! Imports `sync` and `threads`. One thread for the process: what it does (compression, mostly) needs a processor,
-//! and shall not take more than one from the application. It begins with the first request.
+//! Imports `sync` and `threads`. For the process: what they do (compression, mostly) needs a processor, and shall not
+//! take more than one from the application, so that one of them works at a time. It begins with the first request.
+//! A log whose folder does not answer keeps its thread, and another thread goes on with the other logs: the server,
+//! which touches no file, sees to that.
 //!
-//! The thread has a low priority: on a busy machine it may not run for a while, wherever it is. The invariant: it
-//! holds no lock that a log call needs. Requests go by a list without locks.
+//! ```text
+//!            nobody works                 no step for `LATE`
+//! asked ──────────────────────► working ────────────────────► hanging
+//!   ▲        its time comes        │                             │
+//!   └────── waiting ◄──── `Later` ─┴─────────────────────────────┘
+//! ```
+//!
+//! A thread that works has a low priority: on a busy machine it may not run for a while, wherever it is. The invariants:
+//! it holds no lock that a log call needs; one log is in one thread's hands at a time. Requests go by a list
+//! without locks.
 
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, Weak};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
@@ -17,7 +30,7 @@ use crate::sync::LockExt as _;
 
 /// What needs upkeep: a log that is rotated.
 pub(crate) trait Upkeep: Send + Sync {
-    /// Does all that can be done now. Runs on the upkeep thread.
+    /// Does all that can be done now. It MUST call [`step`] now and then while it gets on.
     fn run(self: Arc<Self>) -> Next;
 }
 
@@ -39,11 +52,20 @@ struct Request {
     before: Option<Arc<Request>>,
 }
 
-/// For the process, since its sinks share the one thread: the last request, which has those before it.
+/// A thread that makes no step for this long hangs, or as good as.
+const LATE: Duration = Duration::from_millis(500);
+
+/// One more than the number of logs that may hang at once (promise 11).
+const MOST: usize = 9;
+
+/// For the process, since its sinks share the threads: the last request, which has those before it.
 static REQUESTS: ArcSwapOption<Request> = ArcSwapOption::const_empty();
 
-/// The thread of the process, and the process that it is in: a copy by fork(2) has none. Never taken by that thread.
+/// The server of the process, and the process that it is in: a copy by fork(2) has none. Never taken by that thread.
 static SERVER: Mutex<Option<(ProcessId, Thread)>> = Mutex::new(None);
+
+/// How many steps were made. One count for the process, since the threads that hang make none.
+static STEPS: AtomicU64 = AtomicU64::new(0);
 
 /// Lets the upkeep run soon. Where no thread can be started it runs after the next request.
 pub(crate) fn ask(upkeep: Weak<dyn Upkeep>) {
@@ -60,30 +82,66 @@ pub(crate) fn ask(upkeep: Weak<dyn Upkeep>) {
     }
 }
 
+/// The thread that calls this gets on.
+pub(crate) fn step() {
+    STEPS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// An upkeep that is to run again.
 struct Waiting {
     upkeep: Weak<dyn Upkeep>,
     since_last: Duration,
     at: Instant,
 }
 
-/// The thread.
+/// An upkeep in the hands of a thread.
+struct Running {
+    number: u64,
+    upkeep: Weak<dyn Upkeep>,
+    /// How long it waits before it runs again, if it is to.
+    wait: Duration,
+    asked_again: bool,
+    hangs: bool,
+}
+
+type Job = (u64, Weak<dyn Upkeep>);
+
+type Ended = (u64, Next);
+
+struct Schedule {
+    /// In their order. A log asks once until its upkeep has begun.
+    asked: VecDeque<Weak<dyn Upkeep>>,
+    waiting: Vec<Waiting>,
+    running: Vec<Running>,
+    last_number: u64,
+    /// The thread that works. Dropped, that thread ends when it is through.
+    worker: Option<Sender<Job>>,
+    ended: (Sender<Ended>, Receiver<Ended>),
+    /// The steps at the last look, and since when there was no other.
+    seen: (u64, Instant),
+}
+
+/// The server.
 fn serve() {
-    let mut waiting: Vec<Waiting> = Vec::new();
+    let mut schedule = Schedule {
+        asked: VecDeque::new(),
+        waiting: Vec::new(),
+        running: Vec::new(),
+        last_number: 0,
+        worker: None,
+        ended: mpsc::channel(),
+        seen: (0, Instant::now()),
+    };
     loop {
-        let mut request = REQUESTS.swap(None);
-        let had_requests = request.is_some();
-        while let Some(now) = request {
-            // What it waits for may be there by now; and a new request begins with short waits.
-            waiting.retain(|other| !Weak::ptr_eq(&other.upkeep, &now.upkeep));
-            run(&now.upkeep, FIRST_WAIT, &mut waiting);
-            request = now.before.clone();
-        }
+        schedule.take_requests();
+        schedule.take_ended();
         let now = Instant::now();
-        if let Some(due) = waiting.iter().position(|waiting| waiting.at <= now) {
-            let Waiting { upkeep, since_last, .. } = waiting.swap_remove(due);
-            run(&upkeep, (since_last * 2).min(LONGEST_WAIT), &mut waiting);
-        } else if !had_requests {
-            match waiting.iter().map(|waiting| waiting.at).min() {
+        if schedule.is_somebody_working(now) {
+            thread::park_timeout(LATE);
+        } else if let Some((upkeep, wait)) = schedule.next(now) {
+            schedule.start(upkeep, wait, now);
+        } else {
+            match schedule.waiting.iter().map(|waiting| waiting.at).min() {
                 Some(next) => thread::park_timeout(next - now),
                 None => thread::park(),
             }
@@ -91,10 +149,97 @@ fn serve() {
     }
 }
 
-fn run(upkeep: &Weak<dyn Upkeep>, wait: Duration, waiting: &mut Vec<Waiting>) {
-    let next = upkeep.upgrade().map_or(Next::Done, Upkeep::run);
-    if next == Next::Later {
-        let upkeep = Weak::clone(upkeep);
-        waiting.push(Waiting { upkeep, since_last: wait, at: Instant::now() + wait });
+/// A thread that works.
+fn work(jobs: &Receiver<Job>, ended: &Sender<Ended>, server: &Thread) {
+    for (number, upkeep) in jobs {
+        let next = upkeep.upgrade().map_or(Next::Done, Upkeep::run);
+        // The server does not end.
+        let _ = ended.send((number, next));
+        server.unpark();
+    }
+}
+
+impl Schedule {
+    fn take_requests(&mut self) {
+        let mut request = REQUESTS.swap(None);
+        let mut newest_first = Vec::new();
+        while let Some(now) = request {
+            newest_first.push(Weak::clone(&now.upkeep));
+            request = now.before.clone();
+        }
+        for upkeep in newest_first.into_iter().rev() {
+            match self.running.iter_mut().find(|it| Weak::ptr_eq(&it.upkeep, &upkeep)) {
+                Some(running) => running.asked_again = true,
+                None => {
+                    // What it waits for may be there by now; and a new request begins with short waits.
+                    self.waiting.retain(|other| !Weak::ptr_eq(&other.upkeep, &upkeep));
+                    self.asked.push_back(upkeep);
+                }
+            }
+        }
+    }
+
+    fn take_ended(&mut self) {
+        while let Ok((ended, next)) = self.ended.1.try_recv() {
+            let Some(at) = self.running.iter().position(|it| it.number == ended) else { continue };
+            let Running { upkeep, wait, asked_again, .. } = self.running.swap_remove(at);
+            if asked_again {
+                self.asked.push_back(upkeep);
+            } else if next == Next::Later {
+                self.waiting.push(Waiting { upkeep, since_last: wait, at: Instant::now() + wait });
+            }
+        }
+    }
+
+    /// Whether a thread works that does not hang. One that hangs is left to itself from here on.
+    fn is_somebody_working(&mut self, now: Instant) -> bool {
+        let all = self.running.len();
+        let Some(working) = self.running.iter_mut().find(|running| !running.hangs) else {
+            return false;
+        };
+        let steps = STEPS.load(Ordering::Relaxed);
+        if steps != self.seen.0 {
+            self.seen = (steps, now);
+        }
+        working.hangs = now.duration_since(self.seen.1) >= LATE && all < MOST;
+        if working.hangs {
+            self.worker = None;
+        }
+        !working.hangs
+    }
+
+    /// The next upkeep that is due, and how long it waits before it runs again.
+    fn next(&mut self, now: Instant) -> Option<(Weak<dyn Upkeep>, Duration)> {
+        if let Some(asked) = self.asked.pop_front() {
+            return Some((asked, FIRST_WAIT));
+        }
+        let due = self.waiting.iter().position(|waiting| waiting.at <= now)?;
+        let Waiting { upkeep, since_last, .. } = self.waiting.swap_remove(due);
+        Some((upkeep, (since_last * 2).min(LONGEST_WAIT)))
+    }
+
+    fn start(&mut self, upkeep: Weak<dyn Upkeep>, wait: Duration, now: Instant) {
+        self.last_number += 1;
+        let number = self.last_number;
+        let job = (number, Weak::clone(&upkeep));
+        if self.worker().is_some_and(|worker| worker.send(job).is_ok()) {
+            self.seen = (STEPS.load(Ordering::Relaxed), now);
+            self.running.push(Running { number, upkeep, wait, asked_again: false, hangs: false });
+        } else {
+            // The system has no thread left.
+            self.worker = None;
+            self.waiting.push(Waiting { upkeep, since_last: wait, at: now + wait });
+        }
+    }
+
+    /// The thread that works, started now where there is none.
+    fn worker(&mut self) -> Option<&Sender<Job>> {
+        if self.worker.is_none() {
+            let (worker, jobs) = mpsc::channel();
+            let (ended, server) = (self.ended.0.clone(), thread::current());
+            threads::spawn(move || work(&jobs, &ended, &server)).ok()?;
+            self.worker = Some(worker);
+        }
+        self.worker.as_ref()
     }
 }

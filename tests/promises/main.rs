@@ -72,6 +72,7 @@ mod schema;
 mod scope;
 mod stalled;
 mod stalled_queue;
+mod stopped_mount;
 mod warnings;
 mod whole_records;
 mod windows;

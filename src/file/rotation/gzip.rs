@@ -1,6 +1,6 @@
 //! [`compress`]: a rotated file becomes a gzip file.
 //!
-//! Imports `folder`, `names`, `root` and `sys`. The invariant: the plain file is removed only when the whole of it
+//! Imports `folder`, `names`, `root`, `sys` and `process`. The invariant: the plain file is removed only when the whole of it
 //! is in the compressed one, on disk. Until then the plain file counts, and what is in its `….gz` is made
 //! again from the begin.
 
@@ -15,6 +15,7 @@ use super::names::RotatedName;
 use crate::file::answer::{answer, attempt, Answer, Call};
 use crate::file::root::RootDir;
 use crate::file::sys::{self, Purpose};
+use crate::process::upkeep;
 
 /// How much is read at once, in bytes.
 const CHUNK: usize = 64 << 10;
@@ -53,6 +54,7 @@ fn write(
             Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
             Err(err) => return Err(err),
         }
+        upkeep::step();
     }
     let target = encoder.finish()?;
     let metadata = plain.metadata()?;

@@ -1,5 +1,5 @@
 //! The upkeep of a log's rotated files: compressed, deleted where they are not kept, and what a crash left put in
-//! order. It runs on one thread of the process, which no log call waits for.
+//! order. It runs on a thread that no log call waits for.
 //!
 //! Imports `folder`, `gzip`, `keep`, `root` and `sys`. A file that any process may still write to is left alone, and
 //! looked at again later. So it is with one that a reader on Windows has open.
@@ -134,6 +134,7 @@ impl Pass<'_> {
 
     /// Whether something was done. Where others have the file open, and where it failed, it is tried again later.
     fn checked(&mut self, done: io::Result<bool>) -> bool {
+        upkeep::step();
         match done {
             Ok(true) => return true,
             Ok(false) => self.next = Next::Later,
