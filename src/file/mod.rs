@@ -140,7 +140,7 @@ impl LogFile {
         self.last_used.store(time.nanos(), Ordering::Relaxed);
         let open = self.open.load();
         match &*open {
-            Some(open) if open.takes_any_record(time) => {
+            Some(open) if open.takes(record, time) => {
                 let result = self.write(open, record, time);
                 self.count(&result, time);
                 result

@@ -133,11 +133,12 @@ impl OpenFile {
         self.descriptor.as_ref().ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
-    /// Whether the next record may go into the file without any look at it.
+    /// Whether the next record may go into the file without any look at it. It must be written then: its room is
+    /// taken.
     #[inline]
-    pub(crate) fn takes_any_record(&self, time: Time) -> bool {
-        (!self.rotates || (!self.budget.is_limited() && self.period.is_quiet(time)))
-            && !self.check_is_due(self.last_check_ms.load(Ordering::Relaxed), time)
+    pub(crate) fn takes(&self, record: &[u8], time: Time) -> bool {
+        !self.check_is_due(self.last_check_ms.load(Ordering::Relaxed), time)
+            && (!self.rotates || (self.period.is_quiet(time) && self.budget.takes(record)))
     }
 
     /// Whether it is time to see if the path still leads here; true for one caller each time.

@@ -23,23 +23,25 @@ pub(super) fn is_control(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
-/// Whether the bytes may hold a control character: exact for ASCII, and true for the two lead
-/// bytes under which the others are in UTF-8.
+/// Whether the bytes may hold a control character: exact for ASCII, and true for each other that has one of
+/// the bytes of [`may_be_of_control`].
 #[inline]
 pub(crate) fn may_hold_controls(bytes: &[u8]) -> bool {
-    any(bytes, may_begin_control)
+    any(bytes, may_be_of_control)
 }
 
 /// Whether the bytes may hold a control character or a backslash.
 #[inline]
 pub(super) fn may_need_escapes(bytes: &[u8]) -> bool {
-    any(bytes, |byte| may_begin_control(byte) | (byte == b'\\'))
+    any(bytes, |byte| may_be_of_control(byte) | (byte == b'\\'))
 }
 
-/// ASCII's control characters, and the lead bytes 0xc2 and 0xe2, which differ in one bit.
+/// In one comparison: 0x00 to 0x1f and 0x7f, the control characters of ASCII, and 0x80 to 0x9f and 0xff. In
+/// UTF-8 the second byte of every other control character is one of these: 0x80 to 0x9f of U+0080 to U+009F, and
+/// 0x80 of U+2028 and U+2029.
 #[inline]
-fn may_begin_control(byte: u8) -> bool {
-    (byte < 0x20) | (byte == 0x7f) | (byte & 0xdf == 0xc2)
+fn may_be_of_control(byte: u8) -> bool {
+    byte.wrapping_add(1) & 0x7f <= 0x20
 }
 
 /// Whether any byte is one of those. Sixteen bytes are looked at together, and the last sixteen once more where they
@@ -55,18 +57,15 @@ fn any(bytes: &[u8], is: impl Fn(u8) -> bool) -> bool {
     } else {
         bytes
     };
-    let last = bytes.len() - LANES;
     let mut found = [0; LANES];
-    let mut start = 0;
-    loop {
-        for (found, byte) in found.iter_mut().zip(&bytes[start..start + LANES]) {
+    let mut look = |bytes: &[u8]| {
+        for (found, byte) in found.iter_mut().zip(bytes) {
             *found |= u8::from(is(*byte));
         }
-        if start == last {
-            return found != [0; LANES];
-        }
-        start = (start + LANES).min(last);
-    }
+    };
+    bytes.chunks_exact(LANES).for_each(&mut look);
+    look(&bytes[bytes.len() - LANES..]);
+    found != [0; LANES]
 }
 
 pub(super) fn push_escape(out: &mut String, c: char) {
