@@ -182,18 +182,26 @@ pub(super) fn unescape(text: &str) -> Option<String> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn every_control_character_is_seen() {
+        for c in ('\0'..=char::MAX).filter(|c| is_control(*c)) {
+            assert!(may_hold_controls(c.encode_utf8(&mut [0; 4]).as_bytes()), "{c:?}");
+        }
+        assert!(!may_hold_controls("21 °C, 5 µm, ä ö ü é".as_bytes()));
+    }
+
     /// Each byte, at each place of a text that is shorter than a vector, as long, and longer.
     #[test]
-    fn every_byte_that_may_begin_a_control_character_is_seen_wherever_it_stands() {
+    fn every_byte_that_may_be_of_a_control_character_is_seen_wherever_it_stands() {
         for length in 0..40 {
             let mut text = vec![b'a'; length];
             assert!(!may_hold_controls(&text) && !may_need_escapes(&text));
             for place in 0..length {
                 for byte in 0..=u8::MAX {
                     text[place] = byte;
-                    let begins = byte < 0x20 || matches!(byte, 0x7f | 0xc2 | 0xe2);
-                    assert_eq!(may_hold_controls(&text), begins, "{text:?}");
-                    assert_eq!(may_need_escapes(&text), begins || byte == b'\\', "{text:?}");
+                    let may_be = matches!(byte, 0..=0x1f | 0x7f..=0x9f | 0xff);
+                    assert_eq!(may_hold_controls(&text), may_be, "{text:?}");
+                    assert_eq!(may_need_escapes(&text), may_be || byte == b'\\', "{text:?}");
                 }
                 text[place] = b'a';
             }

@@ -57,6 +57,10 @@ pub(crate) fn text_of(file: &Path) -> String {
 /// What is in a rotated file, compressed or not.
 pub(crate) fn bytes_of(file: &Path) -> Vec<u8> {
     let bytes = fs::read(file).unwrap_or_else(|err| panic!("{}: {err}", file.display()));
+    unpacked(file, bytes)
+}
+
+fn unpacked(file: &Path, bytes: Vec<u8>) -> Vec<u8> {
     if file.extension().is_none_or(|end| end != "gz") {
         return bytes;
     }
@@ -66,11 +70,29 @@ pub(crate) fn bytes_of(file: &Path) -> Vec<u8> {
     text
 }
 
-/// Every line of a log and its rotated files, the oldest first.
+/// Every line of a log and its rotated files, the oldest first. Looked at once more where one was compressed or
+/// deleted meanwhile.
 pub(crate) fn all_lines(log: &Path) -> Vec<String> {
-    let live = log.exists().then(|| log.to_owned());
-    let text: String = rotated(log).into_iter().chain(live).map(|file| text_of(&file)).collect();
-    text.lines().map(str::to_owned).collect()
+    loop {
+        let live = log.exists().then(|| log.to_owned());
+        let files: Vec<PathBuf> = rotated(log).into_iter().chain(live).collect();
+        if let Some(lines) = lines_of(&files) {
+            return lines;
+        }
+    }
+}
+
+/// The lines of files; none where one is not there any more.
+fn lines_of(files: &[PathBuf]) -> Option<Vec<String>> {
+    let mut text = String::new();
+    for file in files {
+        match fs::read(file) {
+            Ok(bytes) => text.push_str(&String::from_utf8(unpacked(file, bytes)).unwrap()),
+            Err(err) if err.kind() == std::io::ErrorKind::NotFound => return None,
+            Err(err) => panic!("{}: {err}", file.display()),
+        }
+    }
+    Some(text.lines().map(str::to_owned).collect())
 }
 
 /// A rotated file of `id`, as an earlier process left it: its text.
