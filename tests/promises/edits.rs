@@ -282,7 +282,7 @@ fn an_edit_is_taken_whole_or_not_at_all() {
         // Of a queue that is there now, and was not before.
         descriptors <= before.0 + 1 && threads <= before.1 + 1
     });
-    assert_eq!(program.handle.sinks().len(), 1);
+    wait_until("the end of the old sinks", || program.handle.sinks().len() == 1);
 
     program.handle.flush();
     let mut found: BTreeMap<usize, Vec<usize>> = BTreeMap::new();

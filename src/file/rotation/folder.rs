@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::names::RotatedName;
+use super::period::Period;
 use crate::file::root::RootDir;
 use crate::file::sys::{self, Lock, LockOn, Purpose};
 
@@ -69,6 +70,30 @@ impl RootDir {
         let names = self.below()?.names_in(folder_of(relative))?;
         let rotated = |name: &OsString| RotatedName::parse(log, name.to_str()?);
         Ok(names.iter().filter_map(rotated).collect())
+    }
+
+    /// The name of a log that is rotated now, under the lock of its rotation. What is at that path would be
+    /// replaced: a listing can miss a file that is compressed meanwhile.
+    pub(super) fn free_name(&self, relative: &Path, period: Period) -> io::Result<RotatedName> {
+        let mut name = RotatedName::next(&self.rotated_names(relative)?, period);
+        // The plain one first: where it has just been removed, the compressed one was made before.
+        while self.is_there(relative, name)? || self.is_there(relative, name.compressed())? {
+            name = name.following().ok_or_else(|| {
+                io::Error::other(format!(
+                    "no number is left after {}",
+                    name.beside(relative).display()
+                ))
+            })?;
+        }
+        Ok(name)
+    }
+
+    fn is_there(&self, relative: &Path, name: RotatedName) -> io::Result<bool> {
+        match self.below()?.metadata(&name.beside(relative)) {
+            Ok(_) => Ok(true),
+            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(err) => Err(err),
+        }
     }
 
     /// What is known of a rotated file; none where it is not there, or is no regular file.

@@ -33,6 +33,11 @@ impl RotatedName {
         RotatedName { period, number, is_gzip: false }
     }
 
+    /// The name with the next number; none behind the last that there is.
+    pub(crate) fn following(self) -> Option<RotatedName> {
+        Some(RotatedName { number: self.number.checked_add(1)?, ..self })
+    }
+
     /// What is behind a log's name in `name`, if that is a rotated file's.
     pub(crate) fn parse(log: &str, name: &str) -> Option<RotatedName> {
         let rest = name.strip_prefix(log)?.strip_prefix('.')?;

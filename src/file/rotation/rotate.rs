@@ -6,11 +6,11 @@
 //! rotated file, which is neither compressed nor deleted while they have it open.
 
 use std::io;
+use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use super::names::RotatedName;
 use crate::clock::Time;
 use crate::error::{Doing, Error};
 use crate::file::open::OpenFile;
@@ -181,8 +181,8 @@ impl LogFile {
         if !open.begins_new_file(record, time) {
             return Ok(());
         }
-        let period = open.period.of_name(file, time);
-        let name = RotatedName::next(&self.root.rotated_names(relative)?, period);
+        let name = self.root.free_name(relative, open.period.of_name(file, time))?;
+        end_torn(open);
         self.root.below()?.rename(relative, &name.beside(relative))?;
         self.entries.made();
         self.retire(open);
@@ -190,6 +190,14 @@ impl LogFile {
         drop(lock);
         self.ask_for_upkeep(time);
         Ok(())
+    }
+}
+
+/// Ends a fragment that a crash left, before the file is out of reach: whoever reads the files one behind the other would
+/// take the next one's first line for a part of it. On a full disk it stays.
+fn end_torn(open: &OpenFile) {
+    if open.tail_unverified.load(Ordering::Acquire) && open.is_torn() {
+        let _ = open.write(b"\n");
     }
 }
 

@@ -197,12 +197,20 @@ pub(crate) fn sync_file_system(_: &File) -> io::Result<()> {
 }
 
 /// Reserving a range takes the same lock of the inode as a write does, so that it waits for one
-/// that is under way; the range is the first byte, which is there already.
+/// that is under way; the range is the first byte, which is there already. It also sets the file's time to now, which
+/// would give a rotated log another period: where nobody has written meanwhile the time is put back.
 #[cfg(target_os = "linux")]
 pub(crate) fn wait_for_inflight_writes(file: &File) {
     use rustix::fs::FallocateFlags;
+    let before = file.metadata();
     // A file system that cannot reserve has no such barrier: the caller then looks a moment early.
     let _ = rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, 0, 1);
+    if let (Ok(before), Ok(after)) = (before, file.metadata()) {
+        if let (true, Ok(modified)) = (before.len() == after.len(), before.modified()) {
+            // Not everybody who may write to a file may set its time.
+            let _ = file.set_times(fs::FileTimes::new().set_modified(modified));
+        }
+    }
 }
 
 #[cfg(not(target_os = "linux"))]
