@@ -213,10 +213,10 @@ fn variable(inner: &str) -> Result<String, Unusable> {
 ///
 /// A `$` that ends a folder's name is text: `\\nas\lab$` is a hidden share of Windows.
 fn no_other_variable(text: &str) -> Result<(), String> {
-    let name_at = |rest: &str| -> String {
-        let rest = rest.trim_start_matches(['{', '(', '[', ':', ' ']);
+    let name_in = |rest: &str| -> String {
         rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
     };
+    let name_at = |rest: &str| name_in(rest.trim_start_matches(['{', '(', '[', ':', ' ']));
     let meant = |name: &str| match name {
         "" => "NAME".to_owned(),
         name => name.to_owned(),
@@ -244,7 +244,7 @@ fn no_other_variable(text: &str) -> Result<(), String> {
         }
     }
     for (at, _) in text.match_indices('%') {
-        let name = name_at(&text[at + 1..]);
+        let name = name_in(&text[at + 1..]);
         if !name.is_empty() && text[at + 1 + name.len()..].starts_with('%') {
             return Err(format!("has %{name}%; $ENV{{{name}}} is that variable here"));
         }
@@ -256,6 +256,14 @@ fn no_other_variable(text: &str) -> Result<(), String> {
 #[allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 mod tests {
     use super::*;
+
+    /// Found by fuzzing: it panicked at the `%`, since the name was looked for behind what is before a name elsewhere.
+    #[test]
+    fn a_percent_sign_before_other_text_is_text() {
+        for root in ["100% LAà", "5 % [à", "x/%(ab%", "%"] {
+            no_other_variable(root).unwrap();
+        }
+    }
 
     #[test]
     fn what_looks_like_another_programs_variable_is_answered_with_ours() {

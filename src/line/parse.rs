@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::SystemTime;
 
-use super::escape::{push_escaped_message, unescape, ControlCharacters};
+use super::escape::{is_control, push_escaped_message, unescape, ControlCharacters};
 use super::{push_own_tag, push_tag, LineBuffer, Precision, LEVELS};
 use crate::clock::Time;
 use crate::equipment_id::EquipmentId;
@@ -92,6 +92,9 @@ fn read(line: &str) -> Result<Line, &'static str> {
     let (mut host, mut equipment, mut tags) = (None, None, Vec::new());
     while let Some(((key, value), after)) = parse_tag(rest) {
         rest = after;
+        if key.chars().chain(value.chars()).any(is_control) {
+            return Err("a tag holds a control character, which the line would have escaped");
+        }
         let value = unescape(value).ok_or(NO_ESCAPE)?;
         match key {
             "host" if host.is_none() => host = Some(value),
