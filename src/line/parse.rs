@@ -88,7 +88,7 @@ fn read(line: &str) -> Result<Line, &'static str> {
         .map_err(|_| "it does not begin with a time such as 2026-04-17T14:31:55Z")?;
     let level = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'));
     let (level, mut rest) = level.ok_or("its time is not followed by a level")?;
-    let level = level.trim_end().parse().map_err(|_| "its level is unknown")?;
+    let level = level.trim_end_matches(' ').parse().map_err(|_| "its level is unknown")?;
     let (mut host, mut equipment, mut tags) = (None, None, Vec::new());
     while let Some(((key, value), after)) = parse_tag(rest) {
         rest = after;

@@ -42,6 +42,7 @@ mod lnav;
 mod logrotate;
 mod lost_records_across_sinks;
 mod lru;
+mod many_logs;
 mod mdc;
 mod memcheck;
 mod memory;

@@ -5,7 +5,9 @@
 #![cfg(target_os = "linux")]
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use crate::support::{child, lacks, sink, tell, Mount, Need, Running};
 use equipment_log::{QueueConfig, Scope};
@@ -17,6 +19,9 @@ const FILES: usize = 10_000;
 const DESCRIPTORS: usize = FILES + 100;
 
 const MOST_KB: u64 = 16 * 1024;
+
+/// What many logs cost is read after each of so many parts of them.
+const TENTHS: usize = 10;
 
 #[test]
 fn child_plays_its_role() {
@@ -58,69 +63,112 @@ fn ten_thousand_open_files_cost_less_than_16_mb() {
     assert!(kb < MOST_KB, "{kb} kB for {FILES} open files");
 }
 
-/// So many logs; by hand, a million.
+/// So many logs; by hand, a million: then each way, beside a bare program that makes the same files.
 fn logs() -> usize {
     std::env::var("EQUIPMENT_LOG_LOGS").map_or(100_000, |number| number.parse().unwrap())
 }
 
-/// Tells the memory after a tenth of the logs, and at the end.
+/// One log after the other gets a record; after each tenth of them this tells the memory, and what a log has cost in it.
 fn logs_one_after_the_other(role: &str, root: &Path) {
+    let write = if role.contains("bare") { bare(role, root) } else { ours(role, root) };
+    let each = logs() / TENTHS;
+    for tenth in 0..TENTHS {
+        let (wall, cpu) = (Instant::now(), process_time());
+        write(tenth * each, (tenth + 1) * each);
+        let per_log = |time: Duration| (time / each as u32).as_nanos();
+        tell(format_args!(
+            "{} {} {}",
+            resident_kb(),
+            per_log(process_time() - cpu),
+            per_log(wall.elapsed())
+        ));
+    }
+}
+
+fn process_time() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
+}
+
+/// Writes the records of a range of logs.
+type WriteLogs = Box<dyn Fn(usize, usize)>;
+
+fn ours(role: &str, root: &Path) -> WriteLogs {
+    let of_runs = role.contains("runs");
     let mut builder = sink(root).max_open_files(500);
-    if role.contains("runs") {
+    if of_runs {
         builder = builder.path("{equipment_id}/{run}/wizard.{hostname}.log");
     }
     if role.contains("queued") {
         builder = builder.queue(QueueConfig::new());
     }
     let sink = builder.build().unwrap();
-    let logs = logs();
-    for n in 0..logs {
-        let scope = if role.contains("runs") {
-            Scope::new("EQ").unwrap().tag("run", n.to_string())
-        } else {
-            Scope::new(format!("D{n}")).unwrap()
-        };
-        sink.write(&scope, Level::Info, b"record").unwrap();
-        if n % 100 == 0 {
-            // What waits is in use: it is bounded by `limit`, not here.
-            sink.flush();
+    Box::new(move |from, to| {
+        for n in from..to {
+            let scope = if of_runs {
+                Scope::new("EQ").unwrap().tag("run", n.to_string())
+            } else {
+                Scope::new(format!("D{n}")).unwrap()
+            };
+            sink.write(&scope, Level::Info, b"record").unwrap();
+            if n % 100 == 0 {
+                // What waits is in use: it is bounded by `limit`, not here.
+                sink.flush();
+            }
         }
-        if n == logs / 10 {
-            tell(resident_kb());
-        }
-    }
-    sink.flush();
-    tell(resident_kb());
-    let stats = sink.stats();
-    assert_eq!((stats.total.written, stats.total.lost), (logs as u64, 0));
-    // What was forgotten is in the total alone.
-    assert!(stats.equipment.len() <= 2_000, "{} are remembered", stats.equipment.len());
+        sink.flush();
+        let stats = sink.stats();
+        assert_eq!((stats.total.written, stats.total.lost), (to as u64, 0));
+        // What was forgotten is in the total alone.
+        assert!(stats.equipment.len() <= 2_000, "{} are remembered", stats.equipment.len());
+    })
 }
 
-fn assert_bounded(roles: [&str; 2]) {
+fn bare(role: &str, root: &Path) -> WriteLogs {
+    let (of_runs, root) = (role.contains("runs"), root.to_owned());
+    Box::new(move |from, to| {
+        for n in from..to {
+            let folder = match of_runs {
+                true => root.join(format!("EQ/{n}")),
+                false => root.join(format!("D{n}/.exlab-wizard")),
+            };
+            fs::create_dir_all(&folder).unwrap();
+            let log = folder.join("wizard.h.log");
+            let mut log = fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
+            log.write_all(b"record\n").unwrap();
+        }
+    })
+}
+
+fn assert_bounded(roles: [&str; 3]) {
     if lacks(&[Need::Root]) {
         return;
     }
-    // The first in the ordinary run; each way by hand.
-    let count = if std::env::var_os("EQUIPMENT_LOG_LOGS").is_some() { 2 } else { 1 };
+    // The first in the ordinary run.
+    let count = if std::env::var_os("EQUIPMENT_LOG_LOGS").is_some() { roles.len() } else { 1 };
     for role in &roles[..count] {
         let dir = tempfile::tempdir().unwrap();
         // Unmounted at the end: to remove so many files takes longer than to make them.
-        let disk = Mount::tmpfs(dir.path(), "80%");
+        let disk = Mount::tmpfs(dir.path(), "80%,nr_inodes=0");
         let told = Running::start(&mut child!(role, &dir.path().join("logs"))).finish();
-        let [tenth, end] = [&told[0], &told[1]].map(|kb| kb.parse::<u64>().unwrap());
-        println!("{role}: {tenth} kB after a tenth of {}, {end} kB at the end", logs());
         disk.unmount();
-        assert!(end < tenth + MOST_KB, "{role}: from {tenth} to {end} kB");
+        let numbers = |line: &String| line.split(' ').map(|n| n.parse().unwrap()).collect();
+        let tenths: Vec<Vec<u64>> = told.iter().map(numbers).collect();
+        for (tenth, row) in tenths.iter().enumerate() {
+            let (kb, cpu, wall) = (row[0], row[1], row[2]);
+            println!("{role}, tenth {tenth} of {}: {kb} kB, {cpu} ns a log of the processor, {wall} ns in all", logs());
+        }
+        let [first, end] = [tenths[0][0], tenths[TENTHS - 1][0]];
+        assert!(end < first + MOST_KB, "{role}: from {first} to {end} kB");
     }
 }
 
 #[test]
 fn a_hundred_thousand_pieces_of_equipment_take_no_more_memory_than_those_in_use() {
-    assert_bounded(["ids", "ids, queued"]);
+    assert_bounded(["ids", "ids, queued", "ids, bare"]);
 }
 
 #[test]
 fn a_hundred_thousand_runs_take_no_more_memory_than_those_in_use() {
-    assert_bounded(["runs, queued", "runs"]);
+    assert_bounded(["runs, queued", "runs", "runs, bare"]);
 }
