@@ -15,7 +15,8 @@ fn main() {
 }
 
 fn confocal() -> Scope {
-    Scope::new("CONFOCAL_01").expect("an id").tag("proj", "PROJ-0042").tag("kind", "experimental")
+    let scope = Scope::new("CONFOCAL_01").expect("an id").tag("proj", "PROJ-0042");
+    scope.tag("kind", "experimental").tag("run", "R7")
 }
 
 mod scope {
@@ -32,18 +33,18 @@ mod scope {
         bencher.bench_local(Scope::current);
     }
 
-    /// Before anything of log4rs is made: nothing is mirrored.
+    /// Entered and left, with three tags.
     #[divan::bench]
     fn enter(bencher: Bencher) {
         let scope = confocal();
         bencher.bench_local(|| scope.run(|| black_box(())));
     }
 
-    /// Three keys shown in log4rs's diagnostic context and taken away again.
+    /// The same, where an appender of log4rs may print the tags.
     #[divan::bench]
     fn enter_below_log4rs(bencher: Bencher) {
         let root = tempfile::tempdir().expect("a folder");
-        let _mirrors = EquipmentScopedAppender::builder().build(root.path()).expect("an appender");
+        let _appender = EquipmentScopedAppender::builder().build(root.path()).expect("an appender");
         let scope = confocal();
         bencher.bench_local(|| scope.run(|| black_box(())));
     }

@@ -53,7 +53,8 @@ fn run() -> Result<ExitCode, String> {
     if let Some(file) = &options.plot {
         plot::write(file, &results, &scenarios, &entries)?;
     }
-    let all_held = !options.check || targets::print(&targets::all(&results));
+    let targets = if options.scaling { targets::of_scaling } else { targets::all };
+    let all_held = !options.check || targets::print(&targets(&results));
     Ok(if all_held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

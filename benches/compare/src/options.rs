@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use lexopt::prelude::*;
 
-use crate::scenario::{self, Scenario};
+use crate::scenario::{self, Files, Scenario};
 use crate::subjects::{self, Entry, BARE};
 
 const HELP: &str = "\
@@ -12,6 +12,7 @@ Measures equipment-log, its peers and the bare write(2) in turn, and prints the 
 
     --rounds N      how many times each is measured [11]
     --quick         a short run that shows that everything works; its figures mean nothing
+    --scaling       1 to 32 threads instead, one file and one each
     --check         list the targets, and fail where one is missed
     --plot FILE     write the chart as SVG
     --dir DIR       the disk to write to [the current directory]
@@ -20,6 +21,7 @@ Measures equipment-log, its peers and the bare write(2) in turn, and prints the 
 
 pub struct Options {
     pub rounds: usize,
+    pub scaling: bool,
     pub check: bool,
     pub plot: Option<PathBuf>,
     pub dir: PathBuf,
@@ -36,6 +38,7 @@ impl Options {
     fn parse() -> Result<Self, lexopt::Error> {
         let mut options = Self {
             rounds: 11,
+            scaling: false,
             check: false,
             plot: None,
             dir: ".".into(),
@@ -51,6 +54,7 @@ impl Options {
                     options.quick = true;
                     options.rounds = 1;
                 }
+                Long("scaling") => options.scaling = true,
                 Long("check") => options.check = true,
                 Long("plot") => options.plot = Some(args.value()?.into()),
                 Long("dir") => options.dir = args.value()?.into(),
@@ -68,13 +72,19 @@ impl Options {
 
     pub fn scenarios(&self) -> Vec<Scenario> {
         let sized = |scenario: Scenario| if self.quick { scenario.quick() } else { scenario };
-        scenario::ALL.into_iter().filter(|s| s.name().contains(&self.scenario)).map(sized).collect()
+        let mut all = scenario::ALL.to_vec();
+        if self.scaling {
+            all = scenario::scaling(Files::One);
+            all.extend(scenario::scaling(Files::OneEach).into_iter().skip(1));
+        }
+        all.into_iter().filter(|s| s.name().contains(&self.scenario)).map(sized).collect()
     }
 
     pub fn entries(&self) -> Vec<&'static Entry> {
         subjects::ALL
             .iter()
             .filter(|entry| entry.name == BARE || entry.name.contains(&self.only))
+            .filter(|entry| !self.scaling || entry.scales)
             .collect()
     }
 }

@@ -49,6 +49,11 @@ impl Scenario {
         }
     }
 
+    /// As many records in all, however many threads log them.
+    const fn scaled(threads: usize, files: Files) -> Self {
+        Self { records_per_thread: 160_000 / threads as u64, ..Self::infos(threads, files, false) }
+    }
+
     pub fn name(&self) -> String {
         let threads =
             if self.threads == 1 { "1 thread".into() } else { format!("{} threads", self.threads) };
@@ -112,6 +117,14 @@ pub const VERY_MANY_FILES: Scenario =
     Scenario { records_per_thread: 100_000, ..Scenario::infos(1, Files::InTurn(10_000), false) };
 pub const ERRORS_16: Scenario = Scenario::errors(16, 50);
 pub const ERRORS_64: Scenario = Scenario::errors(64, 25);
+
+/// How many threads the scaling is measured with.
+pub const THREADS: [usize; 6] = [1, 2, 4, 8, 16, 32];
+
+/// The scenarios of the scaling, with ever more threads.
+pub fn scaling(files: Files) -> Vec<Scenario> {
+    THREADS.map(|threads| Scenario::scaled(threads, files)).into()
+}
 
 pub const ALL: [Scenario; 8] = [
     ONE_THREAD,

@@ -1,9 +1,10 @@
 //! What is promised, beside what was measured.
 
 use crate::results::Results;
-use crate::scenario::{self, Scenario};
+use crate::scenario::{self, Files, Scenario};
 use crate::subjects::{
-    self, BARE, OURS, OURS_LOG4RS, OURS_LOG4RS_QUEUED, OURS_LOG4RS_ROTATING, SPDLOG, SPDLOG_QUEUED,
+    self, BARE, OURS, OURS_LOG4RS, OURS_LOG4RS_QUEUED, OURS_LOG4RS_ROTATING, OURS_LOG4RS_TARGETS,
+    SPDLOG, SPDLOG_QUEUED,
 };
 
 pub struct Target {
@@ -64,6 +65,7 @@ pub fn all(results: &Results) -> Vec<Target> {
         list.time(scenario, OURS, BARE, AtMost(ready[at]));
         list.time(scenario, OURS_LOG4RS_QUEUED, SPDLOG_QUEUED, AtMost(queued[at]));
     }
+    list.time(two, OURS_LOG4RS_TARGETS, BARE, AtMost(lines[1]));
     list.time(one, OURS_LOG4RS_ROTATING, BARE, AtMost(1.5));
     // p99.9 of one call.
     list.call(one, OURS_LOG4RS, SPDLOG, 2);
@@ -79,6 +81,19 @@ pub fn all(results: &Results) -> Vec<Target> {
     list.targets
 }
 
+/// With more threads a record takes at most a tenth longer: from each number of threads to the next.
+pub fn of_scaling(results: &Results) -> Vec<Target> {
+    let mut list = List { results, targets: Vec::new() };
+    for ours in [OURS_LOG4RS, OURS_LOG4RS_QUEUED] {
+        for files in [Files::One, Files::OneEach] {
+            for two in scenario::scaling(files).windows(2) {
+                list.growth(ours, two[0], two[1]);
+            }
+        }
+    }
+    list.targets
+}
+
 struct List<'a> {
     results: &'a Results,
     targets: Vec<Target>,
@@ -89,6 +104,13 @@ impl List<'_> {
         let what = format!("{}: ns a record of {this} / {that}", at.name());
         let measured = self.results.ratio(&at.name(), this, that);
         self.targets.push(Target { what, bound, measured });
+    }
+
+    fn growth(&mut self, subject: &'static str, fewer: Scenario, more: Scenario) {
+        let what = format!("{subject}: records a second, {} / {}", more.name(), fewer.name());
+        let [few, many] = [fewer, more].map(|scenario| self.results.ns(&scenario.name(), subject));
+        let measured = few.zip(many).map(|(few, many)| few / many);
+        self.targets.push(Target { what, bound: AtLeast(0.9), measured });
     }
 
     /// One call at most as long as the other's, at the `i`th of the percentiles.

@@ -2,7 +2,7 @@
 
 use equipment_log::fern::EquipmentScopedOutput;
 use equipment_log::{
-    EquipmentScopedAppender, EquipmentSink, Every, QueueConfig, RotationConfig, Scope,
+    EquipmentId, EquipmentScopedAppender, EquipmentSink, Every, QueueConfig, RotationConfig, Scope,
 };
 use log4rs::config::{Appender, Config, Root};
 use log4rs::encode::pattern::PatternEncoder;
@@ -12,6 +12,9 @@ use crate::subject::{log_to, Step, Subject};
 
 /// More than any scenario opens: which file to close is not what we compare.
 const MAX_OPEN_FILES: usize = 12_000;
+
+/// The log target of the records.
+const TARGET: &str = "compare";
 
 struct Core {
     sink: EquipmentSink,
@@ -55,7 +58,7 @@ impl Subject for Adapter {
     }
 
     fn log(&self, _equipment: usize, step: &Step) {
-        log_to(&*self.logger, self.core.level, "compare", step);
+        log_to(&*self.logger, self.core.level, TARGET, step);
     }
 
     fn flush(&self) {
@@ -86,6 +89,26 @@ pub fn log4rs_queued(site: &Site) -> Box<dyn Subject> {
 pub fn log4rs_line(site: &Site) -> Box<dyn Subject> {
     let builder = EquipmentScopedAppender::builder().hostname(HOST).max_open_files(MAX_OPEN_FILES);
     below_log4rs(builder.build(site.root()).expect("an appender"), site)
+}
+
+/// No scope is ever entered: the records belong to the equipment of their log target.
+pub fn log4rs_targets(site: &Site) -> Box<dyn Subject> {
+    let builder = EquipmentScopedAppender::builder().hostname(HOST).max_open_files(MAX_OPEN_FILES);
+    let id = EquipmentId::new(&site.ids()[0]).expect("an id");
+    let builder = builder.targets([(TARGET, id)]);
+    Box::new(ByTarget(below_log4rs(builder.build(site.root()).expect("an appender"), site)))
+}
+
+struct ByTarget(Box<dyn Subject>);
+
+impl Subject for ByTarget {
+    fn log(&self, equipment: usize, step: &Step) {
+        self.0.log(equipment, step);
+    }
+
+    fn flush(&self) {
+        self.0.flush();
+    }
 }
 
 /// By day and by size, beyond what a round writes: what each record pays for it.
