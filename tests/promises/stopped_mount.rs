@@ -3,7 +3,7 @@
 //! idle close, `close`, an edit of the configuration, a rotation, no descriptor left), all records of the others
 //! are written before the daemon goes on, with one such log and with eight, direct and queued.
 //!
-//! Linux only.
+//! Linux only: a FUSE mount.
 #![cfg(target_os = "linux")]
 
 use std::fs;
