@@ -82,7 +82,8 @@ impl QueueConfig {
         QueueConfig::default()
     }
 
-    /// How many bytes may wait, over all equipment. Default: 8 MiB.
+    /// How many bytes of records may wait, over all equipment. What the queue needs beside them (32 bytes for each record,
+    /// 512 for each log with records that wait) may be as much again. Default: 8 MiB.
     pub fn limit(mut self, bytes: u64) -> QueueConfig {
         self.limit_bytes = Some(bytes);
         self

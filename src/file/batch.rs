@@ -40,9 +40,10 @@ pub(crate) struct BatchOutcome {
 }
 
 impl Batch {
-    /// Room for this many bytes of records, and as much again for what is known of each.
+    /// Room for this many bytes: for records of some 100 bytes, and for what is known of each.
     pub(crate) fn with_capacity(bytes: usize) -> Batch {
-        let records = Vec::with_capacity(bytes / size_of::<Record>());
+        let (bytes, records) = shares(bytes);
+        let records = Vec::with_capacity(records);
         Batch { bytes: Vec::with_capacity(bytes), records, has_durable: false }
     }
 
@@ -55,10 +56,11 @@ impl Batch {
 
     /// Empties the batch. It keeps at most about this many bytes of its memory.
     pub(crate) fn clear(&mut self, kept_bytes: usize) {
+        let (bytes, records) = shares(kept_bytes);
         self.bytes.clear();
-        self.bytes.shrink_to(kept_bytes);
+        self.bytes.shrink_to(bytes);
         self.records.clear();
-        self.records.shrink_to(kept_bytes / size_of::<Record>());
+        self.records.shrink_to(records);
         self.has_durable = false;
     }
 
@@ -95,6 +97,12 @@ impl Batch {
     pub(super) fn time(&self, record: usize) -> Time {
         self.records[record].time
     }
+}
+
+/// How many of so many bytes are the records' own, and for how many records there is room in the rest.
+fn shares(bytes: usize) -> (usize, usize) {
+    let of_records = bytes - bytes / 4;
+    (of_records, (bytes - of_records) / size_of::<Record>())
 }
 
 /// Durable records of a batch that are in one file, and not synced yet.

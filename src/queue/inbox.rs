@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::completion::{Completion, CompletionWaiter};
+use super::held::Held;
 use super::log::QueuedLog;
 use super::slots::{full_gap, AwaitedRecord, Failed, Pending, Slot, Slots};
 use super::writers::Writers;
@@ -39,8 +40,8 @@ pub(super) struct Inbox<L> {
     /// Somebody waits for a record: the next round begins at once.
     hurry: bool,
     /// Of the records that wait or are being written, without those of logs that hang.
-    bytes: usize,
-    limit: usize,
+    held: Held,
+    limit: Held,
     /// Records that are neither written nor lost.
     unwritten: u64,
     /// Where no call waits now: as many as have ever waited at once.
@@ -64,8 +65,8 @@ impl<L: QueuedLog> Inbox<L> {
             round_left: 0,
             written_in_round: 0,
             hurry: false,
-            bytes: 0,
-            limit: limit.max(1),
+            held: Held::default(),
+            limit: Held::at_most(limit),
             unwritten: 0,
             waiters: Vec::new(),
             room_waiters: 0,
@@ -78,9 +79,9 @@ impl<L: QueuedLog> Inbox<L> {
     /// hang hold less than `limit`. A record of any size has its turn.
     #[inline]
     pub(super) fn has_room(&mut self, log: &L) -> bool {
-        let (all, limit) = (self.bytes < self.limit, self.limit);
+        let (all, half) = (self.held.is_below(self.limit), self.limit.half());
         match self.slots.find(log) {
-            Some(slot) => slot.bytes < limit.div_ceil(2) && (all || slot.is_stalled),
+            Some(slot) => slot.held.is_below(half) && (all || slot.is_stalled),
             None => all,
         }
     }
@@ -96,13 +97,13 @@ impl<L: QueuedLog> Inbox<L> {
         completion: Option<Completion>,
     ) -> Option<Box<Failed>> {
         let (at, slot) = self.slots.slot_of(log);
-        let pending = slot.push(record, time, durable);
+        let (pending, added) = slot.push(record, time, durable);
         if let Some(completion) = completion {
             let record = pending.batch.len() - 1;
             pending.completions.push(AwaitedRecord { record, completion, result: Ok(()) });
         }
         if !slot.is_stalled {
-            self.bytes += record.len();
+            self.held += added;
         }
         self.unwritten += 1;
         if !slot.is_writing {
@@ -131,7 +132,7 @@ impl<L: QueuedLog> Inbox<L> {
     /// Whether the caller must wake the active writer; `true` for one caller each time.
     #[inline]
     pub(super) fn should_wake(&mut self) -> bool {
-        let is_much = self.hurry || self.bytes >= self.limit / WAKE_PART;
+        let is_much = self.hurry || self.held.bytes >= self.limit.bytes / WAKE_PART;
         !self.ready.is_empty() && self.writers.should_wake(is_much)
     }
 
@@ -202,7 +203,7 @@ impl<L: QueuedLog> Inbox<L> {
 
     /// Whether a round begins without lingering.
     pub(super) fn must_hurry(&self) -> bool {
-        self.hurry || self.is_closing || self.bytes >= self.limit / WAKE_PART
+        self.hurry || self.is_closing || self.held.bytes >= self.limit.bytes / WAKE_PART
     }
 
     /// How long the active writer lingers now.
@@ -248,12 +249,12 @@ impl<L: QueuedLog> Inbox<L> {
         Some((log, kept))
     }
 
-    /// The active writer hangs inside a log: that log's bytes no longer count against the others.
+    /// The active writer hangs inside a log: what that log holds no longer counts against the others.
     pub(super) fn relieve(&mut self) -> usize {
         let (number, inside) = self.writers.relieve();
         if let Some(slot) = inside.and_then(|at| self.slots.get_mut(at)) {
             slot.is_stalled = true;
-            self.bytes -= slot.bytes;
+            self.held -= slot.held;
         }
         number
     }
@@ -265,10 +266,10 @@ impl<L: QueuedLog> Inbox<L> {
         let written = slot.awaited > 0;
         slot.is_writing = false;
         slot.finished += done.records;
-        slot.bytes -= done.bytes;
+        slot.held -= done.held;
         match std::mem::take(&mut slot.is_stalled) {
-            true => self.bytes += slot.bytes,
-            false => self.bytes -= done.bytes,
+            true => self.held += slot.held,
+            false => self.held -= done.held,
         }
         match (&mut slot.failed, done.failed) {
             (Some(earlier), Some(failed)) => earlier.merge(*failed),
@@ -333,6 +334,6 @@ pub(super) struct Wakes {
 #[derive(Debug, Default)]
 pub(super) struct Done {
     pub(super) records: u64,
-    pub(super) bytes: usize,
+    pub(super) held: Held,
     pub(super) failed: Option<Box<Failed>>,
 }

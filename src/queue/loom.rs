@@ -13,6 +13,8 @@
 
 #[path = "completion.rs"]
 mod completion;
+#[path = "held.rs"]
+mod held;
 #[path = "inbox.rs"]
 mod inbox;
 #[path = "shared.rs"]

@@ -49,6 +49,7 @@
 //! None of them is held over a system call of a file. `Shared::threads` is taken while no other lock is held.
 
 mod completion;
+mod held;
 mod inbox;
 mod log;
 mod shared;

@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
 use super::completion::Completion;
+use super::held::Held;
 use super::log::QueuedLog;
 use crate::clock::Time;
 use crate::error::{Error, Kind};
@@ -37,7 +38,7 @@ pub(super) struct AwaitedRecord {
     pub(super) result: Result<(), Error>,
 }
 
-/// What is got at once for the first records of a log, in bytes, unless its share of `limit` is less.
+/// What is got at once for the first records of a log, in bytes, as long as all of these together are below `limit`.
 const FIRST_BYTES: usize = 4 << 10;
 
 impl Pending {
@@ -45,6 +46,11 @@ impl Pending {
     pub(super) fn with_capacity(share: usize) -> Pending {
         let batch = Batch::with_capacity(share.min(FIRST_BYTES));
         Pending { batch, ..Pending::default() }
+    }
+
+    /// What its pushes have added.
+    pub(super) fn held(&self) -> Held {
+        Held::of_batch(self.batch.bytes(), self.batch.len())
     }
 
     /// Tells the calls that wait what became of their records.
@@ -104,7 +110,7 @@ pub(super) struct Slot<L> {
     /// What comes behind `pending`: another batch for each place where records were dropped.
     behind: VecDeque<Pending>,
     /// Of the records that wait or are being written.
-    pub(super) bytes: usize,
+    pub(super) held: Held,
     /// Records that came and records that were written or lost, of all logs that had this slot.
     pub(super) enqueued: u64,
     pub(super) finished: u64,
@@ -127,7 +133,7 @@ impl<L: QueuedLog> Slot<L> {
             log: None,
             pending: Pending::with_capacity(share),
             behind: VecDeque::new(),
-            bytes: 0,
+            held: Held::default(),
             enqueued: finished,
             finished,
             is_writing: false,
@@ -140,16 +146,22 @@ impl<L: QueuedLog> Slot<L> {
         }
     }
 
-    /// Adds a record behind all others. Its place among those that are written at once.
-    pub(super) fn push(&mut self, record: &[u8], time: Time, durable: bool) -> &mut Pending {
+    /// Adds a record behind all others. Those that are written with it, and what the queue holds more now.
+    pub(super) fn push(
+        &mut self,
+        record: &[u8],
+        time: Time,
+        durable: bool,
+    ) -> (&mut Pending, Held) {
         if let Some(gap) = self.dropped.take() {
             self.behind.push_back(Pending { gap: Some(gap), ..Pending::default() });
         }
         self.enqueued += 1;
-        self.bytes += record.len();
         let pending = self.behind.back_mut().unwrap_or(&mut self.pending);
+        let added = Held::of_record(record.len(), pending.batch.len() == 0);
+        self.held += added;
         pending.batch.push(record, time, durable);
-        pending
+        (pending, added)
     }
 
     /// Counts a record that found the queue full.
@@ -280,8 +292,8 @@ impl<L: QueuedLog> Slots<L> {
 
     fn give_slot(&mut self, log: &Arc<L>) -> usize {
         let at = self.free.pop().unwrap_or_else(|| {
-            let share = self.share();
-            self.slots.push(Slot::new(self.finished, share));
+            let first = FIRST_BYTES * (self.slots.len() + 1) <= self.limit;
+            self.slots.push(Slot::new(self.finished, if first { FIRST_BYTES } else { 0 }));
             self.slots.len() - 1
         });
         self.slots[at].log = Some(Arc::clone(log));

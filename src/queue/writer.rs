@@ -182,7 +182,7 @@ fn write<L: QueuedLog>(log: &L, taken: &mut Pending) -> Done {
     if let Some(gap) = taken.gap.take() {
         log.adopt_gap(*gap);
     }
-    let (records, bytes) = (taken.batch.len() as u64, taken.batch.bytes());
+    let (records, held) = (taken.batch.len() as u64, taken.held());
     let Ok(outcome) = catch_unwind(AssertUnwindSafe(|| log.append_batch(&taken.batch))) else {
         // A mistake of ours. The others' logs go on.
         let why = Error::from(Kind::NoWriter { why: super::WRITER_FAILED });
@@ -190,7 +190,7 @@ fn write<L: QueuedLog>(log: &L, taken: &mut Pending) -> Done {
         let failed = records - taken.completions.len() as u64;
         taken.completions.clear();
         let failed = (failed > 0).then(|| Box::new(Failed { records: failed, why }));
-        return Done { records, bytes, failed };
+        return Done { records, held, failed };
     };
     let mut failed: Option<Box<Failed>> = None;
     let mut fail = |records, why| {
@@ -214,5 +214,5 @@ fn write<L: QueuedLog>(log: &L, taken: &mut Pending) -> Done {
     if let Some(why) = outcome.rotation_error {
         fail(0, why);
     }
-    Done { records, bytes, failed }
+    Done { records, held, failed }
 }

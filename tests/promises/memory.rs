@@ -26,6 +26,9 @@ const TENTHS: usize = 10;
 #[test]
 fn child_plays_its_role() {
     let Some((role, root)) = crate::support::role() else { return };
+    if role == "tiny records" {
+        return tiny_records(&root);
+    }
     if role != "ten thousand files" {
         return logs_one_after_the_other(&role, &root);
     }
@@ -43,8 +46,16 @@ fn child_plays_its_role() {
 }
 
 fn resident_kb() -> u64 {
+    status_kb("VmRSS:")
+}
+
+fn peak_kb() -> u64 {
+    status_kb("VmHWM:")
+}
+
+fn status_kb(name: &str) -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    let line = status.lines().find(|line| line.starts_with(name)).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
@@ -61,6 +72,39 @@ fn ten_thousand_open_files_cost_less_than_16_mb() {
     let kb: u64 = told[0].parse().unwrap();
     println!("{kb} kB for {FILES} open files");
     assert!(kb < MOST_KB, "{kb} kB for {FILES} open files");
+}
+
+const TINY_LOGS: usize = 20_000;
+
+/// One record for each of many logs, faster than they can be made. Tells how much memory that took at most.
+fn tiny_records(root: &Path) {
+    let queue = QueueConfig::new().limit(1 << 20);
+    let sink = sink(root).max_open_files(200).queue(queue).build().unwrap();
+    let log = |n: usize| {
+        let scope = Scope::new(format!("D{n:05}")).unwrap();
+        sink.write(&scope, Level::Info, b"x").unwrap();
+    };
+    log(0);
+    sink.flush();
+    let before = peak_kb();
+    (1..TINY_LOGS).for_each(log);
+    sink.flush();
+    assert_eq!(sink.stats().total.written, TINY_LOGS as u64);
+    tell(peak_kb() - before);
+}
+
+#[test]
+fn tiny_records_of_many_logs_take_memory_in_proportion_to_the_limit() {
+    if lacks(&[Need::Root]) {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Mount::tmpfs(dir.path(), "80%,nr_inodes=0");
+    let told = Running::start(&mut child!("tiny records", &dir.path().join("logs"))).finish();
+    disk.unmount();
+    let kb: u64 = told[0].parse().unwrap();
+    println!("{kb} kB for {TINY_LOGS} records with a limit of 1 MB");
+    assert!(kb < 20 * 1024, "{kb} kB");
 }
 
 /// So many logs; by hand, a million: then each way, beside a bare program that makes the same files.
