@@ -14,6 +14,7 @@ mod durable;
 mod entries;
 mod gap;
 mod group;
+mod obstacle;
 mod open;
 #[cfg(feature = "log4rs")]
 mod probe;

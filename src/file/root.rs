@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::answer::{answer, attempt, Answer, Call};
+use super::obstacle::{folders_of, obstacle, open_failed, other_than_file};
 use super::rotation::Rotation;
 use super::sys::{self, How, Purpose};
 use crate::error::{Doing, Error, Kind};
@@ -69,37 +70,52 @@ impl RootDir {
 
     fn open_or_create(&self, relative: &Path) -> Result<Opened, Error> {
         let mut last = io::Error::from(io::ErrorKind::NotFound);
+        let mut in_the_way = None;
         for _ in 0..TRIES {
-            let below = match self.below() {
-                Err(err) if answer(Call::Open, &err) == Answer::Missing => {
-                    self.create_root()?;
-                    self.below()
-                }
-                below => below,
-            };
-            let below = below.map_err(|err| open_failed(&self.path, err))?;
-            // Without O_CREAT first: a sticky folder lets nobody else's file be opened with it
-            // (proc(5), fs.protected_regular).
-            match below.open(relative, Purpose::Append) {
-                Ok((file, readable)) => return Ok(Opened { file, created: false, readable }),
-                Err(err) if answer(Call::Open, &err) == Answer::Missing => {}
-                Err(err) => return Err(self.explain(Doing::Open, relative, err)),
+            match self.try_to_open_or_create(relative)? {
+                Ok(opened) => return Ok(opened),
+                Err(err) => last = err,
             }
-            match self.create_folders(&below, relative) {
-                // Moved or removed between two of them: from the beginning.
-                Err(err) if err.is_not_found() => continue,
-                created => created?,
+            // The same one twice: nobody is about to take it away.
+            let found = obstacle(&self.path, relative);
+            if found.is_some() && found == in_the_way {
+                break;
             }
-            match below.open(relative, Purpose::Create) {
-                Ok((file, readable)) => return Ok(Opened { file, created: true, readable }),
-                Err(err) => match answer(Call::Create, &err) {
-                    // Another process was faster, or removed the folder: from the beginning.
-                    Answer::Exists | Answer::Missing => last = err,
-                    _ => return Err(self.explain(Doing::Open, relative, err)),
-                },
-            }
+            in_the_way = found;
         }
         Err(open_failed(&self.path.join(relative), last))
+    }
+
+    /// One try. The inner error is one of somebody else who makes, renames or removes the same path meanwhile.
+    fn try_to_open_or_create(&self, relative: &Path) -> Result<io::Result<Opened>, Error> {
+        let below = match self.below() {
+            Err(err) if answer(Call::Open, &err) == Answer::Missing => {
+                self.create_root()?;
+                self.below()
+            }
+            below => below,
+        };
+        let below = below.map_err(|err| open_failed(&self.path, err))?;
+        // Without O_CREAT first: a sticky folder lets nobody else's file be opened with it
+        // (proc(5), fs.protected_regular).
+        match below.open(relative, Purpose::Append) {
+            Ok((file, readable)) => return Ok(Ok(Opened { file, created: false, readable })),
+            Err(err) if answer(Call::Open, &err) == Answer::Missing => {}
+            Err(err) => return Err(self.explain(Doing::Open, relative, err)),
+        }
+        match self.create_folders(&below, relative) {
+            // Moved or removed between two of them.
+            Err(err) if err.is_not_found() => return Ok(Err(io::ErrorKind::NotFound.into())),
+            created => created?,
+        }
+        match below.open(relative, Purpose::Create) {
+            Ok((file, readable)) => Ok(Ok(Opened { file, created: true, readable })),
+            Err(err) => match answer(Call::Create, &err) {
+                // Another process was faster, or removed the folder.
+                Answer::Exists | Answer::Missing => Ok(Err(err)),
+                _ => Err(self.explain(Doing::Open, relative, err)),
+            },
+        }
     }
 
     /// Opens a log that is there, to sync what was written to it before it was closed.
@@ -209,14 +225,6 @@ impl RootDir {
     }
 }
 
-/// The folders of a path below the root, from the top.
-fn folders_of(relative: &Path) -> impl Iterator<Item = &Path> {
-    let mut folders: Vec<&Path> =
-        relative.ancestors().skip(1).filter(|f| !f.as_os_str().is_empty()).collect();
-    folders.reverse();
-    folders.into_iter()
-}
-
 /// The root at one moment: a folder that is not left, or where links are followed, a plain path.
 pub(super) struct Below<'a> {
     root: &'a RootDir,
@@ -295,26 +303,4 @@ impl Below<'_> {
             None => File::open(self.root.path.join(folder)),
         })
     }
-}
-
-/// An error of an open, with a link to nothing on the way named: the system says that the file exists, or that it
-/// does not.
-fn open_failed(path: &Path, err: io::Error) -> Error {
-    let is_link = |at: &&Path| fs::symlink_metadata(at).is_ok_and(|kind| kind.is_symlink());
-    let leads_nowhere = |at: &&Path| {
-        fs::metadata(at).is_err_and(|err| err.kind() == io::ErrorKind::NotFound) && is_link(at)
-    };
-    let err = match path.ancestors().find(leads_nowhere) {
-        Some(link) => {
-            io::Error::new(err.kind(), format!("the link {} leads to nothing", link.display()))
-        }
-        None => err,
-    };
-    Error::io(Doing::Open, path, err)
-}
-
-/// What stands at the path, if that is neither a file nor a link. For the words of an error only.
-fn other_than_file(path: &Path) -> Option<&'static str> {
-    let kind = fs::symlink_metadata(path).ok()?.file_type();
-    (!kind.is_file() && !kind.is_symlink()).then(|| sys::kind_of(&kind))
 }

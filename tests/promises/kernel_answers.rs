@@ -203,3 +203,29 @@ fn a_folder_gets_the_set_group_id_bit_that_is_configured() {
         }
     }
 }
+
+/// As long as nothing changes, a second try is enough to see that.
+#[test]
+fn what_is_in_the_way_of_a_log_is_not_tried_again_and_again() {
+    if lacks(&[Need::Strace]) {
+        return;
+    }
+    let file = |log: &Path| fs::write(log.parent().unwrap(), "").unwrap();
+    let link = |log: &Path| {
+        fs::create_dir(log.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink("gone", log).unwrap();
+    };
+    for (put, words) in [(&file as &dyn Fn(&Path), "Not a directory"), (&link, "leads to nothing")]
+    {
+        let dir = tempdir().unwrap();
+        let log = log_of(dir.path(), "EQ");
+        fs::create_dir(dir.path().join("EQ")).unwrap();
+        put(&log);
+        let (told, calls) = with_fault("direct", dir.path(), "fsync:error=EINVAL:when=1", None);
+        assert!(told[0].contains(words), "{told:?}");
+        let is_open =
+            |call: &&Call| call.name.starts_with("open") && call.args.contains("wizard.h.log");
+        let opens = calls.iter().filter(is_open).count();
+        assert!((6..=6 * 2 * 2).contains(&opens), "{opens} opens for six records");
+    }
+}
