@@ -1,22 +1,65 @@
 //! The promise: what becomes of queued records at each end of a program is what `book/ends.md` says.
 //!
-//! Linux only: signals and exit codes are those of Unix, and a share is frozen with fsfreeze.
-//!
-//! A row of its table is a test. A record that has waited longer than the queue's linger is written whatever
+//! A row of its table is a test: [`ROWS`]. A record that has waited longer than the queue's linger is written whatever
 //! happens; so each child ends at once after its last record.
-#![cfg(all(target_os = "linux", feature = "log4rs"))]
+#![cfg(feature = "log4rs")]
 
 use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
-use std::time::Duration;
 
 use crate::support::{child, log_path, role, tell, told, Running, HOST};
 use equipment_log::log4rs::Setup;
 use equipment_log::Scope;
 
 const RECORDS: usize = 500;
+
+/// How each row of the table begins, and the tests that show it, each with its module.
+const ROWS: &[(&str, &[&str])] = &[
+    (
+        "return from `main`, the handle or the sink",
+        &["ends::a_return_with_a_handle_writes_everything"],
+    ),
+    ("return from `main`, `let _", &["ends::a_return_without_a_handle_writes_everything"]),
+    (
+        "`process::exit` on the thread that",
+        &["ends::an_exit_on_the_thread_that_called_init_file_writes_everything"],
+    ),
+    (
+        "`process::exit` on another",
+        &["ends::an_exit_on_another_thread_may_lose_what_was_just_queued"],
+    ),
+    ("a panic that ends `main`", &["ends::a_panic_writes_everything"]),
+    ("a panic on another thread", &["ends::a_panic_writes_everything"]),
+    (
+        "`process::abort`, a panic with `panic = \"abort\"`",
+        &["ends::an_abort_may_lose_what_was_just_queued_and_nothing_before_an_error"],
+    ),
+    ("SIGTERM, SIGINT without a handler", &["ends::a_signal_loses_at_most_what_was_just_queued"]),
+    (
+        "SIGKILL, the OOM killer, TerminateProcess",
+        &[
+            "ends::a_signal_loses_at_most_what_was_just_queued",
+            "ends::a_process_that_another_terminates_loses_at_most_what_was_just_queued",
+        ],
+    ),
+    (
+        "a share that hangs at the end",
+        &[
+            "ends::a_share_that_hangs_holds_up_the_end_for_drain_timeout_and_is_reported",
+            "hanging_share::while_a_share_hangs_the_program_is_edited_counted_and_ended",
+        ],
+    ),
+    (
+        "power cut",
+        &[
+            "power_cut::acknowledged_errors_survive_a_power_cut_on_ext4",
+            "power_cut::acknowledged_errors_survive_a_power_cut_on_xfs",
+            "power_cut::without_syncs_a_power_cut_takes_acknowledged_errors",
+        ],
+    ),
+];
 
 /// The configuration of the children.
 fn configure(folder: &Path) -> std::path::PathBuf {
@@ -146,14 +189,20 @@ fn a_return_with_a_handle_writes_everything() {
 fn a_return_without_a_handle_writes_everything() {
     let (written, status) = end("returns without a handle");
     assert!(status.success());
-    assert_eq!(written, RECORDS);
+    assert_end_of_main(written);
+}
+
+/// Windows ends all other threads before the last words of `main` could be heard.
+fn assert_end_of_main(written: usize) {
+    let may_lose = cfg!(windows);
+    assert!(written == RECORDS || (may_lose && written < RECORDS), "{written}");
 }
 
 #[test]
 fn an_exit_on_the_thread_that_called_init_file_writes_everything() {
     let (written, status) = end("exits");
     assert_eq!(status.code(), Some(3));
-    assert_eq!(written, RECORDS);
+    assert_end_of_main(written);
 }
 
 #[test]
@@ -178,28 +227,34 @@ fn a_panic_writes_everything() {
 
 #[test]
 fn an_abort_may_lose_what_was_just_queued_and_nothing_before_an_error() {
-    use std::os::unix::process::ExitStatusExt as _;
-
     let (written, status) = end("aborts");
-    assert_eq!(status.signal(), Some(6));
+    assert_aborted(status);
     assert!(written <= RECORDS);
     let (written, status) = end("aborts after an ERROR");
-    assert_eq!(status.signal(), Some(6));
+    assert_aborted(status);
     assert_eq!(written, RECORDS + 1);
 }
 
-/// What has waited for longer than the linger is in the kernel.
+fn assert_aborted(status: ExitStatus) {
+    #[cfg(unix)]
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(6));
+    assert!(!status.success());
+}
+
+/// A child that has logged, and whose records have waited for longer than the linger: they are in the kernel.
+fn logged(folder: &Path) -> Running {
+    let mut running = Running::start(&mut ends("is killed", folder));
+    assert_eq!(running.told().as_deref(), Some("all is logged"));
+    crate::support::until("all records", || written(folder) == RECORDS);
+    running
+}
+
 #[test]
+#[cfg(unix)]
 fn a_signal_loses_at_most_what_was_just_queued() {
     for signal in ["TERM", "KILL"] {
         let folder = tempfile::tempdir().unwrap();
-        let mut running = Running::start(&mut ends("is killed", folder.path()));
-        assert_eq!(running.told().as_deref(), Some("all is logged"));
-        let begun = std::time::Instant::now();
-        while written(folder.path()) < RECORDS {
-            assert!(begun.elapsed() < Duration::from_secs(60), "nothing more is written");
-            thread::sleep(Duration::from_millis(5));
-        }
+        let mut running = logged(folder.path());
         let id = running.process.id().to_string();
         crate::support::run(Command::new("kill").args(["-s", signal, &id]));
         running.process.wait().unwrap();
@@ -207,8 +262,19 @@ fn a_signal_loses_at_most_what_was_just_queued() {
     }
 }
 
+/// By SIGKILL, and on Windows by TerminateProcess.
+#[test]
+fn a_process_that_another_terminates_loses_at_most_what_was_just_queued() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut running = logged(folder.path());
+    running.process.kill().unwrap();
+    assert!(!running.process.wait().unwrap().success());
+    assert_eq!(written(folder.path()), RECORDS);
+}
+
 /// A share that hangs: what is left is reported, within the bound.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_share_that_hangs_holds_up_the_end_for_drain_timeout_and_is_reported() {
     use crate::support::{lacks, within, Need};
 
@@ -233,7 +299,17 @@ fn a_share_that_hangs_holds_up_the_end_for_drain_timeout_and_is_reported() {
 
 #[test]
 fn each_row_of_the_table_has_a_test() {
-    let rows = include_str!("../../src/book/ends.md").lines().filter(|line| line.starts_with("| "));
-    // One for the head. A share that hangs and the power cut have their tests elsewhere.
-    assert_eq!(rows.count(), 1 + 11);
+    let page = include_str!("../../src/book/ends.md");
+    // Behind its head.
+    let rows: Vec<_> = page.lines().filter_map(|line| line.strip_prefix("| ")).skip(1).collect();
+    assert_eq!(rows.len(), ROWS.len(), "{rows:#?}");
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/promises");
+    for (row, (begins, shown_by)) in rows.iter().zip(ROWS) {
+        assert!(row.starts_with(begins), "{row}");
+        for test in *shown_by {
+            let (module, name) = test.split_once("::").unwrap();
+            let text = fs::read_to_string(tests.join(format!("{module}.rs"))).unwrap();
+            assert!(text.contains(&format!("\nfn {name}() {{")), "{test} is gone");
+        }
+    }
 }

@@ -31,6 +31,7 @@ mod faults;
 mod fern;
 mod full_disk;
 mod hanging_close;
+mod hanging_share;
 mod idle;
 mod ids;
 mod install;
