@@ -550,7 +550,7 @@ fn sixteen_threads_share_their_syncs_eight_records_to_each_or_more() {
     let dir = tempdir().unwrap();
     let root = dir.path().join("logs");
     // So slow that every thread writes its next record meanwhile, on a busy machine too.
-    let slow = ["-e", CALLS, "-e", "inject=fdatasync:delay_enter=100000"];
+    let slow = ["-e", CALLS, "-e", "inject=fdatasync:delay_enter=250000"];
     for role in ["sixteen threads", "sixteen threads, queued"] {
         let root = root.join(role);
         let (_, calls) = trace_of(role, &slow, &root);

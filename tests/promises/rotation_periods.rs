@@ -101,7 +101,7 @@ fn each_second_has_its_file_over_restarts_and_keep_keeps_what_it_says() {
         let mut restarts = 0;
         for n in 0_u64.. {
             let elapsed = now() - first;
-            if elapsed >= periods {
+            if elapsed >= periods && restarts == RESTARTS {
                 break;
             }
             if restarts < RESTARTS && elapsed * (RESTARTS + 1) > periods * (restarts + 1) {
