@@ -33,6 +33,7 @@ fn child_plays_its_role() {
             });
             let records = (0..).take_while(|_| !enough.load(Ordering::Relaxed));
             records.for_each(|n| tell(outcome(&sink, &format!("theirs-{n}"))));
+            tell("stopped");
             // Told a second time that there is room now.
             assert_eq!(room.join().unwrap(), 2);
             tell(outcome(&sink, "theirs-last"));
@@ -109,7 +110,9 @@ fn assert_whole(log: &Path, outcomes: &[String]) -> usize {
         } else if expected.get(&line) == Some(&true) {
             whole.push(line);
         } else {
-            let gap_line = line.starts_with(b"20") && !line.contains(&b'<');
+            // Of one line: a whole one behind it would not be seen.
+            let hosts = String::from_utf8_lossy(&line).matches("[host:").count();
+            let gap_line = line.starts_with(b"20") && !line.contains(&b'<') && hosts < 2;
             // A record of which the line is the beginning stands right behind it in the order.
             let next = expected.range(line.clone()..).next();
             let fragment = gap_line || next.is_some_and(|(record, _)| record.starts_with(&line));
@@ -177,7 +180,6 @@ fn fill_at_once(queued: bool) {
     filler.set_len(filled).unwrap();
     let mut other = Running::start(&mut child!("until told", &root));
     let mut outcomes = vec![other.told().unwrap()];
-    let (mut stdin, rest) = other.listen();
     // Little by little: each time both of them run into the end again.
     for step in 0..200 {
         filled -= 12 << 10;
@@ -185,13 +187,14 @@ fn fill_at_once(queued: bool) {
         outcomes.extend((0..20).map(|n| outcome(&sink, &format!("ours-{step}-{n}"))));
         sink.flush();
     }
-    // It stops first: it would fill the disk again.
-    stdin.write_all(b"enough\n").unwrap();
+    // It stops first: it would fill the disk again, and its last record would be lost with all that it has to report.
+    other.tell("enough");
+    outcomes.extend(std::iter::from_fn(|| other.told()).take_while(|told| told != "stopped"));
     filler.set_len(0).unwrap();
-    stdin.write_all(b"room\n").unwrap();
+    other.tell("room");
     outcomes.push(outcome(&sink, "ours-last"));
     sink.flush();
-    outcomes.extend(rest.join().unwrap());
+    outcomes.extend(other.finish());
     let log = log_of(&root, "EQ");
     if queued {
         let lines = crate::support::lines(&log).into_iter().collect();

@@ -7,9 +7,9 @@ use std::env;
 use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 const ROLE: &str = "EQUIPMENT_LOG_TEST_ROLE";
@@ -162,12 +162,6 @@ impl Running {
     /// What it has told by now.
     pub(crate) fn told_so_far(&mut self) -> Vec<String> {
         self.told.try_iter().collect()
-    }
-
-    /// Its ear, and a thread that hears everything it tells until it ends.
-    pub(crate) fn listen(mut self) -> (ChildStdin, JoinHandle<Vec<String>>) {
-        let stdin = self.process.stdin.take().unwrap();
-        (stdin, thread::spawn(|| self.finish()))
     }
 
     /// Everything that it still tells; it must end well.
