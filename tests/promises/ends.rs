@@ -250,7 +250,7 @@ fn logged(folder: &Path) -> Running {
 }
 
 #[test]
-#[cfg(unix)]
+#[cfg_attr(windows, ignore = "there are no signals")]
 fn a_signal_loses_at_most_what_was_just_queued() {
     for signal in ["TERM", "KILL"] {
         let folder = tempfile::tempdir().unwrap();
@@ -274,27 +274,30 @@ fn a_process_that_another_terminates_loses_at_most_what_was_just_queued() {
 
 /// A share that hangs: what is left is reported, within the bound.
 #[test]
-#[cfg(target_os = "linux")]
+#[cfg_attr(not(target_os = "linux"), ignore = "a file system is frozen with fsfreeze")]
 fn a_share_that_hangs_holds_up_the_end_for_drain_timeout_and_is_reported() {
-    use crate::support::{lacks, within, Need};
+    #[cfg(target_os = "linux")]
+    {
+        use crate::support::{lacks, within, Need};
 
-    if lacks(&[Need::Root, Need::Tool("mkfs.ext4"), Need::Tool("fsfreeze")]) {
-        return;
+        if lacks(&[Need::Root, Need::Tool("mkfs.ext4"), Need::Tool("fsfreeze")]) {
+            return;
+        }
+        let stallable = crate::stalled::Stallable::new();
+        let mut running = Running::start(&mut ends("a share hangs", &stallable.slow));
+        assert_eq!(running.told().as_deref(), Some("ready"));
+        let frozen = stallable.freeze();
+        running.tell("it hangs");
+        let mut running = within(crate::stalled::HANGS, move || {
+            let report = running.told().unwrap();
+            assert!(report.contains("not written") && report.contains("5 of EQ"), "{report}");
+            assert_eq!(running.told().as_deref(), Some("the last line of main"));
+            running
+        });
+        // The process itself may remain until the kernel lets its thread go.
+        drop(frozen);
+        assert!(running.process.wait().unwrap().success());
     }
-    let stallable = crate::stalled::Stallable::new();
-    let mut running = Running::start(&mut ends("a share hangs", &stallable.slow));
-    assert_eq!(running.told().as_deref(), Some("ready"));
-    let frozen = stallable.freeze();
-    running.tell("it hangs");
-    let mut running = within(crate::stalled::HANGS, move || {
-        let report = running.told().unwrap();
-        assert!(report.contains("not written") && report.contains("5 of EQ"), "{report}");
-        assert_eq!(running.told().as_deref(), Some("the last line of main"));
-        running
-    });
-    // The process itself may remain until the kernel lets its thread go.
-    drop(frozen);
-    assert!(running.process.wait().unwrap().success());
 }
 
 #[test]
