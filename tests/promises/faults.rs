@@ -20,7 +20,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::support::trace::traced;
-use crate::support::{child, lacks, log_of, missing, sink, tell, told, Need, Running};
+use crate::support::{child, lacks, log_of, missing, sink, tell, told, until, Need, Running};
 use equipment_log::{EquipmentSinkBuilder, Keep, QueueConfig, RotationConfig, Scope};
 use log::Level;
 use tempfile::tempdir;
@@ -264,7 +264,8 @@ fn child_plays_its_role() {
     let way = ALL[crate::support::number("WAY") as usize];
     let level = if role == "errors" { Level::Error } else { Level::Info };
     tell(std::process::id());
-    let keep = if crate::support::number("DELETES") == 1 { Keep::Files(1) } else { Keep::All };
+    let deletes = crate::support::number("DELETES") == 1;
+    let keep = if deletes { Keep::Files(1) } else { Keep::All };
     let sink = way.builder(&root, keep).build().unwrap();
     let scope = Scope::new("EQ").unwrap();
     let log = |n: usize| {
@@ -276,6 +277,12 @@ fn child_plays_its_role() {
     };
     (0..DURING).for_each(log);
     sink.flush();
+    if deletes {
+        until("the rotated files are looked at", || {
+            let total = sink.stats().total;
+            total.deleted > 0 || total.upkeep_failures > 0
+        });
+    }
     tell("gone?");
     let _ = told().next();
     (DURING..DURING + AFTER).for_each(log);

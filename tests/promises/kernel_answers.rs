@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::support::trace::{self, Call};
-use crate::support::{child, lacks, lines, log_of, missing, sink, tell, Need, Running};
+use crate::support::{by_size, child, lacks, lines, log_of, missing, sink, tell, Need, Running};
 use equipment_log::{QueueConfig, Scope};
 use log::Level;
 use tempfile::tempdir;
@@ -21,6 +21,8 @@ fn child_plays_its_role() {
     let builder = match role.as_str() {
         "direct" => sink(&root),
         "queued" => sink(&root).queue(QueueConfig::new()),
+        // Each record begins a new file.
+        "rotated" => sink(&root).rotation(by_size(10, 100)),
         role => panic!("unknown role {role}"),
     };
     let sink = builder.build().unwrap();
@@ -228,4 +230,24 @@ fn what_is_in_the_way_of_a_log_is_not_tried_again_and_again() {
         let opens = calls.iter().filter(is_open).count();
         assert!((6..=6 * 2 * 2).contains(&opens), "{opens} opens for six records");
     }
+}
+
+/// The folder is opened, too, when a log is rotated.
+#[test]
+fn a_rotation_waits_for_a_descriptor() {
+    if lacks(&[Need::Strace]) {
+        return;
+    }
+    let mut reached = 0;
+    // Each of the first openings once.
+    for call in 1..=16 {
+        let dir = tempdir().unwrap();
+        let root = dir.path().join("logs");
+        let (told, calls) =
+            with_fault("rotated", &root, &format!("openat2:error=EMFILE:when={call}"), None);
+        reached += usize::from(calls.iter().any(|call| call.result.contains("INJECTED")));
+        assert_eq!(told[..6], (0..6).map(|n| format!("ok {n}")).collect::<Vec<_>>(), "{call}");
+        assert!(told[6].starts_with("lost=0 "), "{call}: {told:?}");
+    }
+    assert!(reached > 10, "{reached} of the openings failed");
 }

@@ -147,11 +147,15 @@ impl LogFile {
         if !open.begins_new_file(record, time) {
             return Ok(());
         }
-        match self.rotate_alone(open, record, time) {
+        let rotate = || {
+            let rotated = self.rotate_alone(open, record, time);
+            rotated.map_err(|err| Error::io(Doing::Rotate, &self.path, err))
+        };
+        match self.making_room(rotate) {
             Ok(()) => Ok(()),
             // Others moved or removed the log: the path is opened again, and the file made where they have not
             // done so yet.
-            Err(err) if err.kind() == io::ErrorKind::NotFound => {
+            Err(err) if err.is_not_found() => {
                 self.still_linked(open);
                 Ok(())
             }
@@ -159,7 +163,7 @@ impl LogFile {
                 open.budget.extend(record);
                 open.period.postpone(time);
                 self.counters.rotation_failures.add(1);
-                Err(Error::io(Doing::Rotate, &self.path, err))
+                Err(err)
             }
         }
     }
