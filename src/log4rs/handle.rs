@@ -2,6 +2,7 @@
 //!
 //! Imports `sink`, `report`, `process` and `error`.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -86,7 +87,12 @@ pub(super) fn drain(sinks: &[EquipmentSink], reporter: &Reporter) {
     if is_written {
         return;
     }
-    let records: Vec<_> = sinks.iter().flat_map(EquipmentSink::take_unwritten).collect();
+    // A log may wait in two sinks, one of before an edit.
+    let mut by_log = BTreeMap::new();
+    for (log, records) in sinks.iter().flat_map(EquipmentSink::take_unwritten) {
+        *by_log.entry(log).or_default() += records;
+    }
+    let records: Vec<_> = by_log.into_iter().collect();
     if !records.is_empty() {
         reporter.event(Error::from(Kind::NotDrained { waited: timeout, records }), Time::now());
     }
