@@ -170,6 +170,8 @@ pub(super) fn unescape(text: &str) -> Option<String> {
                 plain.push(char::from_u32(u32::from_str_radix(digits, 16).ok()?)?);
                 chars = chars.as_str()[4..].chars();
             }
+            // It would have been escaped itself.
+            c if is_control(c) => return None,
             c => plain.push(c),
         }
         rest = chars.as_str();
