@@ -78,8 +78,10 @@ fn instructions(role: &str) -> Vec<u64> {
     let files = format!("--callgrind-out-file={}", out.display());
     let measured =
         ["--toggle-collect=*many_logs::measured*", "--dump-after=promises::many_logs::measured*"];
-    let options = ["prlimit", "--nofile=4096:4096", "valgrind", "--quiet", "--tool=callgrind"];
-    let options = options.into_iter().chain(measured).chain(["--collect-atstart=no", "--log-file=/dev/null", &files]);
+    // It warns of system calls that it does not know.
+    let quiet = ["--log-file=/dev/null", "--collect-atstart=no", &files];
+    let options = ["prlimit", "--nofile=4096:4096", "valgrind", "--tool=callgrind"];
+    let options = options.into_iter().chain(measured).chain(quiet);
     Running::start(&mut under(options, &child!(role, &dir.path().join("logs")))).finish();
     // What comes after the last is in a file without a number.
     (1..).map_while(|number| total(&out.with_extension(number.to_string()))).collect()
