@@ -1,26 +1,26 @@
-//! The book: one page for each topic.
+//! The book has one page for each topic. [`first_steps`] also explains the words that the other pages use.
 //!
-//! | page | it answers |
+//! | page | question that the page answers |
 //! |---|---|
 //! | [`first_steps`] | How do I get the first log, with log4rs or with fern? |
 //! | [`equipment`] | Which equipment does a record belong to? |
-//! | [`scopes`] | How do threads, pools, futures, streams, hooks and tests keep their equipment? |
+//! | [`scopes`] | How do threads, pools, futures, streams, panic hooks and tests keep their equipment? |
 //! | [`key_values`] | How do numbers get into the line, the path and the encoders? |
-//! | [`keys`] | What does each configuration key mean, and which values are accepted? |
+//! | [`keys`] | What does each configuration key mean, and which values are possible? |
 //! | [`reload`] | What happens when the configuration file is edited? |
 //! | [`rotation`] | How are logs kept for years? |
-//! | [`queue`] | What changes when a thread writes? |
-//! | [`ends`] | What is in the files after each way in which a program can end? |
+//! | [`queue`] | What changes when a separate thread writes? |
+//! | [`ends`] | Which records are in the files after the program has ended? |
 //! | [`durability`] | What is on disk when a log call returns, and what happens when a disk fails? |
 //! | [`errors`] | What does each error and each counter mean? |
 //! | [`reading`] | How are the logs of all equipment and hosts read together? |
-//! | [`without_rust`] | How does a technician read a log with an editor or a terminal? |
+//! | [`without_rust`] | How do you read a log with an editor or a terminal? |
 //! | [`platforms`] | What is different on shares, on Windows and on macOS? |
 //! | [`processes`] | What happens with several processes, `fork` and signals? |
-//! | [`security`] | What can an id, a message or a link not do? |
-//! | [`moving`] | How does a program move here from other appenders, from Python or from `tracing`? |
+//! | [`security`] | Which attacks by an id, a message or a link are prevented? |
+//! | [`moving`] | How do you move a program to this crate from other appenders, from Python or from `tracing`? |
 //! | [`limitations`] | What does this crate not do? |
-//! | [`comparison`] | How does it compare with other logging libraries? |
+//! | [`comparison`] | How does this crate compare with other logging libraries? |
 //! | [`architecture`] | How is the crate built, and where does a change belong? |
 
 macro_rules! pages {
