@@ -33,7 +33,7 @@ use ::fern::FormatCallback;
 
 use crate::clock::Time;
 use crate::config;
-use crate::context::{Own, Pending, RecordContext, Scope};
+use crate::context::{Handover, RecordContext, RecordFacts, Scope};
 use crate::error::{Error, Kind};
 use crate::line::{ByteBuffer, LineBuffer, LineFormat};
 use crate::process::end::{self, AtEnd};
@@ -97,12 +97,12 @@ impl EquipmentScopedOutput {
     {
         let sink = self.sink.clone();
         move |out, message, record| {
-            let own = Own::of(record);
+            let facts = RecordFacts::of(record);
             // The output reports a refused id.
-            let context = sink.context_of(own.clone(), record.target(), no_context);
+            let context = sink.context_by_all_rules(facts.clone(), record.target(), no_context);
             let context = context.unwrap_or_default();
-            let line = line_of(sink.line_format(), context, &own, record, message);
-            finish(out, &line, record, own);
+            let line = line_of(sink.line_format(), context, &facts, record, message);
+            finish(out, &line, record, facts);
         }
     }
 
@@ -113,7 +113,7 @@ impl EquipmentScopedOutput {
 
     fn write(&self, record: &log::Record<'_>) -> Result<(), Error> {
         let _counted = self.sink.count_panic();
-        let Some(context) = self.sink.resolve(record, no_context)? else { return Ok(()) };
+        let Some(context) = self.sink.context_if_wanted(record, no_context)? else { return Ok(()) };
         let mut line = ByteBuffer::take();
         line.push_message(*record.args());
         self.sink.append_any(&context, record.level(), &mut line)
@@ -133,7 +133,11 @@ impl log::Log for EquipmentScopedOutput {
     fn log(&self, record: &log::Record<'_>) {
         if let Err(err) = self.write(record) {
             // Asked again, so that a record that is written pays nothing for this.
-            let context = self.sink.context_of(Own::of(record), record.target(), no_context);
+            let context = self.sink.context_by_all_rules(
+                RecordFacts::of(record),
+                record.target(),
+                no_context,
+            );
             let context = context.ok().flatten();
             let equipment = context.as_ref().map(|context| context.equipment_id().as_str());
             // It goes to the reporting thread: there is nothing to return.
@@ -231,27 +235,32 @@ pub fn line_format(
 ) -> impl Fn(FormatCallback<'_>, &fmt::Arguments<'_>, &log::Record<'_>) + Send + Sync + 'static {
     let line = LineFormat::new(&config::this_host());
     move |out, message, record| {
-        let own = Own::of(record);
+        let facts = RecordFacts::of(record);
         // An output reports a refused id.
-        let context = own.clone().resolve(no_context).unwrap_or_default();
-        let line = line_of(&line, context, &own, record, message);
-        finish(out, &line, record, own);
+        let context = facts.clone().context_by_rules_1_to_3(no_context).unwrap_or_default();
+        let line = line_of(&line, context, &facts, record, message);
+        finish(out, &line, record, facts);
     }
 }
 
 fn line_of(
     line: &LineFormat,
     context: Option<RecordContext<'_>>,
-    own: &Own,
+    facts: &RecordFacts,
     record: &log::Record<'_>,
     message: &fmt::Arguments<'_>,
 ) -> LineBuffer {
-    line.line_of(context.as_ref(), own.time(), record.level(), *message)
+    line.line_of(context.as_ref(), facts.time(), record.level(), *message)
 }
 
 /// Gives a line to the outputs of the dispatch, which add its end.
-fn finish(out: FormatCallback<'_>, line: &LineBuffer, record: &log::Record<'_>, own: Own) {
-    let _pending = Pending::for_rebuilt(record, own);
+fn finish(
+    out: FormatCallback<'_>,
+    line: &LineBuffer,
+    record: &log::Record<'_>,
+    facts: RecordFacts,
+) {
+    let _handover = Handover::for_rebuilt(record, facts);
     out.finish(format_args!("{}", line.without_end()));
 }
 
@@ -277,10 +286,10 @@ where
     F: Fn(FormatCallback<'_>, &fmt::Arguments<'_>, &log::Record<'_>) + Send + Sync + 'static,
 {
     move |out, message, record| {
-        let own = Own::of(record);
+        let facts = RecordFacts::of(record);
         // First, and once: a message that logs must not find what is left to its own record.
         let text = LineBuffer::of_message(*message);
-        let _pending = Pending::for_rebuilt(record, own);
+        let _handover = Handover::for_rebuilt(record, facts);
         format(out, &format_args!("{}", text.as_str()), record);
     }
 }

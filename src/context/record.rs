@@ -1,13 +1,13 @@
-//! [`RecordContext`]: which equipment a record belongs to, with its tags and its time.
+//! [`RecordFacts`]: what is known of a record, and [`RecordContext`]: which equipment it belongs to, with its tags and
+//! its time.
 //!
-//! Imports this room, `clock` and `error`. [`Own::scope`] applies rules 1 to 3 of the crate's documentation; rules 4
-//! and 5 belong to a sink.
+//! [`RecordFacts::scope_by_rules_1_to_3`] applies rules 1 to 3 of the crate's documentation. Rules 4 and 5 belong to a
+//! sink.
 
 use std::ops::Deref;
 use std::rc::Rc;
 
 use super::key_values::{KeyValues, OwnValues};
-use super::pending::Own;
 use super::{thread, Scope};
 use crate::clock::Time;
 use crate::equipment_id::EquipmentId;
@@ -68,34 +68,33 @@ impl<'r> RecordContext<'r> {
         self.time
     }
 
-    /// The record's own key-values.
-    pub(crate) fn values(&self) -> &OwnValues {
+    /// The buffer of the record's own key-values, to be shared.
+    pub(super) fn shared_values(&self) -> &OwnValues {
         &self.values
     }
 
-    /// What the record itself says, where it has key-values.
-    pub(crate) fn own(&self) -> Option<&KeyValues> {
+    /// The record's own key-values, if it has any.
+    pub(crate) fn key_values(&self) -> Option<&KeyValues> {
         self.values.as_deref()
     }
 
     /// The scope's tags, each replaced by the record's own of that key; then the record's others.
     pub(crate) fn tags(&self) -> impl Iterator<Item = (&str, &str)> {
-        let of_scope = self
-            .scope
-            .tags()
-            .map(|(key, value)| (key, self.own().and_then(|own| own.get(key)).unwrap_or(value)));
-        let own = self.own().into_iter().flat_map(KeyValues::tags);
+        let of_scope = self.scope.tags().map(|(key, value)| {
+            (key, self.key_values().and_then(|own| own.get(key)).unwrap_or(value))
+        });
+        let own = self.key_values().into_iter().flat_map(KeyValues::tags);
         of_scope.chain(own.filter(|(key, _)| self.scope.get(key).is_none()))
     }
 
     /// The value of one tag.
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
-        self.own().and_then(|own| own.get(key)).or_else(|| self.scope.get(key))
+        self.key_values().and_then(|own| own.get(key)).or_else(|| self.scope.get(key))
     }
 
     /// Whether the record itself has a tag of this key: then the scope does not tell its value.
     pub(crate) fn carries(&self, key: &str) -> bool {
-        self.own().is_some_and(|own| own.get(key).is_some())
+        self.key_values().is_some_and(|own| own.get(key).is_some())
     }
 }
 
@@ -109,20 +108,54 @@ impl PathValues for RecordContext<'_> {
     }
 }
 
-/// The equipment that a framework's own context names on this thread.
-pub(crate) type FrameworkScope = fn() -> Result<Option<Scope>, Error>;
+/// Looks up the scope of the equipment that a framework's own context names on this thread.
+pub(crate) type FrameworkLookup = fn() -> Result<Option<Scope>, Error>;
 
-impl Own {
+/// What is known of a record before its equipment is decided: its key-values, its time, and the scope it was logged in.
+#[derive(Clone)]
+pub(crate) struct RecordFacts {
+    /// The scope of the record, if our appender has decided it already.
+    pub(super) scope: Option<Scope>,
+    /// The innermost scope that the thread had entered.
+    pub(super) innermost: Option<Rc<Scope>>,
+    pub(super) values: OwnValues,
+    pub(super) time: Time,
+}
+
+impl RecordFacts {
+    /// When the record was made.
+    pub(crate) fn time(&self) -> Time {
+        self.time
+    }
+
+    /// The facts of this record, or those of the record that it was rebuilt from.
+    #[inline]
+    pub(crate) fn of(record: &log::Record<'_>) -> RecordFacts {
+        let here = thread::with(|thread| match &thread.handover {
+            Some(handover) => (handover.left_to(record), thread.innermost()),
+            None => (None, thread.innermost()),
+        });
+        match here {
+            Some((Some(facts), _)) => facts,
+            Some((None, innermost)) => RecordFacts::new(record, innermost),
+            None => RecordFacts::new(record, None),
+        }
+    }
+
+    #[inline]
+    fn new(record: &log::Record<'_>, innermost: Option<Rc<Scope>>) -> RecordFacts {
+        RecordFacts { scope: None, innermost, values: OwnValues::of(record), time: Time::now() }
+    }
     /// Rules 1 to 3: the record's own `equipment_id`, else the innermost scope, else what the framework's context
     /// names.
     ///
     /// # Errors
     ///
     /// An id that is refused, wherever it came from.
-    #[inline(always)] // As `EquipmentSink::context_of`, its caller.
-    pub(crate) fn scope<'r>(
+    #[inline(always)] // As `EquipmentSink::context_by_all_rules`, its caller.
+    pub(crate) fn scope_by_rules_1_to_3<'r>(
         &mut self,
-        framework: FrameworkScope,
+        framework: FrameworkLookup,
     ) -> Result<Option<ScopeOf<'r>>, Error> {
         if let Some(scope) = self.scope.take() {
             return Ok(Some(ScopeOf::Named(scope)));
@@ -135,31 +168,31 @@ impl Own {
             (Some(Ok(id)), Some(scope)) if scope.equipment_id().as_str() == id => {
                 Ok(Some(ScopeOf::Entered(scope)))
             }
-            (Some(Ok(id)), _) => named(id).map(|scope| Some(ScopeOf::Named(scope))),
+            (Some(Ok(id)), _) => tagless_scope(id).map(|scope| Some(ScopeOf::Named(scope))),
         }
     }
 
-    /// The context of a record in this scope.
+    /// The context of the record in this scope.
     #[inline]
-    pub(crate) fn context(self, scope: ScopeOf<'_>) -> RecordContext<'_> {
+    pub(crate) fn into_context(self, scope: ScopeOf<'_>) -> RecordContext<'_> {
         RecordContext { scope, values: self.values, time: self.time }
     }
 
-    /// The context of a record by rules 1 to 3, for what belongs to no sink.
+    /// The context of the record by rules 1 to 3, for a format or an encoder that belongs to no sink.
     ///
     /// # Errors
     ///
-    /// As [`scope`](Own::scope).
-    pub(crate) fn resolve<'r>(
+    /// An id that is refused, as in [`scope_by_rules_1_to_3`](RecordFacts::scope_by_rules_1_to_3).
+    pub(crate) fn context_by_rules_1_to_3<'r>(
         mut self,
-        framework: FrameworkScope,
+        framework: FrameworkLookup,
     ) -> Result<Option<RecordContext<'r>>, Error> {
-        Ok(self.scope(framework)?.map(|scope| self.context(scope)))
+        Ok(self.scope_by_rules_1_to_3(framework)?.map(|scope| self.into_context(scope)))
     }
 }
 
 /// The tagless scope of an id, remembered by the thread.
-pub(crate) fn named(id: &str) -> Result<Scope, Error> {
+pub(crate) fn tagless_scope(id: &str) -> Result<Scope, Error> {
     /// How many ids each thread remembers; more than that are made again.
     const NAMED: usize = 256;
     if let Some(scope) = thread::with(|thread| thread.named.get(id).cloned()).flatten() {

@@ -7,12 +7,12 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::handover::Handover;
 use super::key_values::KeyValues;
-use super::pending::Pending;
 use super::Scope;
 
 thread_local! {
-    /// One, so that a record looks it up once for its scope, its pending context and its buffer.
+    /// One, so that a record looks it up once for its scope, its handover and its buffer.
     static THREAD: RefCell<Thread> = const { RefCell::new(Thread::NEW) };
 }
 
@@ -20,8 +20,8 @@ pub(super) struct Thread {
     pub(super) last_token: u64,
     /// The scopes that were entered, the innermost last.
     pub(super) entries: Vec<Entry>,
-    /// The context of the record that is being formatted.
-    pub(super) pending: Option<Pending>,
+    /// What is left to the record that is being formatted.
+    pub(super) handover: Option<Handover>,
     /// The tagless scopes of ids, so that an id in a key-value costs no allocation.
     pub(super) named: BTreeMap<Box<str>, Scope>,
     /// Buffers for the key-values of records.
@@ -39,7 +39,7 @@ impl Thread {
     const NEW: Thread = Thread {
         last_token: 0,
         entries: Vec::new(),
-        pending: None,
+        handover: None,
         named: BTreeMap::new(),
         spare: Vec::new(),
     };

@@ -134,7 +134,7 @@ fn end_message(line: &mut String, start: usize) {
 /// Appends the equipment and the tags.
 fn push_tags(line: &mut String, context: &RecordContext<'_>) {
     let scope = context.scope();
-    let Some(own) = context.own() else { return push_scope(line, scope) };
+    let Some(own) = context.key_values() else { return push_scope(line, scope) };
     let is_out_of_order = |key| is_first_tag(key) || scope.get(key).is_some();
     if own.tags().any(|(key, _)| is_out_of_order(key)) {
         return push_ordered_tags(line, scope.equipment_id().as_str(), || context.tags());

@@ -15,7 +15,7 @@ use super::mdc;
 use super::scoped::scoped;
 use crate::clock::Time;
 use crate::config::{self, SinkConfig};
-use crate::context::{Own, Pending, RecordContext};
+use crate::context::{Handover, RecordContext, RecordFacts};
 use crate::error::{Error, Kind};
 use crate::line::{ByteBuffer, LineFormat};
 use crate::report::{About, Reporter};
@@ -72,7 +72,9 @@ impl EquipmentScopedAppender {
 
     fn write(&self, record: &log::Record<'_>) -> anyhow::Result<()> {
         let _counted = self.sink.count_panic();
-        let Some(context) = self.sink.resolve(record, mdc::scope)? else { return Ok(()) };
+        let Some(context) = self.sink.context_if_wanted(record, mdc::equipment_scope)? else {
+            return Ok(());
+        };
         match &self.encoding {
             Encoding::Line(format) => {
                 let line = format.line(&context, record);
@@ -95,7 +97,11 @@ impl EquipmentScopedAppender {
             Error::from(Kind::Encode { why: format!("{err:#}").replace('\n', " ") })
         });
         // Asked again, so that a record that is written pays nothing for this.
-        let context = self.sink.context_of(Own::of(record), record.target(), mdc::scope);
+        let context = self.sink.context_by_all_rules(
+            RecordFacts::of(record),
+            record.target(),
+            mdc::equipment_scope,
+        );
         let context = context.ok().flatten();
         let equipment = context.as_ref().map(|context| context.equipment_id().as_str());
         Ok(self.reporter.failure(About { record, equipment }, err, Time::now())?)
@@ -109,7 +115,7 @@ fn encoded(
     record: &log::Record<'_>,
 ) -> anyhow::Result<ByteBuffer> {
     let mut bytes = Bytes(ByteBuffer::take());
-    let _pending = Pending::for_record(record, context);
+    let _handover = Handover::for_record(record, context);
     encoder.encode(&mut bytes, record)?;
     Ok(bytes.0)
 }

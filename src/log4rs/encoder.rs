@@ -9,7 +9,7 @@ use super::mdc;
 use crate::config;
 use crate::config::choice::Choice;
 use crate::config::value::{Keys, Section};
-use crate::context::Own;
+use crate::context::RecordFacts;
 use crate::error::Mistakes;
 use crate::line::{ControlCharacters, LineFormat, Precision};
 
@@ -90,10 +90,10 @@ impl EquipmentLineEncoder {
 
 impl Encode for EquipmentLineEncoder {
     fn encode(&self, w: &mut dyn encode::Write, record: &log::Record<'_>) -> anyhow::Result<()> {
-        let own = Own::of(record);
-        let time = own.time();
+        let facts = RecordFacts::of(record);
+        let time = facts.time();
         // A refused id is reported by the appender that would write there; here it is only left out.
-        let context = own.resolve(mdc::scope).unwrap_or_default();
+        let context = facts.context_by_rules_1_to_3(mdc::equipment_scope).unwrap_or_default();
         let line = self.0.line_of(context.as_ref(), time, record.level(), *record.args());
         w.write_all(&line)?;
         Ok(())

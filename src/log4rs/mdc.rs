@@ -14,19 +14,20 @@ use crate::context::{self, RecordContext, Scope, EQUIPMENT_ID};
 use crate::error::Error;
 
 /// The keys and values of an MDC.
-type Entries = Rc<Vec<(String, String)>>;
+type MdcEntries = Rc<Vec<(String, String)>>;
 
-/// Rule 3: the equipment that the application has named in the MDC.
-pub(super) fn scope() -> Result<Option<Scope>, Error> {
+/// Rule 3: the scope of the equipment that the application has named in the MDC.
+pub(super) fn equipment_scope() -> Result<Option<Scope>, Error> {
     let found = match SavedContext::application() {
-        Some(saved) => equipment_of(&saved).map(context::named),
-        None => access(|| log_mdc::get(EQUIPMENT_ID, named)).flatten(),
+        Some(saved) => scope_of_id(equipment_of(&saved)),
+        None => access(|| log_mdc::get(EQUIPMENT_ID, scope_of_id)).flatten(),
     };
     found.transpose()
 }
 
-fn named(id: Option<&str>) -> Option<Result<Scope, Error>> {
-    id.filter(|id| !id.is_empty()).map(context::named)
+/// The scope of an id. An empty id names no equipment.
+fn scope_of_id(id: Option<&str>) -> Option<Result<Scope, Error>> {
+    id.filter(|id| !id.is_empty()).map(context::tagless_scope)
 }
 
 fn equipment_of(entries: &[(String, String)]) -> Option<&str> {
@@ -36,13 +37,13 @@ fn equipment_of(entries: &[(String, String)]) -> Option<&str> {
 
 thread_local! {
     /// What the application had set, while the MDC is filled: rule 3 uses it for a record that is logged meanwhile.
-    static APPLICATION: RefCell<Option<Entries>> = const { RefCell::new(None) };
+    static APPLICATION: RefCell<Option<MdcEntries>> = const { RefCell::new(None) };
 }
 
 /// The MDC as it was before a fill. Puts it back when dropped.
 pub(super) struct SavedContext {
-    before: Entries,
-    application: Option<Entries>,
+    before: MdcEntries,
+    application: Option<MdcEntries>,
 }
 
 impl SavedContext {
@@ -78,7 +79,7 @@ impl SavedContext {
     }
 
     /// What the application had set, while the MDC is filled.
-    fn application() -> Option<Entries> {
+    fn application() -> Option<MdcEntries> {
         APPLICATION.try_with(|entries| entries.borrow().clone()).ok().flatten()
     }
 }

@@ -7,7 +7,7 @@ use ::log4rs::encode::{self, Encode};
 use serde_value::Value;
 
 use super::mdc::{self, SavedContext};
-use crate::context::Own;
+use crate::context::RecordFacts;
 
 /// The kinds of log4rs's own encoders, which read the MDC.
 pub(super) const SCOPED_KINDS: [&str; 2] = ["pattern", "json"];
@@ -53,7 +53,7 @@ struct Scoped(Box<dyn Encode>);
 
 impl Encode for Scoped {
     fn encode(&self, w: &mut dyn encode::Write, record: &log::Record<'_>) -> anyhow::Result<()> {
-        let context = Own::of(record).resolve(mdc::scope);
+        let context = RecordFacts::of(record).context_by_rules_1_to_3(mdc::equipment_scope);
         let _saved = SavedContext::fill(context.as_ref().map(Option::as_ref));
         self.0.encode(w, record)
     }

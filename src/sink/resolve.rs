@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use log::LevelFilter;
 
 use super::EquipmentSink;
-use crate::context::{FrameworkScope, Own, RecordContext, Scope, ScopeOf};
+use crate::context::{FrameworkLookup, RecordContext, RecordFacts, Scope, ScopeOf};
 use crate::equipment_id::EquipmentId;
 use crate::error::Error;
 
@@ -84,27 +84,28 @@ impl EquipmentSink {
     ///
     /// [`Error::is_invalid_id`]: the name of its equipment is refused, and counted.
     #[inline]
-    pub(crate) fn resolve<'r>(
+    pub(crate) fn context_if_wanted<'r>(
         &'r self,
         record: &log::Record<'_>,
-        framework: FrameworkScope,
+        framework: FrameworkLookup,
     ) -> Result<Option<RecordContext<'r>>, Error> {
         let inner = &*self.0;
         if record.level() > inner.rules.most_verbose {
             inner.filtered.add(1);
             return Ok(None);
         }
-        let context = match self.context_of(Own::of(record), record.target(), framework) {
-            Ok(Some(context)) => context,
-            Ok(None) => {
-                inner.skipped.add(1);
-                return Ok(None);
-            }
-            Err(err) => {
-                inner.refused.add(1);
-                return Err(err);
-            }
-        };
+        let context =
+            match self.context_by_all_rules(RecordFacts::of(record), record.target(), framework) {
+                Ok(Some(context)) => context,
+                Ok(None) => {
+                    inner.skipped.add(1);
+                    return Ok(None);
+                }
+                Err(err) => {
+                    inner.refused.add(1);
+                    return Err(err);
+                }
+            };
         if !inner.rules.wants(context.equipment_id(), record.level()) {
             inner.filtered.add(1);
             return Ok(None);
@@ -118,20 +119,20 @@ impl EquipmentSink {
     ///
     /// [`Error::is_invalid_id`]: the name of its equipment is refused.
     #[inline(always)] // Each of the enums on the way is copied otherwise: a fiftieth of a record.
-    pub(crate) fn context_of<'r>(
+    pub(crate) fn context_by_all_rules<'r>(
         &'r self,
-        mut own: Own,
+        mut facts: RecordFacts,
         target: &str,
-        framework: FrameworkScope,
+        framework: FrameworkLookup,
     ) -> Result<Option<RecordContext<'r>>, Error> {
-        let scope = match own.scope(framework)? {
+        let scope = match facts.scope_by_rules_1_to_3(framework)? {
             Some(scope) => scope,
             None => match self.0.rules.scope_of(target) {
                 Some(scope) => ScopeOf::Borrowed(scope),
                 None => return Ok(None),
             },
         };
-        Ok(Some(own.context(scope)))
+        Ok(Some(facts.into_context(scope)))
     }
 
     /// Counts a record that its encoder could not format.
