@@ -124,31 +124,35 @@ impl SinkConfig {
         let mut mistakes = Mistakes::default();
         let settings = self.check_into(&mut mistakes);
         let none_without_a_mistake = || Error::config("local_root", "it is required, and missing");
-        mistakes.end(settings)?.ok_or_else(none_without_a_mistake)
+        mistakes.into_result(settings)?.ok_or_else(none_without_a_mistake)
     }
 
     /// What the keys mean; none where something is wrong.
     pub(crate) fn check_into(&self, mistakes: &mut Mistakes) -> Option<Settings> {
         let root = match &self.local_root {
-            Some(root) => mistakes.note(text::local_root(root)),
+            Some(root) => mistakes.ok_or_record(text::local_root(root)),
             None => {
                 mistakes.missing("local_root");
                 None
             }
         };
         let hostname = match &self.hostname {
-            Some(name) => mistakes.note(text::hostname(name)),
+            Some(name) => mistakes.ok_or_record(text::hostname(name)),
             None => Some(text::this_host()),
         };
         let path = self.path.as_deref().unwrap_or(DEFAULT_PATH);
         // Where root or host is wrong, the path's own mistakes are still found.
-        let layout = mistakes.note(text::check_path(path)).and_then(|()| {
+        let layout = mistakes.ok_or_record(text::check_path(path)).and_then(|()| {
             let root = root.clone().unwrap_or_default();
-            mistakes.note(Layout::new(root, path, hostname.as_deref().unwrap_or("localhost")))
+            mistakes.ok_or_record(Layout::new(
+                root,
+                path,
+                hostname.as_deref().unwrap_or("localhost"),
+            ))
         });
         let rotation = self.rotation.as_ref().map(|rotation| rotation.check(mistakes));
         if let Some(layout) = layout.as_ref().filter(|_| rotation.is_some()) {
-            mistakes.note(layout.leaves_room_for_rotated_names());
+            mistakes.ok_or_record(layout.leaves_room_for_rotated_names());
         }
         for target in self.targets.keys().filter(|target| target.is_empty()) {
             mistakes.add(

@@ -124,7 +124,7 @@ impl QueueConfig {
             drain_timeout: section
                 .read("drain_timeout", |text| time_above_zero(text, "10 seconds")),
         };
-        section.finish(&[]);
+        section.report_unknown_keys(&[]);
         config
     }
 
@@ -161,6 +161,6 @@ impl<'de> serde::Deserialize<'de> for QueueConfig {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut mistakes = Mistakes::default();
         let config = QueueConfig::read(Keys::deserialize(deserializer)?, &mut mistakes);
-        mistakes.end(config).map_err(serde::de::Error::custom)
+        mistakes.into_result(config).map_err(serde::de::Error::custom)
     }
 }

@@ -63,7 +63,7 @@ impl SinkConfig {
                 QueueConfig::read,
             ),
         };
-        section.finish(elsewhere);
+        section.report_unknown_keys(elsewhere);
         config
     }
 
@@ -86,7 +86,7 @@ impl<'de> serde::Deserialize<'de> for SinkConfig {
         let mut mistakes = Mistakes::default();
         let keys = Keys::deserialize(deserializer)?;
         let config = SinkConfig::read_and_check(keys, &[], &mut mistakes);
-        mistakes.end(config).map_err(serde::de::Error::custom)
+        mistakes.into_result(config).map_err(serde::de::Error::custom)
     }
 }
 

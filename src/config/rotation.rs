@@ -86,7 +86,7 @@ impl RotationConfig {
             keep: section.parse("keep"),
             compress: section.parse("compress"),
         };
-        section.finish(&[]);
+        section.report_unknown_keys(&[]);
         config
     }
 
@@ -99,7 +99,7 @@ impl RotationConfig {
         }
         if let Some(keep) = self.keep {
             // In code it may be nothing at all.
-            mistakes.note(keep.to_string().parse::<Keep>());
+            mistakes.ok_or_record(keep.to_string().parse::<Keep>());
         }
         let wrong = ["rotation.every", "rotation.limit"].iter().any(|key| mistakes.is_at(key));
         if self.every.is_none() && self.limit_bytes.is_none() && !wrong {
@@ -120,7 +120,7 @@ impl<'de> serde::Deserialize<'de> for RotationConfig {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut mistakes = Mistakes::default();
         let config = RotationConfig::read(Keys::deserialize(deserializer)?, &mut mistakes);
-        mistakes.end(config).map_err(serde::de::Error::custom)
+        mistakes.into_result(config).map_err(serde::de::Error::custom)
     }
 }
 
@@ -135,7 +135,7 @@ mod tests {
         let config: RotationConfig = serde_yaml::from_str(yaml).map_err(|err| err.to_string())?;
         let mut mistakes = Mistakes::default();
         let rotation = config.check(&mut mistakes);
-        mistakes.end(rotation).map_err(|err| err.to_string())
+        mistakes.into_result(rotation).map_err(|err| err.to_string())
     }
 
     #[test]

@@ -66,7 +66,7 @@ fn key_text(key: &Value) -> String {
 
 /// The keys of one mapping, while they are read.
 ///
-/// `read` takes a key of a single value, `take` one of any kind. `finish` reports the keys that nobody took.
+/// `read` takes a key of a single value, `take` one of any kind. `report_unknown_keys` reports the keys that nobody took.
 pub(crate) struct Section<'m> {
     /// What stands before a key in a report: empty, or `queue.`.
     prefix: &'static str,
@@ -123,7 +123,7 @@ impl<'m> Section<'m> {
     /// The value of a key whose type reads its text, and names the key in its error.
     pub(crate) fn parse<T: FromStr<Err = Error>>(&mut self, key: &'static str) -> Option<T> {
         let text = self.text(key)?;
-        self.mistakes.note(text.parse())
+        self.mistakes.ok_or_record(text.parse())
     }
 
     /// The text of a key, unjudged.
@@ -189,7 +189,7 @@ impl<'m> Section<'m> {
     /// Reports each key that is left: the known ones, and the one that was probably meant.
     ///
     /// `elsewhere` are known keys that somebody else reads.
-    pub(crate) fn finish(mut self, elsewhere: &[&'static str]) {
+    pub(crate) fn report_unknown_keys(mut self, elsewhere: &[&'static str]) {
         self.known.extend(elsewhere);
         for (key, _) in std::mem::take(&mut self.given) {
             let meant = probably(&key, self.known.iter().copied());

@@ -49,17 +49,17 @@ struct Inner {
     line: OnceLock<Box<str>>,
     /// The log of the first sink that logged for this scope. It is read without the bookkeeping of arc-swap, a
     /// twentieth of a record.
-    first_log: OnceLock<Slot>,
+    first_log: OnceLock<CachedLogEntry>,
     id: EquipmentId,
     /// The logs of other sinks, the latest first.
-    other_logs: ArcSwap<Vec<Slot>>,
+    other_logs: ArcSwap<Vec<CachedLogEntry>>,
     /// In the order they were added; a key is there once.
     tags: Vec<(Box<str>, Box<str>)>,
 }
 
 /// The log that one sink found for a scope.
 #[derive(Clone)]
-pub(crate) struct Slot {
+pub(crate) struct CachedLogEntry {
     sink: u64,
     log: Arc<LogFile>,
 }
@@ -154,7 +154,7 @@ impl Scope {
 
     /// Remembers a sink's log: it saves the next search.
     pub(crate) fn cache_log(&self, sink: u64, log: &Arc<LogFile>) {
-        let new = Slot { sink, log: Arc::clone(log) };
+        let new = CachedLogEntry { sink, log: Arc::clone(log) };
         let Err(new) = self.0.first_log.set(new) else { return };
         self.0.other_logs.rcu(|slots| {
             let others = slots.iter().filter(|slot| slot.sink != sink);
@@ -173,7 +173,7 @@ impl Scope {
 pub(crate) enum CachedLog<'s> {
     First(&'s Arc<LogFile>),
     /// One of these slots.
-    Other(Guard<Arc<Vec<Slot>>>, usize),
+    Other(Guard<Arc<Vec<CachedLogEntry>>>, usize),
 }
 
 impl Deref for CachedLog<'_> {

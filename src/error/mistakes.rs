@@ -33,7 +33,7 @@ impl Mistakes {
     }
 
     /// Takes the error out of a result.
-    pub(crate) fn note<T>(&mut self, result: Result<T, Error>) -> Option<T> {
+    pub(crate) fn ok_or_record<T>(&mut self, result: Result<T, Error>) -> Option<T> {
         match result.map_err(|err| *err.0) {
             Ok(value) => return Some(value),
             Err(Kind::Config(mistakes)) => self.0.extend(mistakes),
@@ -52,7 +52,7 @@ impl Mistakes {
     }
 
     /// The value where nothing is wrong, and one error otherwise.
-    pub(crate) fn end<T>(self, value: T) -> Result<T, Error> {
+    pub(crate) fn into_result<T>(self, value: T) -> Result<T, Error> {
         match self.is_empty() {
             true => Ok(value),
             false => Err(Error::from(Kind::Config(self.0))),

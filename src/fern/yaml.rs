@@ -52,8 +52,11 @@ impl EquipmentScopedOutput {
             }
         }
         let config = SinkConfig::read_and_check(keys, &[], &mut mistakes);
-        EquipmentScopedOutputBuilder { sink: mistakes.end(config)?.into_builder(), on_error: None }
-            .build()
+        EquipmentScopedOutputBuilder {
+            sink: mistakes.into_result(config)?.into_builder(),
+            on_error: None,
+        }
+        .build()
     }
 
     /// The same from a file.

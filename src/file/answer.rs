@@ -35,7 +35,7 @@ pub(super) enum Answer {
     /// Makes the call again, for [`LONGEST_WAIT`] at most: another process or a server is asked to give way.
     Wait,
     /// Closes other files and waits for a descriptor.
-    MakeRoom,
+    FreeDescriptor,
     /// Goes on as after a success: the file system has no such operation, and is as durable as it makes itself.
     NotSupported,
     /// Nothing is there: makes what is missing, or begins again.
@@ -82,8 +82,8 @@ const TABLE: &[Row] = &[
     // EAGAIN of an open with O_NONBLOCK: a lease (fcntl(2), "Leases") is being broken; its holder has
     // /proc/sys/fs/lease-break-time. ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION: a scanner or an editor has it.
     of(&[Call::Open, Call::Create, Call::Write, Call::Rename], Cause::WouldBlock, Answer::Wait),
-    // EMFILE, ENFILE (open(2)); ERROR_TOO_MANY_OPEN_FILES. See `LogFile::making_room`.
-    all(Cause::OutOfDescriptors, Answer::MakeRoom),
+    // EMFILE, ENFILE (open(2)); ERROR_TOO_MANY_OPEN_FILES. See `LogFile::retry_with_a_descriptor_freed`.
+    all(Cause::OutOfDescriptors, Answer::FreeDescriptor),
     // EINVAL, ENOTSUP, EOPNOTSUPP, ENOSYS (fsync(2): "bound to a special file which does not support
     // synchronization"): folders on CIFS, vboxsf and FUSE without FSYNCDIR. ERROR_NOT_SUPPORTED,
     // ERROR_INVALID_FUNCTION of FlushFileBuffers on a redirector that has none.

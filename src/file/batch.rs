@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::open::{OpenFile, Wrote};
 use super::rotation::FileFor;
-use super::{LogFile, Look};
+use super::{LogFile, PathCheck};
 use crate::clock::Time;
 use crate::error::Error;
 
@@ -106,7 +106,7 @@ fn shares(bytes: usize) -> (usize, usize) {
 }
 
 /// Durable records of a batch that are in one file, and not synced yet.
-struct Unsynced {
+struct AwaitingSync {
     open: Arc<OpenFile>,
     records: Vec<usize>,
 }
@@ -117,7 +117,7 @@ struct Append<'a> {
     batch: &'a Batch,
     outcome: BatchOutcome,
     /// At most one file: where the next record goes into another, this one is synced first.
-    unsynced: Option<Unsynced>,
+    awaiting_sync: Option<AwaitingSync>,
 }
 
 impl LogFile {
@@ -125,10 +125,10 @@ impl LogFile {
     /// durable one.
     pub(crate) fn append_batch(&self, batch: &Batch) -> BatchOutcome {
         let outcome = BatchOutcome::default();
-        let mut append = Append { log: self, batch, outcome, unsynced: None };
+        let mut append = Append { log: self, batch, outcome, awaiting_sync: None };
         let mut next = 0;
         while next < batch.len() {
-            next = append.stretch(next);
+            next = append.append_run(next);
         }
         append.sync();
         append.outcome
@@ -137,12 +137,12 @@ impl LogFile {
 
 impl Append<'_> {
     /// Appends the records from `first` on that go into one file. The place of the next.
-    fn stretch(&mut self, first: usize) -> usize {
+    fn append_run(&mut self, first: usize) -> usize {
         let (log, batch) = (self.log, self.batch);
-        let look = if batch.has_durable { Look::Now } else { Look::IfDue };
+        let check = if batch.has_durable { PathCheck::Now } else { PathCheck::IfDue };
         let (record, time) = (batch.record(first), batch.time(first));
         log.last_used.store(time.nanos(), Ordering::Relaxed);
-        let open = match log.file_for(record, time, look) {
+        let open = match log.file_for(record, time, check) {
             Ok(FileFor { open, rotation_error }) => {
                 self.rotation_failed(rotation_error);
                 open
@@ -152,13 +152,13 @@ impl Append<'_> {
                 return batch.len();
             }
         };
-        let mut end = open.stretch_end(batch, first);
+        let mut end = open.run_end(batch, first);
         let failed_before = self.outcome.failed.len();
         let mut next = first;
         while next < end {
             next = match log.needs_repair(&open) {
-                true => self.one(&open, next),
-                false => self.many(&open, next..end),
+                true => self.append_single(&open, next),
+                false => self.append_in_one_write(&open, next..end),
             };
             if !self.outcome.failed.is_empty() && !log.uses(&open) {
                 // The descriptor is of no more use: the next record opens the path again.
@@ -169,13 +169,13 @@ impl Append<'_> {
         let failed: Vec<usize> = failed.collect();
         let written = (first..end).filter(|record| failed.binary_search(record).is_err());
         log.counters.written.add((end - first - failed.len()) as u64);
-        written.for_each(|record| self.took(&open, record));
-        open.took(batch.time(end - 1));
+        written.for_each(|record| self.record_written(&open, record));
+        open.record_written(batch.time(end - 1));
         end
     }
 
     /// Appends one record. The place of the next.
-    fn one(&mut self, open: &Arc<OpenFile>, record: usize) -> usize {
+    fn append_single(&mut self, open: &Arc<OpenFile>, record: usize) -> usize {
         let result = self.log.write(open, self.batch.record(record), self.batch.time(record));
         if let Err(err) = result {
             self.lose(record, &err);
@@ -185,14 +185,14 @@ impl Append<'_> {
 
     /// Appends several in one write. The first that did not fit is tried once more, by itself. The place
     /// of the next.
-    fn many(&mut self, open: &Arc<OpenFile>, records: Range<usize>) -> usize {
+    fn append_in_one_write(&mut self, open: &Arc<OpenFile>, records: Range<usize>) -> usize {
         let (log, batch) = (self.log, self.batch);
         let (start, all) = (batch.start_of(records.start), batch.start_of(records.end));
         let written = match records.len() {
             1 => open.write(&batch.bytes[start..all]),
             _ => match open.write_batch(&batch.bytes[start..all]) {
                 Some(written) => written,
-                None => return self.one(open, records.start),
+                None => return self.append_single(open, records.start),
             },
         };
         let end = match written {
@@ -216,44 +216,44 @@ impl Append<'_> {
     }
 
     /// A record is in a file. Where it is durable, that file is to be synced.
-    fn took(&mut self, open: &Arc<OpenFile>, record: usize) {
+    fn record_written(&mut self, open: &Arc<OpenFile>, record: usize) {
         if !self.batch.records[record].durable {
             return;
         }
-        if self.unsynced.as_ref().is_some_and(|other| !Arc::ptr_eq(&other.open, open)) {
+        if self.awaiting_sync.as_ref().is_some_and(|other| !Arc::ptr_eq(&other.open, open)) {
             self.sync();
         }
-        let new = || Unsynced { open: Arc::clone(open), records: Vec::new() };
-        self.unsynced.get_or_insert_with(new).records.push(record);
+        let new = || AwaitingSync { open: Arc::clone(open), records: Vec::new() };
+        self.awaiting_sync.get_or_insert_with(new).records.push(record);
     }
 
     /// Syncs the file that took durable records. After a failed sync they are written once more, through
     /// a new descriptor, as one record is.
     fn sync(&mut self) {
-        let Some(Unsynced { open, records }) = self.unsynced.take() else { return };
+        let Some(AwaitingSync { open, records }) = self.awaiting_sync.take() else { return };
         match self.log.sync_open(&open) {
             Ok(()) => {}
             Err(err) if err.may_be_synced_elsewhere() => self.sync_elsewhere(&records, &err),
-            Err(err) => self.unsynced(&records, &err),
+            Err(err) => self.list_unsynced(&records, &err),
         }
     }
 
     fn sync_elsewhere(&mut self, records: &[usize], first_err: &Error) {
         // Not counted again: they are the same records.
-        let mut files: Vec<Unsynced> = Vec::new();
+        let mut files: Vec<AwaitingSync> = Vec::new();
         for record in records {
             let (bytes, time) = (self.batch.record(*record), self.batch.time(*record));
-            match self.log.append_to_current(bytes, time, Look::Now) {
+            match self.log.append_to_current(bytes, time, PathCheck::Now) {
                 Ok(FileFor { open, .. }) => match files.last_mut() {
                     Some(file) if Arc::ptr_eq(&file.open, &open) => file.records.push(*record),
-                    _ => files.push(Unsynced { open, records: vec![*record] }),
+                    _ => files.push(AwaitingSync { open, records: vec![*record] }),
                 },
-                Err(_) => self.unsynced(&[*record], first_err),
+                Err(_) => self.list_unsynced(&[*record], first_err),
             }
         }
-        for Unsynced { open, records } in files {
+        for AwaitingSync { open, records } in files {
             if let Err(err) = self.log.sync_open(&open) {
-                self.unsynced(&records, &err);
+                self.list_unsynced(&records, &err);
             }
         }
     }
@@ -265,7 +265,7 @@ impl Append<'_> {
     }
 
     /// Lists records that are in a file, and not known to be on disk.
-    fn unsynced(&mut self, records: &[usize], err: &Error) {
+    fn list_unsynced(&mut self, records: &[usize], err: &Error) {
         self.outcome.failed.extend(records.iter().map(|record| (*record, err.clone())));
     }
 

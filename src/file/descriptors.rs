@@ -29,7 +29,7 @@ fn half_of_the_descriptors() -> usize {
 impl LogFile {
     /// Tries again while there is no descriptor left: other files are closed, and it waits for one that comes
     /// free, since many threads may need their first one at the same moment.
-    pub(super) fn making_room<T>(
+    pub(super) fn retry_with_a_descriptor_freed<T>(
         &self,
         attempt: impl Fn() -> Result<T, Error>,
     ) -> Result<T, Error> {
@@ -52,7 +52,7 @@ impl LogFile {
 
 /// Whether there was no descriptor left.
 fn needs_descriptor(err: &Error) -> bool {
-    err.io_error().is_some_and(|err| answer(Call::Open, err) == Answer::MakeRoom)
+    err.io_error().is_some_and(|err| answer(Call::Open, err) == Answer::FreeDescriptor)
 }
 
 impl Evictable for LogFile {
@@ -62,7 +62,7 @@ impl Evictable for LogFile {
 
     fn release(&self, reason: CloseReason) -> Option<Arc<dyn Send + Sync>> {
         let open = self.open.swap(None)?;
-        self.leave_in_hand(&open);
+        self.track_retired_in_use(&open);
         match reason {
             CloseReason::Evicted => self.counters.evicted.add(1),
             CloseReason::Idle => self.counters.idle_closed.add(1),

@@ -12,7 +12,7 @@ use std::sync::{mpsc, Arc, Weak};
 use super::answer::{answer, attempt, Answer, Call};
 use super::open::{Descriptor, OpenFile};
 use super::rotation::FileFor;
-use super::{LogFile, Look};
+use super::{LogFile, PathCheck};
 use crate::clock::Time;
 use crate::error::{Doing, Error};
 use crate::sync::LockExt as _;
@@ -24,14 +24,14 @@ impl LogFile {
     /// synced once: the old one would say OK the next time though the data is gone.
     pub(crate) fn append_durable(&self, record: &[u8], time: Time) -> Result<(), Error> {
         self.last_used.store(time.nanos(), Ordering::Relaxed);
-        let written = self.append_to_current(record, time, Look::Now);
+        let written = self.append_to_current(record, time, PathCheck::Now);
         self.count(&written, time);
         let FileFor { open, rotation_error } = written?;
         match self.sync_open(&open) {
             // Not counted again: it is the same record. It is in the file, so that a failure of this
             // second attempt is the first sync's.
             Err(err) if err.may_be_synced_elsewhere() => {
-                match self.append_to_current(record, time, Look::Now) {
+                match self.append_to_current(record, time, PathCheck::Now) {
                     Ok(again) => self.sync_open(&again.open),
                     Err(_) => Err(err),
                 }
@@ -54,10 +54,10 @@ impl LogFile {
 
     /// Makes the entries of the folders on the way to the file durable, once for each making of any.
     fn sync_new_entries(&self) -> Result<(), Error> {
-        let Some(made) = self.entries.unsynced() else { return Ok(()) };
-        self.making_room(|| self.root.sync_entries_of(self.relative()))
+        let Some(made) = self.folder_entries.unsynced() else { return Ok(()) };
+        self.retry_with_a_descriptor_freed(|| self.root.sync_entries_of(self.relative()))
             .inspect_err(|_| self.counters.sync_failures.add(1))?;
-        self.entries.synced(made);
+        self.folder_entries.synced(made);
         Ok(())
     }
 
@@ -83,7 +83,7 @@ impl LogFile {
     /// Syncs what was written before the file was closed. Any descriptor of it will do: fsync(2) is
     /// about the file. One that is not there any more was moved or deleted by somebody else.
     fn sync_closed(&self) -> Result<(), Error> {
-        match self.making_room(|| self.root.open_to_sync(self.relative())) {
+        match self.retry_with_a_descriptor_freed(|| self.root.open_to_sync(self.relative())) {
             Ok(file) => self.sync_file(&file)?,
             Err(err) if err.is_not_found() => return Ok(()),
             Err(err) => return Err(err),
@@ -109,9 +109,10 @@ impl LogFile {
     pub(crate) fn close(&self) -> Result<(), Error> {
         drop(self.take());
         let (on_last_drop, last_users) = mpsc::channel();
-        let in_hand: Vec<_> = self.in_hand.lock_any().iter().filter_map(Weak::upgrade).collect();
-        in_hand.iter().for_each(|open| open.on_last_drop(on_last_drop.clone()));
-        drop((in_hand, on_last_drop));
+        let retired: Vec<_> =
+            self.retired_in_use.lock_any().iter().filter_map(Weak::upgrade).collect();
+        retired.iter().for_each(|open| open.on_last_drop(on_last_drop.clone()));
+        drop((retired, on_last_drop));
         let descriptors: Vec<Arc<Descriptor>> = last_users.iter().collect();
         if descriptors.is_empty() {
             return self.covering_all(|| self.sync_closed());

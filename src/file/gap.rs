@@ -1,4 +1,4 @@
-//! [`Gaps`]: the records that one log lacks, until a line in it reports them.
+//! [`PendingGap`]: the records that one log lacks, until a line in it reports them.
 //!
 //! Imports `clock`, `process` and `sync`. The invariant: a record counted here is reported in exactly one line, or is
 //! still counted.
@@ -16,17 +16,17 @@ use crate::sync::LockExt as _;
 
 #[derive(Debug, Default)]
 #[repr(C)]
-pub(crate) struct Gaps {
+pub(crate) struct PendingGap {
     /// Whether there is one: read at every record, without the lock.
     pending: AtomicBool,
     /// Apart from what every record reads.
     gap: Mutex<Option<Box<Gap>>>,
 }
 
-impl Gaps {
+impl PendingGap {
     /// Whether records are missing that no line reports yet.
     #[inline]
-    pub(crate) fn pending(&self) -> bool {
+    pub(crate) fn is_some(&self) -> bool {
         self.pending.load(Ordering::Acquire)
     }
 

@@ -7,8 +7,8 @@
     reason = "the real code; a test says what it expects by failing"
 )]
 
-#[path = "group.rs"]
-mod group;
+#[path = "shared_sync.rs"]
+mod shared_sync;
 
 mod sync {
     pub(super) use loom::sync::{Condvar, Mutex};
@@ -18,7 +18,7 @@ use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::sync::Arc;
 use loom::thread;
 
-use group::Group;
+use shared_sync::SharedSync;
 
 /// A disk: what was written, as a set of bits, and what of that would survive a power cut.
 #[derive(Default)]
@@ -50,10 +50,10 @@ fn three_writers(
     told: fn(&Disk, usize, Result<bool, ()>),
 ) {
     crate::sync::model(move || {
-        let shared = Arc::new((Disk::default(), Group::<()>::new()));
-        let write_durably = move |record: usize, (disk, group): &(Disk, Group<()>)| {
+        let shared = Arc::new((Disk::default(), SharedSync::<()>::new()));
+        let write_durably = move |record: usize, (disk, shared): &(Disk, SharedSync<()>)| {
             disk.write(record);
-            let result = group.sync(|| sync(disk, disk.syncs.fetch_add(1, Ordering::SeqCst)));
+            let result = shared.sync(|| sync(disk, disk.syncs.fetch_add(1, Ordering::SeqCst)));
             told(disk, record, result);
         };
         let others: Vec<_> = (1..3)

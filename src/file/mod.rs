@@ -3,7 +3,7 @@
 //! Imports `error`, `stats`, `clock` and `process`. Everything here that blocks concerns this file alone: no lock
 //! of another file's, and none that all files share, is held over an open, a write, a sync or a close.
 //!
-//! Lock order: `opening`, then a descriptor pool's, then `in_hand`. `repairing`, then the lock of `gaps`.
+//! Lock order: `opening`, then a descriptor pool's, then `retired_in_use`. `repairing`, then the lock of `pending_gap`.
 
 mod answer;
 mod batch;
@@ -11,15 +11,15 @@ mod batch;
 mod config_text;
 mod descriptors;
 mod durable;
-mod entries;
+mod folder_entries;
 mod gap;
-mod group;
 mod obstacle;
 mod open;
 #[cfg(feature = "log4rs")]
 mod probe;
 mod root;
 mod rotation;
+mod shared_sync;
 mod size_budget;
 pub(crate) mod sys;
 mod write;
@@ -39,9 +39,9 @@ pub(crate) use batch::{Batch, BatchOutcome};
 #[cfg(any(feature = "log4rs", feature = "yaml"))]
 pub(crate) use config_text::read_config;
 pub(crate) use descriptors::{limit_open_files, open_files};
-use entries::Entries;
+use folder_entries::FolderEntries;
 pub(crate) use gap::Gap;
-use gap::Gaps;
+use gap::PendingGap;
 use open::OpenFile;
 #[cfg(feature = "log4rs")]
 pub(crate) use probe::cannot_be_made;
@@ -64,17 +64,17 @@ pub(crate) struct LogFile {
     open: ArcSwapOption<OpenFile>,
     /// The time of its last record, in nanoseconds since 1970.
     last_used: AtomicI64,
-    gaps: Gaps,
+    pending_gap: PendingGap,
     pub(crate) counters: FileCounters,
     /// A number that the queue keeps here, so that it finds its own state of this log; 0 at first.
     pub(crate) queue_slot: AtomicU64,
     /// How many of the records written are covered by a sync of the whole. Outlives the descriptor.
     synced: AtomicU64,
     /// How often an entry on the way to the file was made, and how many of those are known to be on disk.
-    entries: Entries,
+    folder_entries: FolderEntries,
     /// The descriptors that are out of use, until the last that is writing through them is through. Taken under
     /// the lock of a descriptor pool: nothing is called while it is held.
-    in_hand: Mutex<Vec<Weak<OpenFile>>>,
+    retired_in_use: Mutex<Vec<Weak<OpenFile>>>,
     rotation: RotationState,
     /// Held by the thread that opens or rotates the file.
     opening: Mutex<()>,
@@ -88,7 +88,7 @@ pub(crate) struct LogFile {
 
 /// When [`LogFile::current`] looks whether the path still leads to the open file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Look {
+enum PathCheck {
     /// Twice a second at most.
     IfDue,
     /// Now: a durable record must be in the file that the path leads to.
@@ -110,11 +110,11 @@ impl LogFile {
             open: ArcSwapOption::empty(),
             last_used: AtomicI64::new(0),
             counters: FileCounters::default(),
-            gaps: Gaps::default(),
+            pending_gap: PendingGap::default(),
             queue_slot: AtomicU64::new(0),
             synced: AtomicU64::new(0),
-            entries: Entries::default(),
-            in_hand: Mutex::default(),
+            folder_entries: FolderEntries::default(),
+            retired_in_use: Mutex::default(),
             rotation: RotationState::default(),
             opening: Mutex::new(()),
             root: Arc::clone(root),
@@ -141,7 +141,7 @@ impl LogFile {
         self.last_used.store(time.nanos(), Ordering::Relaxed);
         let open = self.open.load();
         match &*open {
-            Some(open) if open.takes(record, time) => {
+            Some(open) if open.try_reserve(record, time) => {
                 let result = self.write(open, record, time);
                 self.count(&result, time);
                 result
@@ -156,7 +156,7 @@ impl LogFile {
     /// Slow path of `append`: the file must be opened or looked at, or may have to be rotated.
     #[inline(never)]
     fn append_slow(&self, record: &[u8], time: Time) -> Result<(), Error> {
-        let written = self.append_to_current(record, time, Look::IfDue);
+        let written = self.append_to_current(record, time, PathCheck::IfDue);
         // Counted while the descriptor is in hand: who closes the log waits for that, and sees the record.
         self.count(&written, time);
         written?.rotation_error
@@ -174,18 +174,18 @@ impl LogFile {
     #[cold]
     pub(crate) fn record_loss(&self, records: u64, err: &Error, time: Time) {
         self.counters.lost.add(records);
-        self.gaps.add(Gap { records, since: time, reason: err.reason() });
+        self.pending_gap.add(Gap { records, since: time, reason: err.reason() });
     }
 
     /// Reports, before the next record, that others are missing here; they are counted already.
     pub(crate) fn adopt_gap(&self, gap: Gap) {
-        self.gaps.add(gap);
+        self.pending_gap.add(gap);
     }
 
-    /// The open file that the path leads to, as far as `look` asks; opened now where none is.
-    fn current(&self, time: Time, look: Look) -> Result<Arc<OpenFile>, Error> {
+    /// The open file that the path leads to, as far as `check` asks; opened now where none is.
+    fn current(&self, time: Time, check: PathCheck) -> Result<Arc<OpenFile>, Error> {
         match self.open.load_full() {
-            Some(open) if look == Look::IfDue && !open.claims_check(time) => Ok(open),
+            Some(open) if check == PathCheck::IfDue && !open.claims_check(time) => Ok(open),
             Some(open) if self.still_linked(&open) => Ok(open),
             _ => self.open_again(time),
         }
@@ -197,19 +197,19 @@ impl LogFile {
             return Ok(open);
         }
         let me: Weak<dyn Evictable> = Weak::<LogFile>::clone(&self.me);
-        let slot = self.open_files.register(me);
+        let permit = self.open_files.register(me);
         let opened = self.open_in_use().and_then(|opened| {
             // Another process that rotates may have made it a moment ago.
             if opened.created || self.root.rotation().is_some() {
-                self.entries.made();
+                self.folder_entries.made();
             }
-            OpenFile::new(opened, slot, time, self.root.rotation())
+            OpenFile::new(opened, permit, time, self.root.rotation())
                 .map_err(|err| Error::io(Doing::Inspect, &self.path, err))
         });
         match opened {
             Ok(open) => {
                 let open = Arc::new(open);
-                self.gaps.adopt(&self.path);
+                self.pending_gap.adopt(&self.path);
                 self.counters.opened.add(1);
                 self.open.store(Some(Arc::clone(&open)));
                 open.opened();
@@ -230,7 +230,7 @@ impl LogFile {
     fn still_linked(&self, open: &Arc<OpenFile>) -> bool {
         let linked = open.is_at(&self.path);
         if !linked && self.retire(open) {
-            self.entries.made();
+            self.folder_entries.made();
             self.counters.reopened.add(1);
         }
         linked
@@ -248,7 +248,7 @@ impl LogFile {
         let retired = before.as_ref().is_some_and(|before| Arc::ptr_eq(before, open));
         if retired {
             open.out_of_use();
-            self.leave_in_hand(open);
+            self.track_retired_in_use(open);
         }
         retired
     }
@@ -258,22 +258,22 @@ impl LogFile {
         let open = self.open.swap(None);
         if let Some(open) = &open {
             open.out_of_use();
-            self.leave_in_hand(open);
+            self.track_retired_in_use(open);
         }
         open
     }
 
     /// Others may still be writing through it: the thread that closes the log waits for them.
-    fn leave_in_hand(&self, open: &Arc<OpenFile>) {
+    fn track_retired_in_use(&self, open: &Arc<OpenFile>) {
         self.closed_unsynced(open);
-        let mut in_hand = self.in_hand.lock_any();
-        in_hand.retain(|other| other.strong_count() > 0);
-        in_hand.push(Arc::downgrade(open));
+        let mut retired = self.retired_in_use.lock_any();
+        retired.retain(|other| other.strong_count() > 0);
+        retired.push(Arc::downgrade(open));
     }
 
     /// Whether nothing is left to do for this log: its file is closed, and no line about lost records is due.
     pub(crate) fn owes_nothing(&self) -> bool {
-        !self.is_open() && !self.gaps.pending()
+        !self.is_open() && !self.pending_gap.is_some()
     }
 
     /// Whether every record that was written is known to be on disk.
@@ -289,13 +289,13 @@ impl LogFile {
     /// Nobody will write any more.
     pub(crate) fn hand_on(&self) {
         drop(self.take());
-        self.gaps.hand_on(&self.path);
+        self.pending_gap.hand_on(&self.path);
     }
 
     /// Lets the next record open the path again.
     pub(crate) fn reopen(&self) {
         if self.take().is_some() {
-            self.entries.made();
+            self.folder_entries.made();
             self.counters.reopened.add(1);
         }
     }

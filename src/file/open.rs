@@ -12,14 +12,14 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 
 use super::answer::{answer, attempt, Answer, Call};
-use super::group::Group;
 use super::root::Opened;
 use super::rotation::{FilePeriod, Rotation};
+use super::shared_sync::SharedSync;
 use super::size_budget::SizeBudget;
 use super::sys;
 use crate::clock::Time;
 use crate::process::closers::close_elsewhere;
-use crate::process::descriptors::Slot;
+use crate::process::descriptors::DescriptorPermit;
 use crate::sync::LockExt as _;
 
 /// How long a file that was moved or deleted may go unnoticed, in milliseconds. Half of the second that is
@@ -59,9 +59,9 @@ pub(crate) struct OpenFile {
 #[repr(C)]
 pub(crate) struct Descriptor {
     file: File,
-    group: Group<Code>,
+    shared_sync: SharedSync<Code>,
     /// Dropped after the file was closed.
-    slot: Slot,
+    permit: DescriptorPermit,
 }
 
 /// Why a sync failed, to be told to everyone who waited for it.
@@ -79,7 +79,7 @@ impl Descriptor {
             }
             synced => synced.map_err(|err| (err.raw_os_error(), err.kind())),
         };
-        let synced = self.group.sync(sync);
+        let synced = self.shared_sync.sync(sync);
         synced.map(|first| first && supported.get()).map_err(|(code, kind)| match code {
             Some(code) => io::Error::from_raw_os_error(code),
             None => kind.into(),
@@ -97,7 +97,7 @@ pub(crate) enum Wrote {
 impl OpenFile {
     pub(crate) fn new(
         opened: Opened,
-        slot: Slot,
+        permit: DescriptorPermit,
         time: Time,
         rotation: Option<Rotation>,
     ) -> io::Result<OpenFile> {
@@ -107,7 +107,7 @@ impl OpenFile {
             rotates: rotation.is_some(),
             budget: SizeBudget::new(&file, rotation)?,
             period: FilePeriod::new(rotation.and_then(|rotation| rotation.every)),
-            descriptor: Some(Descriptor { file, group: Group::new(), slot }),
+            descriptor: Some(Descriptor { file, shared_sync: SharedSync::new(), permit }),
             tail_unverified: AtomicBool::new(!created),
             repairing: Mutex::new(()),
             write_lock: sys::WriteLock::new(),
@@ -136,9 +136,10 @@ impl OpenFile {
     /// Whether the next record may go into the file without any look at it. It must be written then: its room is
     /// taken.
     #[inline]
-    pub(crate) fn takes(&self, record: &[u8], time: Time) -> bool {
+    pub(crate) fn try_reserve(&self, record: &[u8], time: Time) -> bool {
         !self.check_is_due(self.last_check_ms.load(Ordering::Relaxed), time)
-            && (!self.rotates || (self.period.is_quiet(time) && self.budget.takes(record)))
+            && (!self.rotates
+                || (self.period.is_mid_period(time) && self.budget.try_reserve(record)))
     }
 
     /// Whether it is time to see if the path still leads here; true for one caller each time.
@@ -240,12 +241,12 @@ impl OpenFile {
 impl OpenFile {
     /// The descriptor is open, and may be evicted from now on.
     pub(crate) fn opened(&self) {
-        self.descriptor.iter().for_each(|descriptor| descriptor.slot.opened());
+        self.descriptor.iter().for_each(|descriptor| descriptor.permit.opened());
     }
 
     /// No new writer uses this any more.
     pub(crate) fn out_of_use(&self) {
-        self.descriptor.iter().for_each(|descriptor| descriptor.slot.out_of_use());
+        self.descriptor.iter().for_each(|descriptor| descriptor.permit.out_of_use());
     }
 
     /// Asks for the descriptor when the last user is through.
@@ -267,7 +268,7 @@ impl Drop for Descriptor {
 impl Drop for OpenFile {
     fn drop(&mut self) {
         let Some(descriptor) = self.descriptor.take() else { return };
-        descriptor.slot.closing();
+        descriptor.permit.closing();
         let mut waiting = std::mem::take(&mut *self.on_last_drop.lock_any());
         let Some(last) = waiting.pop() else { return close_elsewhere(Box::new(descriptor)) };
         let descriptor = Arc::new(descriptor);

@@ -216,7 +216,7 @@ impl RootDir {
         if sys::is_escape(&err) {
             return Error::from(Kind::Outside { path, root: self.path.clone() });
         }
-        if doing == Doing::Open && answer(Call::Open, &err) != Answer::MakeRoom {
+        if doing == Doing::Open && answer(Call::Open, &err) != Answer::FreeDescriptor {
             if let Some(found) = other_than_file(&path) {
                 return Error::from(Kind::NotRegular { path, found });
             }

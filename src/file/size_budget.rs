@@ -47,7 +47,7 @@ impl SizeBudget {
 
     /// Takes room for a record. `false` where the size must be looked at first; nothing is taken then.
     #[inline]
-    pub(super) fn takes(&self, record: &[u8]) -> bool {
+    pub(super) fn try_reserve(&self, record: &[u8]) -> bool {
         let (length, order) = (record.len() as u64, Ordering::Relaxed);
         if self.size.load(order).saturating_add(length) > self.known_to.load(order) {
             return false;

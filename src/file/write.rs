@@ -80,7 +80,7 @@ impl LogFile {
     pub(super) fn failed(&self, open: &Arc<OpenFile>, err: io::Error) -> Error {
         self.counters.write_failures.add(1);
         if answer(Call::Write, &err) == Answer::Release && self.retire(open) {
-            self.entries.made();
+            self.folder_entries.made();
             self.counters.reopened.add(1);
         }
         Error::io(Doing::Write, &self.path, err)
@@ -89,7 +89,7 @@ impl LogFile {
     /// Whether something must come before the next record: a line end, or the line that reports a gap.
     #[inline]
     pub(super) fn needs_repair(&self, open: &OpenFile) -> bool {
-        open.tail_unverified.load(Ordering::Acquire) || self.gaps.pending()
+        open.tail_unverified.load(Ordering::Acquire) || self.pending_gap.is_some()
     }
 
     #[inline]
@@ -118,8 +118,8 @@ impl LogFile {
         if open.tail_unverified.load(Ordering::Acquire) && open.is_torn() {
             bytes.push(b'\n');
         }
-        self.gaps.adopt(&self.path);
-        let gap = self.gaps.take();
+        self.pending_gap.adopt(&self.path);
+        let gap = self.pending_gap.take();
         if let Some(gap) = &gap {
             write_gap_line(&mut bytes, &self.gap_head, gap, time);
         }
@@ -136,7 +136,7 @@ impl LogFile {
             open.tail_unverified.store(false, Ordering::Release);
         }
         if written < reported_at {
-            gap.into_iter().for_each(|gap| self.gaps.put_back(gap));
+            gap.into_iter().for_each(|gap| self.pending_gap.put_back(gap));
         }
         if let Ok(Wrote::Part(written)) = wrote {
             self.terminate_fragment(open, &bytes[..written]);

@@ -72,7 +72,7 @@ impl Document {
         let root = section.take("root").filter(|root| *root != Value::Unit);
         let appenders = section.take("appenders");
         let loggers = section.take("loggers");
-        section.finish(&[]);
+        section.report_unknown_keys(&[]);
 
         let root = root
             .and_then(|root| loggers::check("root", root, OF_ROOT, mistakes, &mut hiding))

@@ -36,8 +36,8 @@ impl<'de> serde::Deserialize<'de> for LineConfig {
         let mut mistakes = Mistakes::default();
         let mut section = Section::new("", Keys::deserialize(deserializer)?, &mut mistakes);
         let config = LineConfig::read(&mut section);
-        section.finish(&[]);
-        mistakes.end(config).map_err(serde::de::Error::custom)
+        section.report_unknown_keys(&[]);
+        mistakes.into_result(config).map_err(serde::de::Error::custom)
     }
 }
 

@@ -51,16 +51,16 @@ impl Ours {
 }
 
 /// The sinks of the configuration that is installed, by the names of their appenders.
-pub(super) type Kept = BTreeMap<String, (Place, EquipmentSink)>;
+pub(super) type Kept = BTreeMap<String, (SinkPlace, EquipmentSink)>;
 
 /// What decides whether an appender keeps its sink over an edit.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Place(String);
+pub(super) struct SinkPlace(String);
 
-impl Place {
-    fn of(settings: &Settings) -> Place {
+impl SinkPlace {
+    fn of(settings: &Settings) -> SinkPlace {
         let Settings { pattern, hostname, access, queue, .. } = settings;
-        Place(format!("{pattern:?} {hostname} {access:?} {queue:?}"))
+        SinkPlace(format!("{pattern:?} {hostname} {access:?} {queue:?}"))
     }
 }
 
@@ -70,7 +70,7 @@ impl Plan {
         let mut mistakes = Mistakes::default();
         let document = Document::read(text, &mut mistakes);
         let plan = document.and_then(|document| Plan::check(document, kinds, &mut mistakes));
-        match mistakes.end(plan) {
+        match mistakes.into_result(plan) {
             Ok(Some(plan)) => Ok(plan),
             Ok(None) => Err(in_file(path, "it is invalid")),
             Err(err) => Err(in_file(path, err)),
@@ -99,7 +99,7 @@ impl Plan {
                     None
                 }
             };
-            match own.end(checked) {
+            match own.into_result(checked) {
                 Ok(Some(checked)) => {
                     let Declared { name, filters, .. } = appender;
                     ours.push(Ours { name, filters, checked });
@@ -132,7 +132,7 @@ impl Plan {
         let mut appenders = Vec::new();
         let mut now_kept = Kept::new();
         for Ours { name, filters, checked: Checked { settings, encoder } } in self.ours {
-            let place = Place::of(&settings);
+            let place = SinkPlace::of(&settings);
             let sink = match kept.get(&name) {
                 Some((its, sink)) if *its == place => sink.with_settings(settings),
                 _ => EquipmentSink::from_settings(settings),
@@ -170,7 +170,7 @@ impl Plan {
             }
             config = config.appender(builder.build(name, appender));
         }
-        mistakes.end(()).map_err(|err| in_file(path, err))?;
+        mistakes.into_result(()).map_err(|err| in_file(path, err))?;
         let config = config.loggers(self.loggers).build(self.root);
         let config = config.map_err(|err| in_file(path, err.to_string().replace('\n', " ")))?;
         for (_, sink) in now_kept.values() {

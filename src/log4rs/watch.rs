@@ -26,49 +26,49 @@ use crate::sink::EquipmentSink;
 /// The longest time between the two looks that find an edit.
 const SECOND_LOOK: Duration = Duration::from_secs(1);
 
-/// What one look found. Its identity is its content: neither a time nor an inode tells an edit.
+/// The file as one look found it. Snapshots are compared by content: neither a time nor an inode tells an edit.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Look {
+pub(super) enum FileSnapshot {
     Text(String),
     /// The file is gone, a folder is in its place, or it cannot be read: the reason.
     Unreadable(String),
 }
 
-impl Look {
-    pub(super) fn at(path: &Path) -> Look {
+impl FileSnapshot {
+    pub(super) fn at(path: &Path) -> FileSnapshot {
         match read_config(path) {
-            Ok(text) => Look::Text(text),
-            Err(err) => Look::Unreadable(err.to_string()),
+            Ok(text) => FileSnapshot::Text(text),
+            Err(err) => FileSnapshot::Unreadable(err.to_string()),
         }
     }
 }
 
-/// Decides which look is an edit.
+/// Decides which snapshot is an edit: one that two looks in a row have found.
 #[derive(Debug)]
-pub(super) struct Looks {
-    /// What was last taken, or reported.
-    seen: Look,
-    /// A look that differed from `seen`, once.
-    changed: Option<Look>,
+pub(super) struct EditDetector {
+    /// The snapshot that was last installed or reported.
+    seen: FileSnapshot,
+    /// A snapshot that differs from `seen` and was found by one look so far.
+    changed: Option<FileSnapshot>,
 }
 
-impl Looks {
-    pub(super) fn new(seen: Look) -> Looks {
-        Looks { seen, changed: None }
+impl EditDetector {
+    pub(super) fn new(seen: FileSnapshot) -> EditDetector {
+        EditDetector { seen, changed: None }
     }
 
-    /// An edit, where this look is the second that found it.
-    pub(super) fn next(&mut self, look: Look) -> Option<&Look> {
-        if look == self.seen {
+    /// Returns the snapshot if it is an edit: it differs from `seen`, and the look before found it too.
+    pub(super) fn next(&mut self, snapshot: FileSnapshot) -> Option<&FileSnapshot> {
+        if snapshot == self.seen {
             self.changed = None;
             return None;
         }
-        if self.changed.as_ref() != Some(&look) {
-            self.changed = Some(look);
+        if self.changed.as_ref() != Some(&snapshot) {
+            self.changed = Some(snapshot);
             return None;
         }
         self.changed = None;
-        self.seen = look;
+        self.seen = snapshot;
         Some(&self.seen)
     }
 
@@ -93,19 +93,19 @@ pub(super) struct Watch {
 impl Watch {
     /// Looks at the file for ever.
     pub(super) fn run(mut self, log4rs: &::log4rs::Handle) {
-        let mut looks = Looks::new(Look::Text(self.installed.clone()));
+        let mut detector = EditDetector::new(FileSnapshot::Text(self.installed.clone()));
         loop {
-            let undecided = looks.is_undecided();
+            let undecided = detector.is_undecided();
             std::thread::sleep(match undecided {
                 true => self.refresh_rate.min(SECOND_LOOK),
                 false => self.refresh_rate,
             });
-            let edit = match looks.next(Look::at(&self.path)) {
+            let edit = match detector.next(FileSnapshot::at(&self.path)) {
                 None => continue,
-                Some(Look::Unreadable(why)) => Err(in_file(&self.path, why)),
+                Some(FileSnapshot::Unreadable(why)) => Err(in_file(&self.path, why)),
                 // A mistake that was taken back.
-                Some(Look::Text(text)) if *text == self.installed => Ok(()),
-                Some(Look::Text(text)) => {
+                Some(FileSnapshot::Text(text)) if *text == self.installed => Ok(()),
+                Some(FileSnapshot::Text(text)) => {
                     let text = text.clone();
                     self.take(text, log4rs)
                 }
@@ -169,44 +169,44 @@ pub(super) fn report_warnings(path: &Path, warnings: Vec<String>, reporter: &Rep
 mod tests {
     use super::*;
 
-    fn text(text: &str) -> Look {
-        Look::Text(text.to_owned())
+    fn text(text: &str) -> FileSnapshot {
+        FileSnapshot::Text(text.to_owned())
     }
 
     #[test]
     fn an_edit_is_what_two_looks_agree_on() {
-        let mut looks = Looks::new(text("a"));
-        assert_eq!(looks.next(text("a")), None);
-        assert_eq!(looks.next(text("b")), None);
-        assert_eq!(looks.next(text("b")), Some(&text("b")));
+        let mut detector = EditDetector::new(text("a"));
+        assert_eq!(detector.next(text("a")), None);
+        assert_eq!(detector.next(text("b")), None);
+        assert_eq!(detector.next(text("b")), Some(&text("b")));
         // Once.
-        assert_eq!(looks.next(text("b")), None);
+        assert_eq!(detector.next(text("b")), None);
     }
 
     #[test]
     fn half_a_file_that_is_whole_at_the_next_look_is_no_edit_of_its_own() {
-        let mut looks = Looks::new(text("a"));
-        assert_eq!(looks.next(text("half")), None);
-        assert_eq!(looks.next(text("whole")), None);
-        assert_eq!(looks.next(text("whole")), Some(&text("whole")));
+        let mut detector = EditDetector::new(text("a"));
+        assert_eq!(detector.next(text("half")), None);
+        assert_eq!(detector.next(text("whole")), None);
+        assert_eq!(detector.next(text("whole")), Some(&text("whole")));
     }
 
     #[test]
     fn a_file_that_is_gone_for_a_moment_is_no_edit() {
-        let mut looks = Looks::new(text("a"));
-        assert_eq!(looks.next(Look::Unreadable("gone".to_owned())), None);
-        assert_eq!(looks.next(text("a")), None);
-        assert!(!looks.is_undecided());
+        let mut detector = EditDetector::new(text("a"));
+        assert_eq!(detector.next(FileSnapshot::Unreadable("gone".to_owned())), None);
+        assert_eq!(detector.next(text("a")), None);
+        assert!(!detector.is_undecided());
     }
 
     #[test]
     fn a_file_that_is_gone_for_long_is_one() {
-        let gone = Look::Unreadable("gone".to_owned());
-        let mut looks = Looks::new(text("a"));
-        assert_eq!(looks.next(gone.clone()), None);
-        assert_eq!(looks.next(gone.clone()), Some(&gone));
-        assert_eq!(looks.next(gone.clone()), None);
-        assert_eq!(looks.next(text("a")), None);
-        assert_eq!(looks.next(text("a")), Some(&text("a")));
+        let gone = FileSnapshot::Unreadable("gone".to_owned());
+        let mut detector = EditDetector::new(text("a"));
+        assert_eq!(detector.next(gone.clone()), None);
+        assert_eq!(detector.next(gone.clone()), Some(&gone));
+        assert_eq!(detector.next(gone.clone()), None);
+        assert_eq!(detector.next(text("a")), None);
+        assert_eq!(detector.next(text("a")), Some(&text("a")));
     }
 }

@@ -127,7 +127,7 @@ impl Deserialize for EquipmentScopedAppenderDeserializer {
             Given::Keys(keys) => Checked::read(keys, deserializers, &mut mistakes),
             Given::Typed(config) => Checked::new(*config, None, &mut mistakes),
         };
-        let Some(checked) = mistakes.end(checked)? else {
+        let Some(checked) = mistakes.into_result(checked)? else {
             return Err(anyhow::anyhow!("the keys are invalid"));
         };
         let sink = EquipmentSink::from_settings(checked.settings)?;
@@ -223,7 +223,7 @@ fn read_encoder(
     if kind == ENCODER_KIND {
         let mut section = Section::new("encoder.", keys, mistakes);
         let config = LineConfig::read(&mut section);
-        section.finish(&["kind"]);
+        section.report_unknown_keys(&["kind"]);
         return Some(Encoder::Line(config));
     }
     // log4rs says what it expects, and not what was meant.

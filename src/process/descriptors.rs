@@ -5,7 +5,7 @@
 //! is opened until it is closed.
 //!
 //! ```text
-//! Opening --opened--> Open --evicted, idle, retired--> InHand --last user gone--> Closing
+//! Opening --opened--> Open --evicted, idle, retired--> RetiredInUse --last user gone--> Closing
 //! ```
 //!
 //! Lock order: the lock of a pool is held while [`Evictable::release`] takes the lock of one log's list of
@@ -66,7 +66,7 @@ pub(crate) struct Pool {
 
 /// One descriptor's place in a pool, until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Slot {
+pub(crate) struct DescriptorPermit {
     pool: Arc<Pool>,
     place: usize,
 }
@@ -207,11 +207,11 @@ impl OpenFiles {
     }
 
     /// Makes room, and counts a descriptor that is about to be opened.
-    pub(crate) fn register(&self, holder: Weak<dyn Evictable>) -> Slot {
+    pub(crate) fn register(&self, holder: Weak<dyn Evictable>) -> DescriptorPermit {
         let open = Arc::clone(&self.open);
         let new = Place { holder, open, state: State::Opening, seen: (i64::MIN, None) };
         let pool = self.pool();
-        Slot { place: pool.take_place(new), pool }
+        DescriptorPermit { place: pool.take_place(new), pool }
     }
 
     /// Releases least recently used files, of this pool or of any other. `false` where there is none.
@@ -235,7 +235,7 @@ impl OpenFiles {
     }
 }
 
-impl Slot {
+impl DescriptorPermit {
     /// The descriptor is open. From now on it can be released: at once, where several were opened at the same moment
     /// and none of them could make room for another.
     pub(crate) fn opened(&self) {
@@ -268,7 +268,7 @@ impl Slot {
     }
 }
 
-impl Drop for Slot {
+impl Drop for DescriptorPermit {
     fn drop(&mut self) {
         let pool = &self.pool;
         let mut places = pool.places();

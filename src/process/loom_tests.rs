@@ -44,7 +44,7 @@ use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::sync::Mutex;
 use loom::thread;
 
-use descriptors::{CloseReason, Evictable, OpenFiles, Slot};
+use descriptors::{CloseReason, DescriptorPermit, Evictable, OpenFiles};
 
 /// A log as `LogFile` is one, less the file: a descriptor that is opened under a lock, taken out by the
 /// eviction, and held by the thread that writes.
@@ -59,12 +59,12 @@ struct Log {
 
 struct Descriptor {
     descriptors: Arc<AtomicUsize>,
-    slot: Slot,
+    permit: DescriptorPermit,
 }
 
 impl Drop for Descriptor {
     fn drop(&mut self) {
-        self.slot.closing();
+        self.permit.closing();
         self.descriptors.fetch_sub(1, Ordering::SeqCst);
     }
 }
@@ -96,11 +96,11 @@ impl Log {
             return open;
         }
         let me: Weak<dyn Evictable> = Weak::<Log>::clone(&self.me);
-        let slot = self.open_files.register(me);
+        let permit = self.open_files.register(me);
         self.descriptors.fetch_add(1, Ordering::SeqCst);
-        let open = Arc::new(Descriptor { descriptors: Arc::clone(&self.descriptors), slot });
+        let open = Arc::new(Descriptor { descriptors: Arc::clone(&self.descriptors), permit });
         *self.open.lock().unwrap() = Some(Arc::clone(&open));
-        open.slot.opened();
+        open.permit.opened();
         open
     }
 }

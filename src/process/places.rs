@@ -38,7 +38,7 @@ pub(super) enum State {
     Opening,
     Open,
     /// Out of use, and some thread is still writing through it.
-    InHand,
+    RetiredInUse,
     Closing,
 }
 
@@ -97,17 +97,17 @@ impl Places {
         released.holders.push(holder);
     }
 
-    /// `Opening` and `Open` become `InHand`.
+    /// `Opening` and `Open` become `RetiredInUse`.
     pub(super) fn leave_use(&mut self, number: usize) {
         let Some(place) = self.places[number].as_mut() else { return };
-        let before = std::mem::replace(&mut place.state, State::InHand);
+        let before = std::mem::replace(&mut place.state, State::RetiredInUse);
         match before {
             State::Open => {
                 place.open.fetch_sub(1, Ordering::Relaxed);
                 self.in_use -= 1;
             }
             State::Opening => self.in_use -= 1,
-            State::InHand | State::Closing => place.state = before,
+            State::RetiredInUse | State::Closing => place.state = before,
         }
     }
 }

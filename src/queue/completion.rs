@@ -10,7 +10,7 @@ use crate::error::{Error, Kind};
 
 /// Where one call waits at a time. It is used again: a durable record allocates nothing.
 #[derive(Debug)]
-struct Place {
+struct ResultCell {
     state: Mutex<State>,
     given: Condvar,
 }
@@ -25,19 +25,19 @@ struct State {
 /// The writer's end.
 #[derive(Debug)]
 pub(super) struct Completion {
-    place: Arc<Place>,
+    cell: Arc<ResultCell>,
     call: u64,
 }
 
 /// The log call's end.
 #[derive(Debug)]
 #[must_use = "the record is durable when this has been waited for"]
-pub(super) struct CompletionWaiter(Arc<Place>);
+pub(super) struct CompletionWaiter(Arc<ResultCell>);
 
 impl CompletionWaiter {
     pub(super) fn new() -> CompletionWaiter {
         let state = Mutex::new(State { call: 0, result: None });
-        CompletionWaiter(Arc::new(Place { state, given: Condvar::new() }))
+        CompletionWaiter(Arc::new(ResultCell { state, given: Condvar::new() }))
     }
 
     /// The other end, for the next call. What an earlier call's end has to tell comes too late.
@@ -45,7 +45,7 @@ impl CompletionWaiter {
         let mut state = sync::lock(&self.0.state);
         state.call += 1;
         state.result = None;
-        Completion { place: Arc::clone(&self.0), call: state.call }
+        Completion { cell: Arc::clone(&self.0), call: state.call }
     }
 
     pub(super) fn wait(&self) -> Result<(), Error> {
@@ -65,12 +65,12 @@ impl Completion {
     }
 
     fn complete_once(&mut self, result: Result<(), Error>) {
-        let mut state = sync::lock(&self.place.state);
+        let mut state = sync::lock(&self.cell.state);
         if state.call == self.call {
             // Nothing comes behind it.
             self.call = 0;
             state.result = Some(result);
-            self.place.given.notify_one();
+            self.cell.given.notify_one();
         }
     }
 }

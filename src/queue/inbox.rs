@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::completion::{Completion, CompletionWaiter};
 use super::held::Held;
 use super::log::QueuedLog;
-use super::slots::{full_gap, AwaitedRecord, Failed, Pending, Slot, Slots};
+use super::slots::{full_gap, AwaitedRecord, Failed, PendingBatch, Slot, Slots};
 use super::writers::Writers;
 use crate::clock::Time;
 use crate::error::Error;
@@ -239,7 +239,7 @@ impl<L: QueuedLog> Inbox<L> {
 
     /// Takes the log's next records, in exchange for what is empty. What a writer keeps of their memory, in bytes,
     /// is its share of `limit`.
-    pub(super) fn take(&mut self, at: usize, empty: &mut Pending) -> Option<(Arc<L>, usize)> {
+    pub(super) fn take(&mut self, at: usize, empty: &mut PendingBatch) -> Option<(Arc<L>, usize)> {
         let kept = self.slots.share();
         let slot = self.slots.get_mut(at)?;
         let log = slot.log.clone()?;

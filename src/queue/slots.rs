@@ -20,7 +20,7 @@ const KEPT_SLOTS: usize = 64;
 
 /// Records of one log in their order, to be appended at once.
 #[derive(Debug, Default)]
-pub(super) struct Pending {
+pub(super) struct PendingBatch {
     /// Records that were dropped before the first of these.
     pub(super) gap: Option<Box<Gap>>,
     pub(super) batch: Batch,
@@ -41,11 +41,11 @@ pub(super) struct AwaitedRecord {
 /// What is got at once for the first records of a log, in bytes, as long as all of these together are below `limit`.
 const FIRST_BYTES: usize = 4 << 10;
 
-impl Pending {
+impl PendingBatch {
     /// Room for the first records. More than its share is not kept in any case.
-    pub(super) fn with_capacity(share: usize) -> Pending {
+    pub(super) fn with_capacity(share: usize) -> PendingBatch {
         let batch = Batch::with_capacity(share.min(FIRST_BYTES));
-        Pending { batch, ..Pending::default() }
+        PendingBatch { batch, ..PendingBatch::default() }
     }
 
     /// What its pushes have added.
@@ -106,9 +106,9 @@ impl Failed {
 pub(super) struct Slot<L> {
     /// None: the slot is free.
     pub(super) log: Option<Arc<L>>,
-    pub(super) pending: Pending,
+    pub(super) pending: PendingBatch,
     /// What comes behind `pending`: another batch for each place where records were dropped.
-    behind: VecDeque<Pending>,
+    behind: VecDeque<PendingBatch>,
     /// Of the records that wait or are being written.
     pub(super) held: Held,
     /// Records that came and records that were written or lost, of all logs that had this slot.
@@ -131,7 +131,7 @@ impl<L: QueuedLog> Slot<L> {
     fn new(finished: u64, share: usize) -> Slot<L> {
         Slot {
             log: None,
-            pending: Pending::with_capacity(share),
+            pending: PendingBatch::with_capacity(share),
             behind: VecDeque::new(),
             held: Held::default(),
             enqueued: finished,
@@ -152,9 +152,9 @@ impl<L: QueuedLog> Slot<L> {
         record: &[u8],
         time: Time,
         durable: bool,
-    ) -> (&mut Pending, Held) {
+    ) -> (&mut PendingBatch, Held) {
         if let Some(gap) = self.dropped.take() {
-            self.behind.push_back(Pending { gap: Some(gap), ..Pending::default() });
+            self.behind.push_back(PendingBatch { gap: Some(gap), ..PendingBatch::default() });
         }
         self.enqueued += 1;
         let pending = self.behind.back_mut().unwrap_or(&mut self.pending);
@@ -182,7 +182,7 @@ impl<L: QueuedLog> Slot<L> {
     }
 
     /// Exchanges what is to be written next with what is empty.
-    pub(super) fn take(&mut self, empty: &mut Pending) {
+    pub(super) fn take(&mut self, empty: &mut PendingBatch) {
         if self.pending.batch.len() == 0 {
             // Only a gap parts it from what was written before.
             if let Some(next) = self.behind.pop_front() {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::inbox::{Done, Inbox};
 use super::log::QueuedLog;
 use super::shared::Shared;
-use super::slots::{Failed, Pending};
+use super::slots::{Failed, PendingBatch};
 use super::sync::MutexGuard;
 use super::threads;
 use super::writers::{Standby, WriterState};
@@ -47,7 +47,7 @@ pub(super) fn run<L: QueuedLog>(shared: &Arc<Shared<L>>, first: Role) {
 
 /// The active writer. What it does when another has relieved it, or nothing is left: none.
 fn write_until_relieved<L: QueuedLog>(shared: &Arc<Shared<L>>, number: usize) -> Option<Role> {
-    let mut taken = Pending::with_capacity(shared.lock().slots.share());
+    let mut taken = PendingBatch::with_capacity(shared.lock().slots.share());
     // The last log that was written. It may be the last reference, which closes the file.
     let mut last = None;
     let mut inbox = with_standby(shared, shared.lock());
@@ -178,7 +178,7 @@ fn stand_by<L: QueuedLog>(shared: &Arc<Shared<L>>) -> Option<Role> {
 }
 
 /// Writes what was taken of a log, and notes what the calls that wait for it are to be told.
-fn write<L: QueuedLog>(log: &L, taken: &mut Pending) -> Done {
+fn write<L: QueuedLog>(log: &L, taken: &mut PendingBatch) -> Done {
     if let Some(gap) = taken.gap.take() {
         log.adopt_gap(*gap);
     }

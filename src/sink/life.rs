@@ -27,7 +27,7 @@ impl EquipmentSink {
         let root = RootDir::new(settings.layout.root().to_owned(), settings.access);
         let gap_head = LineFormat::new(&settings.hostname).gap_head();
         let queue = settings.queue.map(Queue::start).transpose()?;
-        let view = View::of(&settings)?;
+        let reloadable = ReloadableSettings::of(&settings)?;
         let core = Core {
             queue,
             registry: Arc::new(Registry::new(
@@ -42,7 +42,7 @@ impl EquipmentSink {
             unformatted: Counter::default(),
             drain_reported: AtomicBool::new(false),
         };
-        view.onto(Arc::new(core))
+        reloadable.build_on(Arc::new(core))
     }
 
     /// The same sink with other settings: its logs, its queue and its counters go on. The place, the modes,
@@ -50,7 +50,7 @@ impl EquipmentSink {
     /// from [`take_effect`](EquipmentSink::take_effect) on.
     #[cfg(feature = "log4rs")]
     pub(crate) fn with_settings(&self, settings: Settings) -> Result<EquipmentSink, Error> {
-        View::of(&settings)?.onto(Arc::clone(&self.0.core))
+        ReloadableSettings::of(&settings)?.build_on(Arc::clone(&self.0.core))
     }
 
     /// Lets the core keep to these settings, too: they are installed.
@@ -128,7 +128,7 @@ impl Drop for Core {
 }
 
 /// The part of the settings that an edit may change.
-struct View {
+struct ReloadableSettings {
     max_open_files: Option<usize>,
     idle_timeout: Option<Duration>,
     fsync_level: log::LevelFilter,
@@ -136,12 +136,12 @@ struct View {
     rules: Rules,
 }
 
-impl View {
-    fn of(settings: &Settings) -> Result<View, Error> {
+impl ReloadableSettings {
+    fn of(settings: &Settings) -> Result<ReloadableSettings, Error> {
         let mut line = LineFormat::new(&settings.hostname).control_characters(settings.control);
         line.precision = settings.precision;
         let Settings { targets, unscoped, level, levels, .. } = settings;
-        Ok(View {
+        Ok(ReloadableSettings {
             max_open_files: settings.max_open_files,
             idle_timeout: settings.idle_timeout,
             fsync_level: settings.fsync_level,
@@ -150,8 +150,8 @@ impl View {
         })
     }
 
-    fn onto(self, core: Arc<Core>) -> Result<EquipmentSink, Error> {
-        let View { max_open_files, idle_timeout, fsync_level, line, rules } = self;
+    fn build_on(self, core: Arc<Core>) -> Result<EquipmentSink, Error> {
+        let ReloadableSettings { max_open_files, idle_timeout, fsync_level, line, rules } = self;
         let watch = |timeout| IdleWatch::new(Arc::clone(&core.registry) as _, timeout);
         Ok(EquipmentSink(Arc::new(Inner {
             _watch: idle_timeout.map(watch).transpose()?,

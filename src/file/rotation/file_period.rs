@@ -26,43 +26,43 @@ const TICK_MS: u32 = 20;
 pub(crate) struct FilePeriod {
     every: Option<Every>,
     /// From here on a record goes into the file without any look at it: its first second is over.
-    quiet_from: AtomicI64,
+    no_check_from: AtomicI64,
     /// From here on a record begins a new file.
     due: AtomicI64,
     /// The first second after the period.
     end: AtomicI64,
     /// A record before this gives the file its own period: `i64::MAX` while the file has none.
-    adopt_before: AtomicI64,
+    new_period_before: AtomicI64,
     /// Whether this process has written to the file since it was opened.
     has_own: AtomicBool,
 }
 
 impl FilePeriod {
     pub(crate) fn new(every: Option<Every>) -> FilePeriod {
-        let adopt_before = if every.is_some() { i64::MAX } else { i64::MIN };
-        let quiet_from = if every.is_some() { i64::MAX } else { i64::MIN };
+        let new_period_before = if every.is_some() { i64::MAX } else { i64::MIN };
+        let no_check_from = if every.is_some() { i64::MAX } else { i64::MIN };
         FilePeriod {
             every,
-            quiet_from: quiet_from.into(),
+            no_check_from: no_check_from.into(),
             due: i64::MAX.into(),
             end: i64::MAX.into(),
-            adopt_before: adopt_before.into(),
+            new_period_before: new_period_before.into(),
             has_own: AtomicBool::new(false),
         }
     }
 
     /// Whether a record of this time is one of many in the midst of the period.
     #[inline]
-    pub(crate) fn is_quiet(&self, time: Time) -> bool {
+    pub(crate) fn is_mid_period(&self, time: Time) -> bool {
         let second = time.seconds();
-        self.quiet_from.load(Ordering::Relaxed) <= second
+        self.no_check_from.load(Ordering::Relaxed) <= second
             && second < self.due.load(Ordering::Relaxed)
     }
 
     /// Whether a record of this time begins a new file.
     pub(crate) fn is_past(&self, file: &File, time: Time) -> bool {
         let Some(every) = self.every else { return false };
-        if time.seconds() < self.adopt_before.load(Ordering::Relaxed) {
+        if time.seconds() < self.new_period_before.load(Ordering::Relaxed) {
             self.adopt(every, file, time);
         }
         time.seconds() >= self.due.load(Ordering::Relaxed)
@@ -70,7 +70,7 @@ impl FilePeriod {
 
     #[cold]
     fn adopt(&self, every: Every, file: &File, time: Time) {
-        let last_write = match self.adopt_before.load(Ordering::Relaxed) {
+        let last_write = match self.new_period_before.load(Ordering::Relaxed) {
             // Others may have written to it since it was opened.
             i64::MAX => last_write(file),
             _ => None,
@@ -79,27 +79,28 @@ impl FilePeriod {
     }
 
     fn set(&self, period: Period) {
-        self.quiet_from.store(i64::MAX, Ordering::Relaxed);
+        self.no_check_from.store(i64::MAX, Ordering::Relaxed);
         self.end.store(period.end(), Ordering::Relaxed);
         self.due.store(period.end(), Ordering::Relaxed);
         let oldest = period.start().saturating_sub(OUT_OF_ORDER_SECONDS);
-        self.adopt_before.store(oldest, Ordering::Relaxed);
+        self.new_period_before.store(oldest, Ordering::Relaxed);
     }
 
     /// A record of this time is in the file.
-    pub(crate) fn took(&self, file: &File, time: Time) {
+    pub(crate) fn record_written(&self, file: &File, time: Time) {
         if self.every.is_none() {
             return;
         }
         if !self.has_own.load(Ordering::Relaxed) {
             self.has_own.store(true, Ordering::Relaxed);
         }
-        let start = self.adopt_before.load(Ordering::Relaxed).saturating_add(OUT_OF_ORDER_SECONDS);
+        let start =
+            self.new_period_before.load(Ordering::Relaxed).saturating_add(OUT_OF_ORDER_SECONDS);
         if time.seconds() == start && time.subsec_millis() < TICK_MS {
             // Who may write to another's file may not set its time: it is then late by a tick.
             let _ = file.set_times(FileTimes::new().set_modified(SystemTime::from(time)));
         } else if time.seconds() > start {
-            self.quiet_from.store(start.saturating_add(1), Ordering::Relaxed);
+            self.no_check_from.store(start.saturating_add(1), Ordering::Relaxed);
         }
     }
 
@@ -118,7 +119,7 @@ impl FilePeriod {
     pub(crate) fn forget(&self) {
         if self.every.is_some() {
             self.due.store(i64::MAX, Ordering::Relaxed);
-            self.adopt_before.store(i64::MAX, Ordering::Relaxed);
+            self.new_period_before.store(i64::MAX, Ordering::Relaxed);
         }
     }
 
@@ -131,7 +132,7 @@ impl FilePeriod {
 
     /// The period that the file's name will have when it is rotated. Without `every` that is the second in which
     /// it was last written.
-    pub(crate) fn of_name(&self, file: &File, time: Time) -> Period {
+    pub(crate) fn period_for_name(&self, file: &File, time: Time) -> Period {
         match self.every {
             Some(every) => {
                 Period::of_second(every, self.end.load(Ordering::Relaxed).saturating_sub(1))
@@ -168,16 +169,16 @@ mod tests {
     }
 
     fn name(period: &FilePeriod, file: &File) -> String {
-        period.of_name(file, at("2000-01-01T00:00:00Z")).to_string()
+        period.period_for_name(file, at("2000-01-01T00:00:00Z")).to_string()
     }
 
     #[test]
     fn an_open_files_period_is_that_of_its_last_record() {
         let (file, period) = (file("2026-04-17T14:00:00Z"), FilePeriod::new(Some(Every::Day)));
         assert!(!period.is_past(&file, at("2026-04-17T23:59:59Z")));
-        period.took(&file, at("2026-04-17T23:59:59Z"));
-        assert!(period.is_quiet(at("2026-04-17T23:59:59Z")));
-        assert!(!period.is_quiet(at("2026-04-18T00:00:00Z")));
+        period.record_written(&file, at("2026-04-17T23:59:59Z"));
+        assert!(period.is_mid_period(at("2026-04-17T23:59:59Z")));
+        assert!(!period.is_mid_period(at("2026-04-18T00:00:00Z")));
         assert!(period.is_past(&file, at("2026-04-18T00:00:00Z")));
         assert_eq!(name(&period, &file), "2026-04-17");
     }
@@ -193,7 +194,7 @@ mod tests {
         period.look_again(&file);
         assert!(!period.is_past(&file, at("2026-04-17T14:00:00Z")));
         // The time of what this process wrote late is not that of its record.
-        period.took(&file, at("2026-04-17T23:59:59Z"));
+        period.record_written(&file, at("2026-04-17T23:59:59Z"));
         let late = at("2026-04-18T00:00:03Z");
         file.set_times(FileTimes::new().set_modified(late.into())).unwrap();
         period.look_again(&file);
@@ -205,10 +206,10 @@ mod tests {
     fn an_older_record_goes_into_the_present_file() {
         let (file, period) = (tempfile::tempfile().unwrap(), FilePeriod::new(Some(Every::Hour)));
         assert!(!period.is_past(&file, at("2026-04-17T14:00:00Z")));
-        period.took(&file, at("2026-04-17T14:00:00Z"));
+        period.record_written(&file, at("2026-04-17T14:00:00Z"));
         for time in ["2026-04-17T13:59:59Z", "2026-04-17T13:59:00Z"] {
             assert!(!period.is_past(&file, at(time)), "{time}");
-            period.took(&file, at(time));
+            period.record_written(&file, at(time));
             assert_eq!(name(&period, &file), "2026-04-17T14");
         }
         // The clock was set back: the next hour of the new time begins a new file.
@@ -223,7 +224,7 @@ mod tests {
         let period = FilePeriod::new(Some(Every::Day));
         let midnight = at("2026-04-17T00:00:00.001Z");
         period.set(Period::of(Every::Day, midnight));
-        period.took(&file, midnight);
+        period.record_written(&file, midnight);
         assert_eq!(last_write(&file), Some(midnight));
     }
 
@@ -231,7 +232,7 @@ mod tests {
     fn without_a_period_the_name_is_the_second_of_the_last_write() {
         let (file, period) = (file("2026-04-17T14:31:55.7Z"), FilePeriod::new(None));
         assert!(!period.is_past(&file, at("2036-04-17T14:00:00Z")));
-        assert!(period.is_quiet(at("2036-04-17T14:00:00Z")));
+        assert!(period.is_mid_period(at("2036-04-17T14:00:00Z")));
         assert_eq!(name(&period, &file), "2026-04-17T14-31-55Z");
     }
 

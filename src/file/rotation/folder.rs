@@ -21,14 +21,14 @@ const WAIT: Duration = Duration::from_secs(1);
 
 impl RootDir {
     /// The lock under which a log is renamed; none where another process has renamed it meanwhile.
-    pub(super) fn lock_rotation(
+    pub(super) fn wait_for_rotation_lock(
         &self,
         relative: &Path,
         log: &sys::Identity,
     ) -> io::Result<Option<Lock>> {
         let begin = Instant::now();
         loop {
-            if let Some(lock) = self.try_lock_rotation(relative)? {
+            if let Some(lock) = self.try_rotation_lock(relative)? {
                 return Ok(Some(lock));
             }
             if sys::identity_at(&self.path().join(relative))? != *log {
@@ -44,7 +44,7 @@ impl RootDir {
         }
     }
 
-    fn try_lock_rotation(&self, relative: &Path) -> io::Result<Option<Lock>> {
+    fn try_rotation_lock(&self, relative: &Path) -> io::Result<Option<Lock>> {
         let below = self.below()?;
         let file = match sys::ROTATION_LOCK_IS_ON {
             LockOn::Log => below.open(relative, Purpose::Append)?.0,
@@ -59,7 +59,7 @@ impl RootDir {
                 }
             }
         };
-        sys::lock_rotation(file)
+        sys::take_rotation_lock(file)
     }
 
     /// The names of a log's rotated files, in no order.

@@ -46,5 +46,5 @@ pub(super) struct RotationState {
     upkeep_is_due: AtomicBool,
     /// The time of the record that gave reason to it, in seconds since 1970.
     upkeep_second: AtomicI64,
-    unsynced: unsynced::Unsynced,
+    unsynced: unsynced::UnsyncedFiles,
 }

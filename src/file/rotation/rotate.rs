@@ -15,7 +15,7 @@ use crate::clock::Time;
 use crate::error::{Doing, Error};
 use crate::file::open::OpenFile;
 use crate::file::root::Opened;
-use crate::file::{sys, Batch, LogFile, Look};
+use crate::file::{sys, Batch, LogFile, PathCheck};
 use crate::sync::LockExt as _;
 
 /// How often a record is taken to the next file, where others fill or remove it at once.
@@ -42,7 +42,7 @@ impl OpenFile {
 
     /// The place behind the records of a batch that may go into this file with the one at `first`, which
     /// may in any case: the batch ends where the file is full, or where a record of another period comes.
-    pub(in crate::file) fn stretch_end(&self, batch: &Batch, first: usize) -> usize {
+    pub(in crate::file) fn run_end(&self, batch: &Batch, first: usize) -> usize {
         if !self.rotates {
             return batch.len();
         }
@@ -56,20 +56,20 @@ impl OpenFile {
 
     /// A record of this time was written to the file.
     #[inline]
-    pub(in crate::file) fn took(&self, time: Time) {
+    pub(in crate::file) fn record_written(&self, time: Time) {
         if self.rotates {
-            self.took_rotating(time);
+            self.rotating_record_written(time);
         }
     }
 
-    fn took_rotating(&self, time: Time) {
+    fn rotating_record_written(&self, time: Time) {
         let Ok(file) = self.file() else { return };
         if self.budget.is_limited() {
             // The end of this write, which may be behind other processes' records.
             let size = sys::end_of_own_write(file).or_else(|| Some(file.metadata().ok()?.len()));
             size.into_iter().for_each(|size| self.budget.observe(size));
         }
-        self.period.took(file, time);
+        self.period.record_written(file, time);
     }
 }
 
@@ -81,7 +81,7 @@ impl LogFile {
         let mut tries = TRIES;
         loop {
             tries -= 1;
-            let opened = match self.making_room(|| self.root.open(relative)) {
+            let opened = match self.retry_with_a_descriptor_freed(|| self.root.open(relative)) {
                 // Another user's process has just made it, and is about to give it the group's permissions.
                 Err(err) if tries > 0 && is_denied(&err) && self.root.is_newly_made(relative) => {
                     thread::sleep(MADE_WITHIN);
@@ -110,17 +110,17 @@ impl LogFile {
         &self,
         record: &[u8],
         time: Time,
-        look: Look,
+        check: PathCheck,
     ) -> Result<FileFor, Error> {
         let mut rotation_error = Ok(());
         for _ in 0..TRIES {
-            let open = self.current(time, look)?;
+            let open = self.current(time, check)?;
             if rotation_error.is_err() || !open.begins_new_file(record, time) {
                 return Ok(FileFor { open, rotation_error });
             }
             rotation_error = self.rotate(&open, record, time);
         }
-        Ok(FileFor { open: self.current(time, look)?, rotation_error })
+        Ok(FileFor { open: self.current(time, check)?, rotation_error })
     }
 
     /// Appends one record to the file that it goes into.
@@ -128,11 +128,11 @@ impl LogFile {
         &self,
         record: &[u8],
         time: Time,
-        look: Look,
+        check: PathCheck,
     ) -> Result<FileFor, Error> {
-        let file = self.file_for(record, time, look)?;
+        let file = self.file_for(record, time, check)?;
         self.write(&file.open, record, time)?;
-        file.open.took(time);
+        file.open.record_written(time);
         Ok(file)
     }
 
@@ -151,7 +151,7 @@ impl LogFile {
             let rotated = self.rotate_alone(open, record, time);
             rotated.map_err(|err| Error::io(Doing::Rotate, &self.path, err))
         };
-        match self.making_room(rotate) {
+        match self.retry_with_a_descriptor_freed(rotate) {
             Ok(()) => Ok(()),
             // Others moved or removed the log: the path is opened again, and the file made where they have not
             // done so yet.
@@ -170,7 +170,7 @@ impl LogFile {
 
     fn rotate_alone(&self, open: &Arc<OpenFile>, record: &[u8], time: Time) -> io::Result<()> {
         let relative = self.relative();
-        let lock = self.root.lock_rotation(relative, &open.identity)?;
+        let lock = self.root.wait_for_rotation_lock(relative, &open.identity)?;
         // Otherwise another process has rotated it, and the lock is that of a newer file.
         if !self.still_linked(open) || lock.is_none() {
             return Ok(());
@@ -185,10 +185,10 @@ impl LogFile {
         if !open.begins_new_file(record, time) {
             return Ok(());
         }
-        let name = self.root.free_name(relative, open.period.of_name(file, time))?;
+        let name = self.root.free_name(relative, open.period.period_for_name(file, time))?;
         end_torn(open);
         self.root.below()?.rename(relative, &name.beside(relative))?;
-        self.entries.made();
+        self.folder_entries.made();
         self.retire(open);
         self.counters.rotated.add(1);
         drop(lock);

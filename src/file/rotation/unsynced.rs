@@ -1,4 +1,4 @@
-//! [`Unsynced`]: the files that took this process's records, are no longer open, and may have been rotated
+//! [`UnsyncedFiles`]: the files that took this process's records, are no longer open, and may have been rotated
 //! since, by whatever process. `sync()` covers them.
 //!
 //! Imports `names`, `root` and `sys`. The invariant: a file is forgotten only after a sync of it that began after it
@@ -15,7 +15,7 @@ use crate::sync::LockExt as _;
 const KNOWN: usize = 1000;
 
 #[derive(Debug, Default)]
-pub(super) struct Unsynced(Mutex<Files>);
+pub(super) struct UnsyncedFiles(Mutex<Files>);
 
 #[derive(Debug, Default)]
 struct Files {
@@ -24,7 +24,7 @@ struct Files {
     more: bool,
 }
 
-impl Unsynced {
+impl UnsyncedFiles {
     fn add(&self, key: Option<sys::FileKey>) {
         let mut files = self.0.lock_any();
         match key {
@@ -59,7 +59,7 @@ impl LogFile {
 
     fn sync_those(&self, files: &Files) -> Result<(), Error> {
         let relative = self.relative();
-        let names = self.making_room(|| {
+        let names = self.retry_with_a_descriptor_freed(|| {
             let names = self.root.rotated_names(relative);
             names.map_err(|err| Error::io(Doing::Inspect, &self.path, err))
         });
@@ -76,7 +76,7 @@ impl LogFile {
             if !files.more && !is_known() {
                 continue;
             }
-            match self.making_room(|| self.root.open_to_sync(&path)) {
+            match self.retry_with_a_descriptor_freed(|| self.root.open_to_sync(&path)) {
                 Ok(file) => self.sync_file(&file)?,
                 Err(err) if err.is_not_found() => {}
                 Err(err) => return Err(err),

@@ -46,7 +46,7 @@ pub(super) fn unlock(file: &File, kind: Kind) {
     let _ = set(file, libc::F_UNLCK, kind);
 }
 
-pub(crate) fn lock_rotation(file: File) -> io::Result<Option<Lock>> {
+pub(crate) fn take_rotation_lock(file: File) -> io::Result<Option<Lock>> {
     Ok(set(&file, libc::F_WRLCK, ROTATION)?.then(|| Lock(file, ROTATION)))
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Each platform's file exports the same items:
 //!
-//! - `lock_rotation(File) -> io::Result<Option<Lock>>`: keeps other processes, and other openings in this one,
+//! - `take_rotation_lock(File) -> io::Result<Option<Lock>>`: keeps other processes, and other openings in this one,
 //!   from renaming the log until the lock is dropped or the process ends; none where another has it. The file was
 //!   opened for this lock, as [`ROTATION_LOCK_IS_ON`](LockOn) tells. It MUST NOT wait, MUST NOT keep anybody from
 //!   writing, MUST leave no file behind, and MUST be released also where a copy of the process by fork(2) has the
@@ -30,13 +30,13 @@ pub(crate) enum LockOn {
 }
 
 #[cfg_attr(any(target_os = "linux", target_os = "android"), path = "linux.rs")]
-#[cfg_attr(all(unix, not(any(target_os = "linux", target_os = "android"))), path = "unix.rs")]
+#[cfg_attr(all(unix, not(any(target_os = "linux", target_os = "android"))), path = "other_unix.rs")]
 #[cfg_attr(windows, path = "windows.rs")]
 mod platform;
 
 use platform::unlock;
 pub(crate) use platform::{
-    is_in_use, lock_out_users, lock_rotation, mark_in_use, ROTATION_LOCK_IS_ON,
+    is_in_use, lock_out_users, mark_in_use, take_rotation_lock, ROTATION_LOCK_IS_ON,
 };
 
 /// A lock on a description of its own.

@@ -16,7 +16,7 @@ pub(super) struct Kind;
 
 pub(super) fn unlock(_: &File, Kind: Kind) {}
 
-pub(crate) fn lock_rotation(file: File) -> io::Result<Option<Lock>> {
+pub(crate) fn take_rotation_lock(file: File) -> io::Result<Option<Lock>> {
     Ok(Some(Lock(file, Kind)))
 }
 

@@ -28,7 +28,7 @@ pub(super) fn unlock(file: &File, Kind: Kind) {
     let _ = flock(file, FlockOperation::Unlock);
 }
 
-pub(crate) fn lock_rotation(file: File) -> io::Result<Option<Lock>> {
+pub(crate) fn take_rotation_lock(file: File) -> io::Result<Option<Lock>> {
     Ok(take(&file, FlockOperation::NonBlockingLockExclusive)?.then(|| Lock(file, Kind)))
 }
 

@@ -1,4 +1,4 @@
-//! [`Group`]: many who wait for one `fdatasync`.
+//! [`SharedSync`]: many who wait for one `fdatasync`.
 //!
 //! Imports `process`, and the locks of `super::sync`. The invariant: a caller that is told that a sync succeeded
 //! had written before that sync began. After one failure every later call fails, without a sync.
@@ -10,7 +10,7 @@ use crate::process::threads::ProcessId;
 
 /// Shares the syncs of one descriptor. `E` is why one failed.
 #[derive(Debug)]
-pub(crate) struct Group<E> {
+pub(crate) struct SharedSync<E> {
     /// In a child by fork(2) a sync that runs is a copy: its thread is not there.
     process: ProcessId,
     state: Mutex<State<E>>,
@@ -27,11 +27,11 @@ struct State<E> {
     broken: Option<E>,
 }
 
-impl<E: Clone> Group<E> {
-    pub(crate) fn new() -> Group<E> {
+impl<E: Clone> SharedSync<E> {
+    pub(crate) fn new() -> SharedSync<E> {
         let state = State { begun: 0, done: 0, running: false, broken: None };
         let process = ProcessId::current();
-        Group { process, state: Mutex::new(state), ended: Condvar::new() }
+        SharedSync { process, state: Mutex::new(state), ended: Condvar::new() }
     }
 
     /// Returns when a sync that began after this call has succeeded; `true` for the one caller

@@ -1,4 +1,4 @@
-//! [`Entries`]: whether the folders on the way to a log's file hold its entry on disk.
+//! [`FolderEntries`]: whether the folders on the way to a log's file hold its entry on disk.
 //!
 //! Imports nothing of ours. A file's own sync does not cover its entry in the folder (fsync(2)). The
 //! invariant: what `unsynced` returned and `synced` was given covers every making before that `unsynced`.
@@ -7,19 +7,19 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Counts how often the file, or a folder on its way, may have been made.
 #[derive(Debug)]
-pub(super) struct Entries {
+pub(super) struct FolderEntries {
     made: AtomicU32,
     synced: AtomicU32,
 }
 
-impl Default for Entries {
+impl Default for FolderEntries {
     /// A log that had no record in this process may have been made a moment ago, by whom is not known.
-    fn default() -> Entries {
-        Entries { made: AtomicU32::new(1), synced: AtomicU32::new(0) }
+    fn default() -> FolderEntries {
+        FolderEntries { made: AtomicU32::new(1), synced: AtomicU32::new(0) }
     }
 }
 
-impl Entries {
+impl FolderEntries {
     /// The file or a folder was made, or the path leads to another file than before. To be called before
     /// a record is written there.
     pub(super) fn made(&self) {
@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn an_entry_that_is_made_during_a_sync_needs_another() {
-        let entries = Entries::default();
+        let entries = FolderEntries::default();
         let first = entries.unsynced().unwrap();
         entries.made();
         entries.synced(first);
