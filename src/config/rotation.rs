@@ -103,7 +103,8 @@ impl RotationConfig {
         }
         let wrong = ["rotation.every", "rotation.limit"].iter().any(|key| mistakes.is_at(key));
         if self.every.is_none() && self.limit_bytes.is_none() && !wrong {
-            let why = "one of `every` (hour, day, month) and `limit` (such as 10 mb) is required";
+            let words = Every::words();
+            let why = format!("one of `every` ({words}) and `limit` (such as 10 mb) is required");
             mistakes.add("rotation", why);
         }
         Rotation {

@@ -192,11 +192,20 @@ impl<'m> Section<'m> {
     pub(crate) fn report_unknown_keys(mut self, elsewhere: &[&'static str]) {
         self.known.extend(elsewhere);
         for (key, _) in std::mem::take(&mut self.given) {
-            let meant = probably(&key, self.known.iter().copied());
-            let why = format!("unknown key{meant}; the keys are {}", list(&self.known));
+            let why = unknown_key(&key, &self.known);
             self.mistake(&key, why);
         }
     }
+}
+
+/// What is reported of a key that is not among the known ones.
+pub(crate) fn unknown_key(key: &str, known: &[&str]) -> String {
+    let meant = probably(key, known.iter().copied());
+    let keys = match known {
+        [] => "there are none".to_owned(),
+        known => format!("the keys are {}", list(known)),
+    };
+    format!("unknown key{meant}; {keys}")
 }
 
 /// A name from a file, in one line whatever it is.

@@ -8,8 +8,7 @@ use std::collections::BTreeMap;
 use serde_value::Value;
 
 use crate::config::level;
-use crate::config::suggest::{list, probably};
-use crate::config::value::{kind_of, scalar, shown, Keys};
+use crate::config::value::{kind_of, scalar, shown, unknown_key, Keys};
 use crate::error::Mistakes;
 
 /// The keys of `root`.
@@ -47,9 +46,7 @@ pub(super) fn check(
                 continue;
             }
             name if !known.contains(&name) => {
-                let meant = probably(name, known.iter().copied());
-                let why = format!("unknown key{meant}; the keys are {}", list(known));
-                hiding.add(format!("{key}.{}", shown(name)), why);
+                hiding.add(format!("{key}.{}", shown(name)), unknown_key(name, known));
                 continue;
             }
             _ => {}

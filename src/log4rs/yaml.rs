@@ -17,7 +17,7 @@ use super::handle::Sinks;
 use super::scoped::scoped;
 use super::{EquipmentScopedAppender, APPENDER_KIND, ENCODER_KIND};
 use crate::config::suggest::{nearest, probably};
-use crate::config::value::{kind_of, scalar, Keys, Section};
+use crate::config::value::{kind_of, scalar, shown, unknown_key, Keys, Section};
 use crate::config::{Settings, SinkConfig};
 use crate::error::Mistakes;
 use crate::report::Reporter;
@@ -234,8 +234,7 @@ fn read_encoder(
     };
     if let Some(known) = known {
         if let Some((key, _)) = keys.0.iter().find(|(key, _)| !known.contains(&key.as_str())) {
-            let meant = probably(key, known.iter().copied());
-            mistakes.add(format!("encoder.{}", key.escape_debug()), format!("unknown key{meant}"));
+            mistakes.add(format!("encoder.{}", shown(key)), unknown_key(key, known));
             return None;
         }
     }

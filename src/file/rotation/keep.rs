@@ -58,7 +58,15 @@ pub(crate) fn to_delete(keep: Keep, files: &[RotatedFile], now: i64) -> Verdict 
     let most = files.len() / 2;
     let delete = files.iter().take(too_many.min(most)).map(|file| file.name).collect();
     // Of one file none is deleted, which no further pass would change.
-    Verdict { delete, more: too_many > most && most > 0 && !matches!(keep, Keep::Age(_)) }
+    Verdict { delete, more: too_many > most && most > 0 && needs_all_passes(keep) }
+}
+
+/// Whether another pass follows at once where one was not enough.
+fn needs_all_passes(keep: Keep) -> bool {
+    match keep {
+        Keep::Files(_) | Keep::Bytes(_) => true,
+        Keep::All | Keep::Age(_) => false,
+    }
 }
 
 fn is_a_day_ahead(now: i64, newest: RotatedName) -> bool {

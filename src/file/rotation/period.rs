@@ -70,18 +70,14 @@ impl Period {
             let all = digits.bytes().all(|byte| byte.is_ascii_digit());
             all.then(|| digits.parse().ok())?
         };
-        let every = match stamp.len() {
-            7 => Every::Month,
-            10 => Every::Day,
-            13 => Every::Hour,
-            20 => Every::Second,
-            _ => return None,
-        };
-        let day = if every == Every::Month { 1 } else { digits(8..10)? };
-        let hour = if matches!(every, Every::Hour | Every::Second) { digits(11..13)? } else { 0 };
-        let (minute, second) = match every {
-            Every::Second => (digits(14..16)?, digits(17..19)?),
-            _ => (0, 0),
+        let has_length = |every: &Every| StampParts::of(*every).length() == stamp.len();
+        let every = Every::ALL.into_iter().find(has_length)?;
+        let parts = StampParts::of(every);
+        let day = if parts.day { digits(8..10)? } else { 1 };
+        let hour = if parts.hour { digits(11..13)? } else { 0 };
+        let (minute, second) = match parts.second {
+            true => (digits(14..16)?, digits(17..19)?),
+            false => (0, 0),
         };
         let date = Date { year: digits(0..4)?, month: digits(5..7)?, day };
         let start = date.start() + hour * 3600 + minute * 60 + second;
@@ -91,18 +87,47 @@ impl Period {
     }
 }
 
+/// Which parts a stamp has behind its year and month.
+struct StampParts {
+    /// `-17`
+    day: bool,
+    /// `T14`
+    hour: bool,
+    /// `-31-55Z`: the minute, the second and the sign of UTC.
+    second: bool,
+}
+
+impl StampParts {
+    fn of(every: Every) -> StampParts {
+        match every {
+            Every::Month => StampParts { day: false, hour: false, second: false },
+            Every::Day => StampParts { day: true, hour: false, second: false },
+            Every::Hour => StampParts { day: true, hour: true, second: false },
+            Every::Second => StampParts { day: true, hour: true, second: true },
+        }
+    }
+
+    /// The length of the whole stamp, in bytes. No two periods have stamps of one length.
+    fn length(&self) -> usize {
+        let parts =
+            [(true, "2026-04"), (self.day, "-17"), (self.hour, "T14"), (self.second, "-31-55Z")];
+        parts.iter().filter(|(is_there, _)| *is_there).map(|(_, part)| part.len()).sum()
+    }
+}
+
 impl fmt::Display for Period {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Date { year, month, day } = Date::of(self.start);
         let second = self.start.rem_euclid(SECONDS_A_DAY);
         write!(f, "{year:04}-{month:02}")?;
-        if self.every != Every::Month {
+        let parts = StampParts::of(self.every);
+        if parts.day {
             write!(f, "-{day:02}")?;
         }
-        if matches!(self.every, Every::Hour | Every::Second) {
+        if parts.hour {
             write!(f, "T{:02}", second / 3600)?;
         }
-        if self.every == Every::Second {
+        if parts.second {
             write!(f, "-{:02}-{:02}", second / 60 % 60, second % 60)?;
             f.write_char('Z')?;
         }
@@ -175,8 +200,6 @@ mod tests {
 
     use super::*;
 
-    const ALL: [Every; 4] = [Every::Second, Every::Hour, Every::Day, Every::Month];
-
     fn at(second: i64) -> Time {
         let distance = Duration::from_secs(second.unsigned_abs());
         Time::from(if second < 0 { UNIX_EPOCH - distance } else { UNIX_EPOCH + distance })
@@ -185,8 +208,8 @@ mod tests {
     #[test]
     fn each_stamp_is_the_documented_one() {
         let time = Time::from(humantime::parse_rfc3339("2026-04-17T14:31:55.999Z").unwrap());
-        let stamps = ALL.map(|every| Period::of(every, time).to_string());
-        assert_eq!(stamps, ["2026-04-17T14-31-55Z", "2026-04-17T14", "2026-04-17", "2026-04"]);
+        let stamps = Every::ALL.map(|every| Period::of(every, time).to_string());
+        assert_eq!(stamps, ["2026-04-17T14", "2026-04-17", "2026-04", "2026-04-17T14-31-55Z"]);
     }
 
     #[test]
@@ -231,7 +254,7 @@ mod tests {
     fn a_clock_that_is_out_of_all_bounds_has_periods_too() {
         for second in [i64::MIN / 2, i64::MAX / 2] {
             let time = at(second.clamp(-200_000_000_000, 300_000_000_000));
-            for every in ALL {
+            for every in Every::ALL {
                 let period = Period::of(every, time);
                 assert_eq!(Period::parse(&period.to_string()), Some(period));
             }
@@ -242,7 +265,7 @@ mod tests {
         #[test]
         #[cfg_attr(windows, ignore = "its SystemTime begins in 1601 and ends in 30828")]
         fn a_moment_is_in_its_period_and_a_stamp_is_read_back(
-            second in YEAR_0..YEAR_9999_ENDS, every in prop::sample::select(&ALL[..])
+            second in YEAR_0..YEAR_9999_ENDS, every in prop::sample::select(&Every::ALL[..])
         ) {
             let period = Period::of(every, at(second));
             prop_assert!(period.start() <= second && second < period.end());

@@ -59,7 +59,35 @@ pub(crate) struct Rotation {
     pub(crate) compress: Compress,
 }
 
-/// A text that is not right: what would have been.
+impl Every {
+    /// All periods, those that are documented first. A new one is added here, too: `word` does not compile without it.
+    pub(super) const ALL: [Every; 4] = [Every::Hour, Every::Day, Every::Month, Every::Second];
+
+    /// The period as it is written in YAML.
+    fn word(self) -> &'static str {
+        match self {
+            Every::Hour => "hour",
+            Every::Day => "day",
+            Every::Month => "month",
+            Every::Second => "second",
+        }
+    }
+
+    fn is_documented(self) -> bool {
+        match self {
+            Every::Hour | Every::Day | Every::Month => true,
+            Every::Second => false,
+        }
+    }
+
+    /// The words that an error names: `hour, day, month`.
+    pub(crate) fn words() -> String {
+        let documented = Every::ALL.into_iter().filter(|every| every.is_documented());
+        documented.map(Every::word).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// A text that is invalid, and what would be right.
 fn refused(key: &str, text: &str, right: &str) -> Error {
     Error::config(key, format!("{text:?} is not {right}"))
 }
@@ -69,24 +97,14 @@ impl FromStr for Every {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Every, Error> {
-        match text {
-            "hour" => Ok(Every::Hour),
-            "day" => Ok(Every::Day),
-            "month" => Ok(Every::Month),
-            "second" => Ok(Every::Second),
-            _ => Err(refused("rotation.every", text, "one of hour, day, month")),
-        }
+        let named = Every::ALL.into_iter().find(|every| every.word() == text);
+        named.ok_or_else(|| refused("rotation.every", text, &format!("one of {}", Every::words())))
     }
 }
 
 impl fmt::Display for Every {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Every::Hour => "hour",
-            Every::Day => "day",
-            Every::Month => "month",
-            Every::Second => "second",
-        })
+        f.write_str(self.word())
     }
 }
 
@@ -224,7 +242,7 @@ mod tests {
 
     #[test]
     fn names_of_periods_and_of_compression_are_read_again() {
-        for every in [Every::Hour, Every::Day, Every::Month, Every::Second] {
+        for every in Every::ALL {
             assert_eq!(every.to_string().parse::<Every>().unwrap(), every);
         }
         for compress in [Compress::None, Compress::Gzip] {
