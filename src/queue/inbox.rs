@@ -16,14 +16,14 @@ use crate::clock::Time;
 use crate::error::Error;
 
 /// How long records wait though nobody asks for them, so that one write takes many.
-const LINGER: Duration = Duration::from_millis(2);
+const LINGER: Duration = Duration::from_millis(1);
 
 /// The longer for each log that the last round wrote: where there are thousands, each gets more than one record.
 const LINGER_PER_LOG: Duration = Duration::from_micros(1);
 
-/// This part of `limit` wakes a writer that lingers. With another part in its hands and a third on its way, one
-/// log alone stays below its half.
-const WAKE_PART: usize = 4;
+/// This part of `limit` wakes a writer that lingers: an eighth, so that one log alone stays below its half while a
+/// writer has an eighth of it in its hands.
+const WAKE_PART: usize = 8;
 
 #[derive(Debug)]
 pub(super) struct Inbox<L> {
