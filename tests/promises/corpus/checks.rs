@@ -5,11 +5,16 @@ use equipment_log::{parse_line, EquipmentScopedOutput, EquipmentSink, Scope};
 /// A line that is read is written the same again. Only its message may hold a line feed, with `control_characters:
 /// keep`.
 pub(crate) fn line(text: &str) {
-    let Some(line) = parse_line(text) else { return };
+    let Some(mut line) = parse_line(text) else { return };
     let first = text.split('\n').next().unwrap_or_default();
     assert!(parse_line(first).is_some(), "two lines: {text:?}");
     let written = line.to_string();
-    assert_eq!(parse_line(&written).as_ref(), Some(&line), "{text:?} became {written:?}");
+    let again = parse_line(&written).unwrap_or_else(|| panic!("{text:?} became {written:?}"));
+    // A time is written to the millisecond.
+    let lost = line.time.duration_since(again.time).unwrap_or_default();
+    assert!(lost < std::time::Duration::from_millis(1), "{text:?} became {written:?}");
+    line.time = again.time;
+    assert_eq!(again, line, "{text:?} became {written:?}");
 }
 
 /// A configuration is taken, or refused with one line; neither makes a file.
