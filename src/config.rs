@@ -1,8 +1,7 @@
 //! [`SinkConfig`]: the keys of the YAML, typed, and the [`Settings`] that they mean.
 //!
-//! Imports `error`, `layout`, `line`, `process` and the settings' own types. Reading ([`SinkConfig::read`])
-//! turns text into typed values; checking ([`SinkConfig::check`]) turns values into settings. Both go on
-//! after a mistake: an error names all of them.
+//! Reading ([`SinkConfig::read`]) turns text into typed values; checking ([`SinkConfig::check`]) turns values into
+//! settings. Both go on after a mistake: an error names all of them.
 
 pub(crate) mod choice;
 mod queue;
@@ -151,9 +150,10 @@ impl SinkConfig {
             ))
         });
         let rotation = self.rotation.as_ref().map(|rotation| rotation.check(mistakes));
-        if let Some(layout) = layout.as_ref().filter(|_| rotation.is_some()) {
-            mistakes.ok_or_record(layout.leaves_room_for_rotated_names());
-        }
+        let layout = match rotation {
+            Some(_) => layout.and_then(|layout| mistakes.ok_or_record(layout.for_rotation())),
+            None => layout,
+        };
         for target in self.targets.keys().filter(|target| target.is_empty()) {
             mistakes.add(
                 "targets",

@@ -1,8 +1,7 @@
 //! [`Layout`]: from `local_root` and a path template to the path of a record's file. Pure.
 //!
-//! Imports `equipment_id` and `error`. Two records of different equipment never render to
-//! one path, and no path leaves the root: every piece is a literal checked here or a value that
-//! passed [`equipment_id::check`].
+//! The invariants: two records of different equipment never have the same path, and no path leaves the root. Every
+//! piece of a path is a literal that was checked here, or a value that passed [`equipment_id::check`].
 
 use std::path::{Path, PathBuf};
 
@@ -10,20 +9,33 @@ use crate::equipment_id::{self, is_device_name, EquipmentId};
 use crate::error::Error;
 use crate::file;
 
-/// Where a log stands below `local_root` unless the key `path` says otherwise.
+/// The path of a log below `local_root`, if the key `path` is not given.
 pub(crate) const DEFAULT_PATH: &str = "{equipment_id}/.exlab-wizard/wizard.{hostname}.log";
 
-/// The longest name of one file or folder on the common file systems, in bytes, less what a
-/// rotated file's `.999` adds.
-const MAX_NAME_BYTES: usize = 250;
+/// The longest name of a file or a folder, and what is reported of a longer one.
+#[derive(Debug)]
+struct NameLimit {
+    bytes: usize,
+    why: &'static str,
+}
+
+/// The limit of the common file systems (`NAME_MAX` of limits.h).
+const ANY_NAME: NameLimit = NameLimit { bytes: 255, why: "it is longer than 255 bytes" };
+
+/// The limit of a log that is rotated: the names of all its rotated files keep to [`ANY_NAME`].
+const ROTATED_LOG: NameLimit = NameLimit {
+    bytes: ANY_NAME.bytes - file::LONGEST_ROTATED_ENDING,
+    why: "it is longer than 220 bytes: a rotated file's name adds up to 35",
+};
 
 #[derive(Debug)]
 pub(crate) struct Layout {
     root: PathBuf,
-    /// The template, folder by folder; the host's name is filled in already.
+    /// The template, folder by folder. The host's name is already in its place.
     components: Vec<Vec<Piece>>,
-    /// No piece but the equipment's id varies: the id alone tells files apart.
+    /// Whether the equipment's id is the only piece that varies: then the id alone tells files apart.
     by_id_alone: bool,
+    log_name: NameLimit,
 }
 
 #[derive(Debug, PartialEq)]
@@ -78,11 +90,15 @@ impl Layout {
             ));
         }
         let by_id_alone = !components.iter().flatten().any(|p| matches!(p, Piece::Tag(_)));
-        Ok(Layout { root, components, by_id_alone })
+        Ok(Layout { root, components, by_id_alone, log_name: ANY_NAME })
     }
 
-    /// Refuses a path whose file's name may be the name of another log's rotated file.
-    pub(crate) fn leaves_room_for_rotated_names(&self) -> Result<(), Error> {
+    /// The layout of logs that are rotated: each log's name is short enough for all names of its rotated files.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_config`]: the name of a log may be the name of another log's rotated file.
+    pub(crate) fn for_rotation(self) -> Result<Layout, Error> {
         let name = self.components.last().map_or(&[][..], |name| &name[..]);
         let may_be_rotated = match name {
             [Piece::Literal(name)] => file::may_be_rotated(name),
@@ -95,7 +111,7 @@ impl Layout {
                        .log: those of rotated logs end as in .log.2026-04-17, .log.2026-04-17.1 or .log.2026-04-17.gz";
             return Err(Error::config("path", why));
         }
-        Ok(())
+        Ok(Layout { log_name: ROTATED_LOG, ..self })
     }
 
     /// The folder below which everything stands; absolute.
@@ -108,8 +124,8 @@ impl Layout {
         !self.by_id_alone
     }
 
-    /// What tells this file from all others, cheaply: the id, or the rendered path in
-    /// `scratch`. `None` where a tag is missing.
+    /// A key that no other file has, and that is cheap to make: the id, or the rendered path in `scratch`. `None`: a
+    /// tag is missing.
     pub(crate) fn key<'a>(
         &self,
         values: &'a impl PathValues,
@@ -143,13 +159,11 @@ impl Layout {
                 return Err(NoPath::Refused(Error::name("tag value in the path", value, why)));
             }
         }
-        for name in path.split('/') {
-            if name.len() > MAX_NAME_BYTES {
-                return Err(NoPath::Refused(Error::name(
-                    "file name",
-                    name,
-                    "it is longer than 250 bytes",
-                )));
+        for (place, name) in path.split('/').enumerate() {
+            let is_log = place + 1 == self.components.len();
+            let limit = if is_log { &self.log_name } else { &ANY_NAME };
+            if name.len() > limit.bytes {
+                return Err(NoPath::Refused(Error::name("file name", name, limit.why)));
             }
             if is_device_name(name) {
                 return Err(NoPath::Refused(Error::name(
@@ -258,6 +272,22 @@ mod tests {
         let path = layout.relative(&Scope::new("CONFOCAL_01").unwrap()).unwrap();
         assert_eq!(path, "CONFOCAL_01/.exlab-wizard/wizard.labpc-04.log");
         assert!(layout.by_id_alone);
+    }
+
+    /// A name that a rotated file's ending made too long could never be rotated.
+    #[test]
+    fn a_rotated_logs_name_leaves_room_for_the_longest_ending() {
+        let named = |layout: &Layout, bytes: usize| {
+            let (id, tag) = ("E".repeat(100), "t".repeat(bytes - 100 - ".log".len()));
+            let scope = Scope::new(id).unwrap().tag("run", tag);
+            layout.relative(&scope).map(|path| path.rsplit('/').next().unwrap().len()).ok()
+        };
+        let plain = layout("{equipment_id}/{equipment_id}{run}.log").unwrap();
+        assert_eq!(named(&plain, 232), Some(232));
+        let rotated = plain.for_rotation().unwrap();
+        assert_eq!(named(&rotated, 220), Some(220));
+        assert_eq!(named(&rotated, 221), None);
+        assert!(ROTATED_LOG.why.contains(&format!("{} bytes", ROTATED_LOG.bytes)));
     }
 
     #[test]

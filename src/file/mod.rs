@@ -1,7 +1,7 @@
 //! [`LogFile`]: one log at one path, open or not: append, heal, share syncs, notice moves, rotate.
 //!
-//! Imports `error`, `stats`, `clock` and `process`. Everything here that blocks concerns this file alone: no lock
-//! of another file's, and none that all files share, is held over an open, a write, a sync or a close.
+//! Everything here that blocks concerns this file alone: no lock of another file's, and none that all files share, is
+//! held over an open, a write, a sync or a close.
 //!
 //! Lock order: `opening`, then a descriptor pool's, then `retired_in_use`. `repairing`, then the lock of `pending_gap`.
 
@@ -47,7 +47,9 @@ use open::OpenFile;
 pub(crate) use probe::cannot_be_made;
 pub(crate) use root::{Access, RootDir};
 use rotation::RotationState;
-pub(crate) use rotation::{may_be_rotated, may_end_rotated, parse_size, Rotation};
+pub(crate) use rotation::{
+    may_be_rotated, may_end_rotated, parse_size, Rotation, LONGEST_ROTATED_ENDING,
+};
 pub use rotation::{Compress, Every, Keep};
 
 use crate::clock::Time;

@@ -32,7 +32,7 @@ mod upkeep;
 use std::sync::atomic::{AtomicBool, AtomicI64};
 
 pub(super) use file_period::FilePeriod;
-pub(crate) use names::{may_be_rotated, may_end_rotated};
+pub(crate) use names::{may_be_rotated, may_end_rotated, LONGEST_ROTATED_ENDING};
 pub(super) use rotate::FileFor;
 pub(crate) use settings::{parse_size, Rotation};
 pub use settings::{Compress, Every, Keep};

@@ -1,7 +1,7 @@
 //! [`RotatedName`]: what a log's rotated files are called.
 //!
-//! Imports `period`. The invariant: a name belongs to a log exactly if this module would have given it to a file
-//! of that log. What merely looks like it (`….log.bak`, `….log.2026-04-17.old`, `….log.1`) is somebody else's.
+//! The invariant: a name belongs to a log exactly if this module would have given it to a file of that log. What merely
+//! looks like it (`….log.bak`, `….log.2026-04-17.old`, `….log.1`) is somebody else's.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 use super::period::Period;
 
 const GZIP_END: &str = ".gz";
+
+/// How many bytes the longest name of a rotated file adds to its log's name.
+pub(crate) const LONGEST_ROTATED_ENDING: usize = ".2026-04-17T14-31-55Z.4294967295.gz".len();
 
 /// A rotated file's name, behind the log's own. In order: the one that was given later is the later one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -152,6 +155,15 @@ mod tests {
             ".2026-04-17.4294967295",
         ] {
             assert_eq!(name(rest).to_string(), rest);
+        }
+    }
+
+    #[test]
+    fn no_name_of_a_rotated_file_adds_more_than_the_longest_ending() {
+        for stamp in ["2026-04", "2026-04-17", "2026-04-17T14", "2026-04-17T14-31-55Z"] {
+            let period = Period::parse(stamp).unwrap();
+            let longest = RotatedName { period, number: u32::MAX, is_gzip: true };
+            assert!(longest.to_string().len() <= LONGEST_ROTATED_ENDING, "{longest}");
         }
     }
 
