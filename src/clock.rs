@@ -1,7 +1,7 @@
 //! [`Time`]: one reading of the wall clock.
 //!
-//! Imports nothing of ours. A record's time is read once, where the record enters the crate, and passed
-//! on down: its line, the check of its file's place and the period of its rotation agree.
+//! A record's time is read once, where the record enters the crate, and passed on down: its line, the check of its
+//! file's place and the period of its rotation agree.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -1,7 +1,7 @@
 //! [`EquipmentId`]: the only door from text met at run time to a part of a path.
 //!
-//! Imports `error` alone. Whatever passes [`check`] is one whole, portable file name on every
-//! system: it cannot climb, cannot hide, and cannot name a device.
+//! Whatever passes [`check`] is one whole, portable file name on every system: it cannot climb, cannot hide, and cannot
+//! name a device.
 
 use std::borrow::Borrow;
 use std::fmt;

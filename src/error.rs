@@ -1,6 +1,6 @@
 //! One opaque [`Error`]: what was being done, to which path or key, and the OS's own words.
 //!
-//! Imports nothing of ours. `Display` is one line and complete, since log4rs prints that alone.
+//! `Display` is one line and complete, since log4rs prints that alone.
 
 mod failures;
 mod mistakes;

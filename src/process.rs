@@ -1,8 +1,7 @@
 //! What all sinks of one process share, and why.
 //!
-//! Imports `error`, `equipment_id`, `stats`, `sync` and `clock` alone. Every process-wide `static` of the crate
-//! is declared here or in a file below this module. Where the type of a static belongs to a room above, this
-//! module declares a trait for what it needs of it.
+//! Every process-wide `static` of the crate is declared here or in a file below this module. If the type of a static
+//! belongs to a module above, this module declares a trait with the functions that it needs of that type.
 //!
 //! Lock order: none of these locks is held while another is taken, unless its own comment says so.
 
@@ -28,7 +27,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Mutex;
 
-/// How each known equipment id is spelled, by its lower-case form.
+/// The spelling of each known equipment id, by the id's lower-case form.
 ///
 /// `EQ1` and `eq1` are one folder on Windows and macOS, and two on Linux. The second spelling is refused
 /// everywhere while the first is known, so that a tree can be copied between them. All sinks share this, since
@@ -42,7 +41,12 @@ pub(crate) struct Spelling {
     pub(crate) registries: usize,
 }
 
-/// A number that no other sink of the process has: scopes outlive sinks, so an address would not do.
+/// This many logs may hang at once, and hold up no other log: where one thread would hang with a log, there are this
+/// many more threads.
+pub(crate) const HANGING_LOGS: usize = 8;
+
+/// Returns a number that no other sink of the process has. A sink's address would not do: a scope outlives the sink
+/// that it remembers.
 pub(crate) fn next_sink_number() -> u64 {
     static NUMBERS: AtomicU64 = AtomicU64::new(0);
     NUMBERS.fetch_add(1, Ordering::Relaxed)

@@ -1,7 +1,6 @@
 //! [`Registry`]: which log belongs to a context. Bounded.
 //!
-//! Imports `layout`, `context`, `line`, `equipment_id` and `file`. The invariant: one path has one
-//! [`LogFile`], and no two known paths differ by letter case only.
+//! The invariant: one path has one [`LogFile`], and no two known paths differ by letter case only.
 //!
 //! A log is forgotten when nothing is left to know of it: its file is closed, it owes no line about lost
 //! records, and the last strong reference to it is this registry's. That is looked at under the lock, and the

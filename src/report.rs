@@ -2,9 +2,9 @@
 //!
 //! A sink without an adapter reports only what it could not write at its end.
 //!
-//! Imports `error`, `clock`, `process` and `sync`. The invariant: no log call waits for a report. A report goes
-//! to the one reporting thread of the process, which calls the application's function or writes to standard
-//! error. Where that thread is held up, reports are dropped and counted.
+//! The invariant: no log call waits for a report. A report goes to the one reporting thread of the process, which calls
+//! the application's function or writes to standard error. Where that thread is held up, reports are dropped and
+//! counted.
 
 #![cfg_attr(
     not(all(feature = "log4rs", feature = "fern")),

@@ -1,6 +1,6 @@
 //! [`EquipmentSink`]: a record in, bytes in the right file.
 //!
-//! Imports `registry`, `config`, `line`, `scope` and `stats`. Knows no framework.
+//! Knows no framework.
 
 mod builder;
 mod life;

@@ -1,7 +1,7 @@
 //! Counters: what became of every record.
 //!
-//! Imports `equipment_id` alone. Each file counts for itself with relaxed atomics; a [`Stats`] is the
-//! sum at one moment, and may be off by the records that are in flight.
+//! Each file counts for itself with relaxed atomics; a [`Stats`] is the sum at one moment, and may be off by the
+//! records that are in flight.
 
 use std::collections::BTreeMap;
 use std::fmt;

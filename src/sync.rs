@@ -1,7 +1,7 @@
 //! [`LockExt`]: a lock whose holder panicked is taken all the same.
 //!
-//! Imports nothing of ours. Nothing in this crate panics while it holds a lock. A panic of the
-//! application's code (a `Display`, a callback) must not stop the log of any equipment.
+//! Nothing in this crate panics while it holds a lock. A panic of the application's code (a `Display`, a callback) must
+//! not stop the log of any equipment.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

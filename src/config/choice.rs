@@ -1,6 +1,4 @@
 //! The words of the keys that know a few: `block` or `drop`.
-//!
-//! Imports `error` and the types that have words.
 
 /// A value that is written as one of a few words.
 pub(crate) trait Choice: Sized + Copy + 'static {

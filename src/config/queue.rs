@@ -1,6 +1,4 @@
 //! [`QueueConfig`]: the keys below `queue`.
-//!
-//! Imports `error`.
 
 use std::time::Duration;
 

@@ -1,6 +1,4 @@
 //! Reads the keys of a [`SinkConfig`] from a mapping.
-//!
-//! Imports the rest of `config` and `error`.
 #![cfg(feature = "serde")]
 
 use std::time::Duration;

@@ -1,6 +1,4 @@
 //! [`RotationConfig`]: the keys below `rotation`.
-//!
-//! Imports `error` and the setting's own types.
 
 #[cfg(feature = "serde")]
 use super::value::{Keys, Section};

@@ -1,6 +1,4 @@
 //! [`setters`]: the keys as a builder's methods.
-//!
-//! Imports nothing: it is a text that each builder takes in.
 
 /// The setters that every builder has. What is given leads from the builder to its configuration.
 macro_rules! setters {

@@ -1,7 +1,6 @@
 //! Which name was probably meant.
 //!
-//! Imports nothing of ours. The distance is Jaro and Winkler's: it weighs the beginning of a name, where
-//! people seldom err.
+//! The distance is Jaro and Winkler's: it weighs the beginning of a name, where people seldom err.
 
 /// From here on a name is near enough to be worth a question.
 const NEAR: f64 = 0.86;

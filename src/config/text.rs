@@ -1,7 +1,6 @@
 //! The keys that are text with a meaning: `local_root`, `hostname` and `path`.
 //!
-//! Imports `error`, `equipment_id` and `process`. What looks like a variable of another program, and would
-//! become a folder of that name, is refused.
+//! What looks like a variable of another program, and would become a folder of that name, is refused.
 
 use std::path::{Path, PathBuf};
 

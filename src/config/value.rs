@@ -1,8 +1,7 @@
 //! [`Section`]: a mapping of keys as it was written, and its mistakes.
 //!
-//! Imports `error`. Each key is read on its own, so that all mistakes of a file are found in one reading.
-//! A value is taken as the text that was written, whatever YAML makes of it: its key decides what it
-//! should have been.
+//! Each key is read on its own, so that all mistakes of a file are found in one reading. A value is taken as the text
+//! that was written, whatever YAML makes of it: its key decides what it should have been.
 
 use std::str::FromStr;
 

@@ -1,7 +1,6 @@
 //! The text of a YAML file that is none: what its errors mean for the person who wrote it.
 //!
-//! Imports nothing of ours. The parser names line and column, and what it was about to read; only seldom what is to
-//! be done.
+//! The parser names line and column, and what it was about to read; only seldom what is to be done.
 
 /// Words of the parser, and what to do.
 const ANSWERS: [(&str, &str); 8] = [

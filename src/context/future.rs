@@ -1,7 +1,6 @@
 //! [`InScope`]: a future that takes its scope along.
 //!
-//! Imports the scope and the stack. The scope is entered around each poll and left before it returns, so
-//! that no other task of the thread is inside it.
+//! The scope is entered around each poll and left before it returns, so that no other task of the thread is inside it.
 
 use std::future::Future;
 use std::pin::Pin;

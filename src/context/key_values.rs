@@ -1,7 +1,7 @@
 //! [`KeyValues`]: a record's own key-values as text.
 //!
-//! Imports `error`, and the thread's spare buffers. Each value is rendered once. What its `Display` does (it may
-//! log, fail or panic) happens here, with nothing borrowed.
+//! Each value is rendered once. What its `Display` does (it may log, fail or panic) happens here, with nothing
+//! borrowed.
 
 use std::fmt::Write as _;
 use std::ops::{Deref, Range};

@@ -1,7 +1,5 @@
 //! What a record belongs to: [`Scope`], the scopes that each thread has entered, and [`RecordContext`].
 //!
-//! Imports `file` for the logs that a scope remembers, and the leaves `equipment_id`, `error` and `clock`.
-//!
 //! - `scope`: the value that a program makes, with its tags;
 //! - `thread`: the one thread-local of this room: entered scopes, and the record that is being formatted;
 //! - `stack`: entering and leaving; `future`: the same around every poll;

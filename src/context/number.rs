@@ -1,7 +1,6 @@
 //! Numbers as text, the same as their `Display`, for the values of a record.
 //!
-//! Imports nothing of ours. A record with two numbers costs a quarter more than one without; through
-//! `std::fmt` a number alone costs that much.
+//! A record with two numbers costs a quarter more than one without; through `std::fmt` a number alone costs that much.
 
 use std::fmt::Write as _;
 

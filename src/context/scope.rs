@@ -1,7 +1,6 @@
 //! [`Scope`]: one piece of equipment with its tags, as a value.
 //!
-//! Imports `equipment_id`, `error`, and `file` for the logs that a scope remembers. A scope never changes: `tag`
-//! makes another one.
+//! A scope never changes: `tag` makes another one.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};

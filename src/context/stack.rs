@@ -1,6 +1,6 @@
 //! Entering a scope, and [`ScopeGuard`], which leaves it.
 //!
-//! Imports this room alone. The invariant: a guard removes its own entry, wherever in the stack that is.
+//! The invariant: a guard removes its own entry, wherever in the stack that is.
 
 use std::marker::PhantomData;
 use std::rc::Rc;

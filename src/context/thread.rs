@@ -1,7 +1,7 @@
 //! [`Thread`]: what this room keeps for each thread, in its only thread-local.
 //!
-//! Imports this room alone. A thread that is destroying its thread-locals has none any more: every access gives
-//! `None` there, and nothing panics. Nothing of the application's runs while the cell is borrowed.
+//! A thread that is destroying its thread-locals has none any more: every access gives `None` there, and nothing
+//! panics. Nothing of the application's runs while the cell is borrowed.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -1,6 +1,4 @@
 //! [`Failures`]: a number of records that failed.
-//!
-//! Imports nothing of ours.
 
 use std::fmt;
 

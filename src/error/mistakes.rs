@@ -1,6 +1,4 @@
 //! [`Mistakes`]: what is wrong with a configuration, collected so that all of it is reported at once.
-//!
-//! Imports the rest of `error`.
 
 use super::{Error, Kind};
 

@@ -1,6 +1,6 @@
 //! An output from YAML.
 //!
-//! Imports `config`, `file` and `error`. Every mistake is named with its key, and all are named at once.
+//! Every mistake is named with its key, and all are named at once.
 
 use std::path::Path;
 

@@ -1,7 +1,7 @@
 //! What each answer of the kernel means, for each kind of call on a record's way.
 //!
-//! Imports `sys`, which names the platforms' error codes alike ([`Cause`]). The invariant: every call that may
-//! answer with an error is made through [`attempt`], or asks [`answer`] itself. No answer is tried again for ever.
+//! The invariant: every call that may answer with an error is made through [`attempt`], or asks [`answer`] itself. No
+//! answer is tried again for ever.
 
 use std::io;
 use std::thread;
@@ -19,9 +19,11 @@ pub(super) enum Call {
     CreateFolder,
     /// Asks what the path leads to.
     Inspect,
-    /// Asks for the end of an open file, or reads it.
+    /// Asks for the metadata of an open file, or reads the file.
     Read,
     Write,
+    /// `LogFile::sync_open` retires the descriptor after any failure: the kernel reports a failed write-back once to a
+    /// descriptor, and says OK the next time though the data is gone (<https://lwn.net/Articles/752063/>).
     SyncFile,
     SyncFolder,
     Rename,
@@ -30,37 +32,39 @@ pub(super) enum Call {
 /// What the caller does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
-    /// Makes the call again: it has done nothing.
+    /// Makes the call again: the interrupted call has done nothing.
     Retry,
     /// Makes the call again, for [`LONGEST_WAIT`] at most: another process or a server is asked to give way.
     Wait,
     /// Closes other files and waits for a descriptor.
     FreeDescriptor,
-    /// Goes on as after a success: the file system has no such operation, and is as durable as it makes itself.
+    /// Continues as after a success: the file system has no such operation, and durability is left to it.
     NotSupported,
-    /// Nothing is there: makes what is missing, or begins again.
+    /// Nothing is at the path: makes what is missing, or starts again.
     Missing,
-    /// Another was faster: goes on with what is there.
+    /// Another process or thread made it first: continues with what is there.
     Exists,
     /// Takes the descriptor from use and reports the error. The next record opens the path again.
     Release,
     /// Reports the error. A record that is not written is lost and counted, and the next one tries again.
     Report,
-    /// Goes on as before: the answer proves nothing.
+    /// Keeps the descriptor: the answer proves nothing.
     Keep,
 }
 
-/// How long a call is made again that is to wait (promise 8).
+/// How long a call is repeated whose answer is [`Answer::Wait`]. A log call may take one second longer than the
+/// kernel needs, and no more.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
-/// How long a thread sleeps between two calls meanwhile.
+/// How long the thread sleeps between two of these calls.
 const BETWEEN_CALLS: Duration = Duration::from_millis(1);
 
-/// How often a call is made again that is interrupted. More are no signals.
+/// How often an interrupted call is repeated. A call that is interrupted more often than this is not interrupted by
+/// signals.
 const MOST_RETRIES: usize = 1000;
 
 struct Row {
-    /// None: all.
+    /// None: the row holds for all calls.
     calls: Option<&'static [Call]>,
     cause: Cause,
     answer: Answer,
@@ -74,7 +78,7 @@ const fn of(calls: &'static [Call], cause: Cause, answer: Answer) -> Row {
     Row { calls: Some(calls), cause, answer }
 }
 
-/// The first row that fits counts. Unix's error is named first, Windows's behind it.
+/// The first row that fits counts. Each comment names the errors of Unix first, and then those of Windows.
 const TABLE: &[Row] = &[
     // EINTR. signal(7): a call on a slow device or FUSE may be interrupted by any handler, SA_RESTART or not
     // (libfuse's `intr`). Nothing was done.
@@ -89,34 +93,30 @@ const TABLE: &[Row] = &[
     // ERROR_INVALID_FUNCTION of FlushFileBuffers on a redirector that has none.
     of(&[Call::SyncFile, Call::SyncFolder], Cause::NotSupported, Answer::NotSupported),
     of(&[Call::SyncFile, Call::SyncFolder], Cause::Invalid, Answer::NotSupported),
-    // ENOENT, ENOTDIR. The path was moved or deleted (promise 9), or is to be made.
+    // ENOENT, ENOTDIR. Another program moved or deleted the path, which a record must notice within a second; or the
+    // path does not exist yet.
     of(&[Call::Inspect], Cause::Missing, Answer::Release),
     of(&[Call::Inspect], Cause::NotAFolder, Answer::Release),
     all(Cause::Missing, Answer::Missing),
     // EEXIST (open(2), O_EXCL; mkdir(2)). ERROR_FILE_EXISTS, ERROR_ALREADY_EXISTS.
     of(&[Call::Create, Call::CreateFolder], Cause::Exists, Answer::Exists),
     // ESTALE, ENOTCONN, EIO, ENXIO, ENODEV, ESHUTDOWN, ETIMEDOUT, EBADF: the share came back with other handles
-    // (nfs(5)), the FUSE daemon was started again, the disk was pulled. A path that answers so is let go as well.
-    // ERROR_NETNAME_DELETED, ERROR_BAD_NETPATH, ERROR_UNEXP_NET_ERR, ERROR_IO_DEVICE, ERROR_NOT_READY,
-    // ERROR_INVALID_HANDLE.
-    of(&[Call::Inspect, Call::Read, Call::Write], Cause::Unreachable, Answer::Release),
-    // Any failure of fdatasync(2): the kernel reports a failed write-back once to a descriptor, and says OK the
-    // next time though the data is gone (https://lwn.net/Articles/752063/).
-    of(&[Call::SyncFile], Cause::Unreachable, Answer::Release),
-    of(&[Call::SyncFile], Cause::Full, Answer::Release),
-    of(&[Call::SyncFile], Cause::Other, Answer::Release),
-    // EACCES, EPERM of stat(2), and whatever else: not being allowed to look proves nothing.
+    // (nfs(5)), the FUSE daemon was started again, the disk was pulled. A path that gives one of these errors is
+    // released as well. ERROR_NETNAME_DELETED, ERROR_BAD_NETPATH, ERROR_UNEXP_NET_ERR, ERROR_IO_DEVICE,
+    // ERROR_NOT_READY, ERROR_INVALID_HANDLE.
+    of(&[Call::Inspect, Call::Write], Cause::Unreachable, Answer::Release),
+    // EACCES, EPERM and all other errors of stat(2): a path that cannot be inspected may still lead to the open file.
     of(&[Call::Inspect], Cause::Denied, Answer::Keep),
     of(&[Call::Inspect], Cause::Other, Answer::Keep),
     // ENOSPC, EDQUOT, EFBIG (write(2)); ERROR_DISK_FULL, ERROR_DISK_QUOTA_EXCEEDED. The descriptor is good: the
     // next record is tried.
     all(Cause::Full, Answer::Report),
     // EACCES, EPERM, EROFS, ETXTBSY, ELOOP, ENAMETOOLONG (open(2), mkdir(2), rename(2)); ERROR_ACCESS_DENIED,
-    // ERROR_WRITE_PROTECT. Somebody has to mend it; the next record finds out.
+    // ERROR_WRITE_PROTECT. A person has to correct the permissions; the next record tries again.
     all(Cause::Denied, Answer::Report),
 ];
 
-/// What an error means. What the table does not name, ENOMEM and EBUSY among it, is reported.
+/// What an error means for a call. An error that the table does not name, such as ENOMEM or EBUSY, is reported.
 pub(super) fn answer(call: Call, err: &io::Error) -> Answer {
     let cause = sys::cause(err);
     let fits =
@@ -124,7 +124,7 @@ pub(super) fn answer(call: Call, err: &io::Error) -> Answer {
     TABLE.iter().find(fits).map_or(Answer::Report, |row| row.answer)
 }
 
-/// Makes a call, again where the answer is to do so.
+/// Makes a call, and repeats it while the answer is [`Answer::Retry`] or [`Answer::Wait`].
 pub(super) fn attempt<T>(call: Call, mut make: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     match make() {
         Err(err) => attempt_again(call, &mut make, err),

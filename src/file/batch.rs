@@ -1,8 +1,8 @@
 //! [`Batch`]: many records for one [`LogFile`], and how they are appended with few writes.
 //!
-//! Imports `error` and `clock`. The invariant: every record of a batch is counted once, as written where it
-//! is whole in the file and as lost where it is not, and nothing is appended to a record that is torn. What is
-//! to be durable is known to be on disk, or is in [`BatchOutcome::failed`].
+//! The invariant: every record of a batch is counted once, as written where it is whole in the file and as lost where
+//! it is not, and nothing is appended to a record that is torn. What is to be durable is known to be on disk, or is in
+//! [`BatchOutcome::failed`].
 
 use std::ops::Range;
 use std::sync::atomic::Ordering;

@@ -1,6 +1,6 @@
 //! The text of a configuration file.
 //!
-//! Imports `error`. It is read here, since only this room opens files.
+//! It is read here, since only this room opens files.
 
 use std::io;
 use std::path::Path;

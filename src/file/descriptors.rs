@@ -1,7 +1,6 @@
 //! How a [`LogFile`] takes part in the sharing of descriptors: it releases its own, and waits for one.
 //!
-//! Imports `process`. The invariant: a call that finds no descriptor left loses its record only where no log has
-//! one to give.
+//! The invariant: a call that finds no descriptor left loses its record only where no log has one to give.
 
 use std::sync::atomic::Ordering;
 use std::sync::Arc;

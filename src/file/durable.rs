@@ -1,8 +1,7 @@
 //! What makes a [`LogFile`]'s records durable: the append that waits, and syncs of the open file, of
 //! one that was closed, and of the folders on the way.
 //!
-//! Imports `error` and `sys`. The invariant: `Ok` is said only after a sync that succeeded and began
-//! after the records were written.
+//! The invariant: `Ok` is said only after a sync that succeeded and began after the records were written.
 
 use std::fs::File;
 use std::io;

@@ -1,7 +1,7 @@
 //! [`FolderEntries`]: whether the folders on the way to a log's file hold its entry on disk.
 //!
-//! Imports nothing of ours. A file's own sync does not cover its entry in the folder (fsync(2)). The
-//! invariant: what `unsynced` returned and `synced` was given covers every making before that `unsynced`.
+//! A file's own sync does not cover its entry in the folder (fsync(2)). The invariant: what `unsynced` returned and
+//! `synced` was given covers every making before that `unsynced`.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -1,7 +1,6 @@
 //! [`PendingGap`]: the records that one log lacks, until a line in it reports them.
 //!
-//! Imports `clock`, `process` and `sync`. The invariant: a record counted here is reported in exactly one line, or is
-//! still counted.
+//! The invariant: a record counted here is reported in exactly one line, or is still counted.
 
 use std::io::Write as _;
 use std::path::Path;

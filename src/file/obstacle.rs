@@ -1,6 +1,6 @@
 //! [`obstacle`]: what keeps a log from being opened, and its words.
 //!
-//! Imports `error` and `sys`. Looks only, by paths: nothing is opened here.
+//! Looks only, by paths: nothing is opened here.
 
 use std::fs;
 use std::io;

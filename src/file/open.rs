@@ -1,7 +1,7 @@
 //! [`OpenFile`]: one descriptor, from open to close, and what is known of the file's end.
 //!
-//! Imports `group` and `sys`. The invariant: a record is handed to the kernel whole, in one write,
-//! and nothing is ever appended to a fragment but a line end.
+//! The invariant: a record is handed to the kernel whole, in one write, and nothing is ever appended to a fragment but
+//! a line end.
 
 use std::cell::Cell;
 use std::fs::File;

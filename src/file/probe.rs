@@ -1,6 +1,6 @@
 //! Whether a folder could be made and written at this moment, before anybody needs it.
 //!
-//! Imports `process`. Nothing is left behind: a folder is made in the nearest one that exists, and removed.
+//! Nothing is left behind: a folder is made in the nearest one that exists, and removed.
 
 use std::path::Path;
 use std::sync::mpsc;

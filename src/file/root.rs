@@ -1,7 +1,7 @@
 //! [`RootDir`]: the folder below which every log stands, and the only way to open one there.
 //!
-//! Imports `error` and `sys`. The invariant: unless links are followed on request, nothing outside
-//! the root is opened, made or synced, whatever stands or is put on the way meanwhile.
+//! The invariant: unless links are followed on request, nothing outside the root is opened, made or synced, whatever
+//! stands or is put on the way meanwhile.
 
 use std::ffi::OsString;
 use std::fs::{self, File};

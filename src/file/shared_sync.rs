@@ -1,7 +1,7 @@
 //! [`SharedSync`]: many who wait for one `fdatasync`.
 //!
-//! Imports `process`, and the locks of `super::sync`. The invariant: a caller that is told that a sync succeeded
-//! had written before that sync began. After one failure every later call fails, without a sync.
+//! The invariant: a caller that is told that a sync succeeded had written before that sync began. After one failure
+//! every later call fails, without a sync.
 
 use std::sync::{PoisonError, TryLockError};
 

@@ -1,7 +1,6 @@
 //! [`SizeBudget`]: how much an open file may still grow before it is due.
 //!
-//! Imports nothing of ours. The invariant: a size that was seen is never forgotten for a smaller one,
-//! unless the file itself is smaller.
+//! The invariant: a size that was seen is never forgotten for a smaller one, unless the file itself is smaller.
 
 use std::fs::File;
 use std::io;

@@ -1,8 +1,8 @@
 //! How a record gets into an open file whole: one write, and what comes before it and after it where
 //! an earlier one did not.
 //!
-//! Imports `error`, `clock` and `sync`. The invariant: nothing is appended to a fragment but a line end,
-//! and what is missing is reported in the write that comes next.
+//! The invariant: nothing is appended to a fragment but a line end, and what is missing is reported in the write that
+//! comes next.
 
 use std::io;
 use std::sync::atomic::Ordering;

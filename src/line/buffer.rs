@@ -1,7 +1,7 @@
 //! [`LineBuffer`] and [`ByteBuffer`]: the thread's buffers, in which records are formatted outside of every lock.
 //!
-//! Imports `clock`. The invariant: while a buffer is in use it is nobody else's: a `Display` that logs gets another
-//! one, and one that panics takes its half record with it.
+//! The invariant: while a buffer is in use it is nobody else's: a `Display` that logs gets another one, and one that
+//! panics takes its half record with it.
 
 use std::cell::RefCell;
 use std::fmt::{self, Write as _};

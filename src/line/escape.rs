@@ -1,7 +1,7 @@
 //! Control characters made visible, and back.
 //!
-//! Imports nothing of ours. The invariant: what is escaped can be told from what was written so,
-//! where backslashes are escaped too, as the structured line does.
+//! The invariant: what is escaped can be told from what was written so, where backslashes are escaped too, as the
+//! structured line does.
 
 use std::fmt::Write as _;
 

@@ -1,8 +1,8 @@
 //! The structured line: one record as text that other programs parse, and [`parse_line`] to read
 //! it back.
 //!
-//! Imports `context` and `clock`. The invariant: nothing in a tag or a message can end the line, begin another
-//! tag, or pass for `host` or `equip`, and what was escaped can be told from what was written so.
+//! The invariant: nothing in a tag or a message can end the line, begin another tag, or pass for `host` or `equip`, and
+//! what was escaped can be told from what was written so.
 
 mod buffer;
 mod escape;

@@ -1,6 +1,4 @@
 //! [`parse_line`] and [`Line`]: the structured line, read back.
-//!
-//! Imports `escape`, `equipment_id` and `error`.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,7 +1,6 @@
 //! [`EquipmentScopedAppender`]: each record into the log of its equipment.
 //!
-//! Imports `sink`, `line`, `context` and `config`. A record's way is the three lines of
-//! [`EquipmentScopedAppender::write`].
+//! A record's way is the three lines of [`EquipmentScopedAppender::write`].
 
 use std::fmt;
 use std::io;

@@ -1,7 +1,7 @@
 //! [`Document`]: a configuration file of log4rs, part by part.
 //!
-//! Imports `config` and `error`. log4rs's own type stops at the first mistake, and does not say of what is
-//! wrong in an appender; so each part is given to it alone.
+//! log4rs's own type stops at the first mistake, and does not say of what is wrong in an appender; so each part is
+//! given to it alone.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,6 +1,4 @@
 //! [`EquipmentLineEncoder`]: the structured line for any appender of log4rs.
-//!
-//! Imports `line`, `context` and `config`.
 
 use ::log4rs::config::{Deserialize, Deserializers};
 use ::log4rs::encode::{self, Encode};

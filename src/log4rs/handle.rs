@@ -1,6 +1,4 @@
 //! [`Handle`]: the sinks that a configuration made.
-//!
-//! Imports `sink`, `report`, `process` and `error`.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,7 +1,5 @@
 //! The keys of `root` and of each logger, checked before log4rs reads them: its own errors name neither the key nor
 //! what was probably meant.
-//!
-//! Imports `config` and `error`.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! log4rs's diagnostic context (MDC), filled with a record's equipment and tags for the time of one encode.
 //!
-//! Imports `context` and `error`. log4rs's encoders read the MDC and nothing else, so that is where they can see a
-//! scope. The invariant: after each encode the MDC is as the application had set it, also where the encoder panics.
+//! log4rs's encoders read the MDC and nothing else, so that is where they can see a scope. The invariant: after each
+//! encode the MDC is as the application had set it, also where the encoder panics.
 //!
 //! log-mdc panics where its map is borrowed (a log call inside one of its callbacks), and on a thread that has
 //! destroyed it. Both are caught here: the record is then encoded without its tags.

@@ -1,7 +1,6 @@
 //! [`Plan`]: a configuration file without a mistake that can be seen without building; then the build.
 //!
-//! Imports `config`, `sink`, `report` and `error`. The invariant: a plan that could not be built whole leaves
-//! every sink as it was.
+//! The invariant: a plan that could not be built whole leaves every sink as it was.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! [`scoped`]: an encoder of log4rs that sees a record's equipment and tags.
 //!
-//! Imports `context` and the MDC. log4rs's own kinds `pattern` and `json` are registered in this form.
+//! log4rs's own kinds `pattern` and `json` are registered in this form.
 
 use ::log4rs::config::{Deserialize, Deserializers};
 use ::log4rs::encode::{self, Encode};

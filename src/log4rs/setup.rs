@@ -1,7 +1,6 @@
 //! [`init_file`] and [`Setup`]: log4rs's logger from a file, whole or not at all; [`check_file`].
 //!
-//! Imports `plan`, `watch`, `handle`, `report` and `error`. The invariant: nothing is installed unless every
-//! appender was built and every name is declared.
+//! The invariant: nothing is installed unless every appender was built and every name is declared.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,4 @@
 //! What is valid in a configuration, and probably not meant.
-//!
-//! Imports `config` and `file`.
 
 use std::collections::BTreeMap;
 

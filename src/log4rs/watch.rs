@@ -1,6 +1,6 @@
 //! [`Watch`]: a configuration file that is read again while the program runs.
 //!
-//! Imports `plan`, `report`, `process` and `error`. It lives on a thread of its own, as long as the program.
+//! It lives on a thread of its own, as long as the program.
 //!
 //! ```text
 //!            content differs from `seen`        the same again: take it, or report what is wrong

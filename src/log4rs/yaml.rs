@@ -1,7 +1,6 @@
 //! The appender's keys in YAML, and the appender that they make.
 //!
-//! Imports `config`, `sink`, `report` and `error`. Every mistake is named with its key, and all are named at
-//! once.
+//! Every mistake is named with its key, and all are named at once.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,19 +1,20 @@
 //! The threads on which descriptors are closed.
 //!
-//! Imports `threads` and `sync`. close(2) may wait for a server or a FUSE daemon that does not answer, so that no
-//! log call, and no thread that others wait for, closes a file. One list for the process. The invariant: of
-//! [`MOST`] threads each closes one descriptor at a time, so that eight closes may hang and the others
-//! are done all the same.
+//! close(2) may wait for a server or a FUSE daemon that does not answer. Therefore no log call closes a file, and no
+//! thread that other threads wait for does. The process has one list of descriptors to close. The invariant: each of
+//! at most [`MOST`] threads closes one descriptor at a time, so that all other descriptors are closed while
+//! [`HANGING_LOGS`] closes hang.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
 use super::threads::{self, ProcessId};
+use super::HANGING_LOGS;
 use crate::sync::LockExt as _;
 
-/// One more than the number of logs that may hang at once (promise 11).
-const MOST: usize = 9;
+/// The most threads. While [`HANGING_LOGS`] closes hang, one thread is left for the others.
+const MOST: usize = HANGING_LOGS + 1;
 
 /// How long a thread waits for another descriptor before it ends.
 const LINGER: Duration = Duration::from_secs(1);
@@ -21,20 +22,21 @@ const LINGER: Duration = Duration::from_secs(1);
 struct Closers {
     waiting: VecDeque<Box<dyn Send>>,
     threads: usize,
-    /// How many of them wait for a descriptor.
+    /// How many of the threads wait for a descriptor.
     idle: usize,
-    /// The process that has the threads: a child by fork(2) has the list and not the threads.
+    /// The process that has the threads. A child by fork(2) has a copy of the list, and none of the threads.
     process: Option<ProcessId>,
 }
 
-/// One list, since threads that close for one sink alone would be idle most of the time.
+/// The process has one list, since threads that close for one sink alone would be idle most of the time.
 static CLOSERS: Mutex<Closers> =
     Mutex::new(Closers { waiting: VecDeque::new(), threads: 0, idle: 0, process: None });
 
-/// A descriptor waits.
+/// Wakes a thread when a descriptor waits.
 static WORK: Condvar = Condvar::new();
 
-/// Closes a descriptor by dropping it, on another thread. On this one where no thread can be started.
+/// Closes a descriptor on another thread, by dropping it there. If no thread can be started, it is closed on this
+/// thread.
 pub(crate) fn close_elsewhere(descriptor: Box<dyn Send>) {
     let mut closers = CLOSERS.lock_any();
     if closers.threads > 0 && !closers.process.is_some_and(ProcessId::is_current) {

@@ -1,8 +1,7 @@
 //! [`OpenFiles`]: how many descriptors the logs have open, and which is given up for the next.
 //!
-//! Imports `pools`, `places` and `clock`. The sinks without a limit of their own share one
-//! [`Pool`], since they share the descriptors of the process. The invariant: a descriptor is counted from before it
-//! is opened until it is closed.
+//! The sinks without a limit of their own share one [`Pool`], since they share the descriptors of the process. The
+//! invariant: a descriptor is counted from before it is opened until it is closed.
 //!
 //! ```text
 //! Opening --opened--> Open --evicted, idle, retired--> RetiredInUse --last user gone--> Closing

@@ -1,9 +1,9 @@
 //! What is left to do when the program ends.
 //!
-//! Imports `reports` and `threads`. Nothing of log4rs is dropped at the end of a program, since its logger is
-//! a static; so what is queued would be lost where nobody kept a handle. The one thing that is run then without
-//! `unsafe` is a thread-local's destructor of the thread that calls exit(3), which is the one that returns from
-//! `main`. Windows ends all other threads before it, so nothing can be waited for there.
+//! Nothing of log4rs is dropped at the end of a program, since its logger is a static; so what is queued would be lost
+//! where nobody kept a handle. The one thing that is run then without `unsafe` is a thread-local's destructor of the
+//! thread that calls exit(3), which is the one that returns from `main`. Windows ends all other threads before it, so
+//! nothing can be waited for there.
 
 use std::cell::RefCell;
 use std::sync::Arc;

@@ -1,7 +1,5 @@
 //! What logs that are gone could not report of their lost records, for the next log of this process at the same
 //! path: a reload replaces a sink while its disk is full.
-//!
-//! Imports `clock` and `sync`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

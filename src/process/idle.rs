@@ -1,8 +1,8 @@
 //! [`IdleWatch`]: the files of a sink are closed when they had no record for a while, also when nothing at
 //! all is logged.
 //!
-//! Imports `error`. One thread for the process looks after the sinks that ask for it, and ends with the
-//! last of them. The invariant: it holds no lock over a close, and no sink for longer than one look.
+//! One thread for the process looks after the sinks that ask for it, and ends with the last of them. The invariant: it
+//! holds no lock over a close, and no sink for longer than one look.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};

@@ -1,7 +1,6 @@
 //! What is read once for the life of the process: the working directory and this machine's name.
 //!
-//! Imports nothing of ours. A later `chdir` or a renamed machine would move the logs of a program that reads
-//! its configuration again.
+//! A later `chdir` or a renamed machine would move the logs of a program that reads its configuration again.
 
 use std::io;
 use std::path::PathBuf;

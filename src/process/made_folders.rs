@@ -1,8 +1,8 @@
 //! The folders at and above a `local_root` that this process made, until their entries are on disk.
 //!
-//! Imports `sync`. For the process, since after a reload another sink writes below a root that the last one made.
-//! The folders below a root are not listed: each log syncs them once. The invariant: a folder is listed from before
-//! it is made until its parent was synced, and that sync began after it was made.
+//! For the process, since after a reload another sink writes below a root that the last one made. The folders below a
+//! root are not listed: each log syncs them once. The invariant: a folder is listed from before it is made until its
+//! parent was synced, and that sync began after it was made.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! [`Places`]: the descriptors of one pool, each with what holds it.
 //!
-//! Imports `descriptors`. It is what the lock of a pool protects: nothing here blocks.
+//! It is what the lock of a pool protects: nothing here blocks.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};

@@ -1,7 +1,7 @@
 //! The descriptor pools of the process, and those who wait for a descriptor.
 //!
-//! Imports `descriptors`. The sinks without `max_open_files` share one pool: half of the process's descriptors,
-//! less what the sinks with a limit of their own may take. The other half is the application's.
+//! The sinks without `max_open_files` share one pool: half of the process's descriptors, less what the sinks with a
+//! limit of their own may take. The other half is the application's.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, Weak};

@@ -1,7 +1,6 @@
 //! The one reporting thread of the process: what may hang or call the application is done there.
 //!
-//! Imports `threads` and `sync`. It is started by the first report. In a child that fork(2) made it is not
-//! there, and a report is dropped.
+//! It is started by the first report. In a child that fork(2) made it is not there, and a report is dropped.
 
 use std::sync::mpsc::{sync_channel, SyncSender};
 use std::sync::Mutex;

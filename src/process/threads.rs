@@ -1,7 +1,7 @@
 //! The threads that this crate starts: one name, no signals, and the process that they are in.
 //!
-//! Imports nothing of ours. The invariant: a thread of this crate runs no signal handler of the application.
-//! Signals that belong to a thread's own fault (SIGSEGV, SIGBUS, …) are not blocked.
+//! The invariant: a thread of this crate runs no signal handler of the application. Signals that belong to a thread's
+//! own fault (SIGSEGV, SIGBUS, …) are not blocked.
 //!
 //! Each platform's file exports `block_signals()`. While what it returns lives, the calling thread takes no
 //! signal that it need not take, and a thread that it starts begins with the same mask. Dropped, it MUST restore

@@ -1,9 +1,10 @@
-//! The upkeep threads: they do for each log that asks what no log call shall wait for.
+//! The upkeep threads: they compress and delete the rotated files of each log that asks, so that no log call waits
+//! for it.
 //!
-//! Imports `sync` and `threads`. For the process: what they do (compression, mostly) needs a processor, and shall not
-//! take more than one from the application, so that one of them works at a time. It begins with the first request.
-//! A log whose folder does not answer keeps its thread, and another thread goes on with the other logs: the server,
-//! which touches no file, sees to that.
+//! The process has one set of upkeep threads, and one of them works at a time: compression needs a processor, and may
+//! not take more than one from the application. The first request starts the server, a thread that touches no file.
+//! When a log's folder does not answer, its thread stays with that log, and the server starts another thread for the
+//! other logs.
 //!
 //! ```text
 //!            nobody works                 no step for `LATE`
@@ -12,9 +13,9 @@
 //!   └────── waiting ◄──── `Later` ─┴─────────────────────────────┘
 //! ```
 //!
-//! A thread that works has a low priority: on a busy machine it may not run for a while, wherever it is. The invariants:
-//! it holds no lock that a log call needs; one log is in one thread's hands at a time. Requests go by a list
-//! without locks.
+//! A thread that works has a low priority: on a busy machine it may be interrupted for a while at any point. The
+//! invariants: an upkeep thread holds no lock that a log call needs; one thread at a time works on a log. Requests
+//! are passed by a list without locks.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,11 +27,12 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 
 use super::threads::{self, ProcessId};
+use super::HANGING_LOGS;
 use crate::sync::LockExt as _;
 
 /// What needs upkeep: a log that is rotated.
 pub(crate) trait Upkeep: Send + Sync {
-    /// Does all that can be done now. It MUST call [`step`] now and then while it gets on.
+    /// Does everything that can be done now. It MUST call [`step`] after each part that is done.
     fn run(self: Arc<Self>) -> Next;
 }
 
@@ -41,7 +43,7 @@ pub(crate) enum Next {
     Later,
 }
 
-/// The time until the first repetition. It doubles with each further one.
+/// The time until the first repetition. The time doubles with each further repetition.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 
 /// The longest time between two repetitions.
@@ -52,22 +54,23 @@ struct Request {
     before: Option<Arc<Request>>,
 }
 
-/// A thread that makes no step for this long hangs, or as good as.
+/// A thread that calls [`step`] no more for this long is treated as hanging.
 const LATE: Duration = Duration::from_millis(500);
 
-/// One more than the number of logs that may hang at once (promise 11).
-const MOST: usize = 9;
+/// The most threads. While [`HANGING_LOGS`] logs hang, one thread is left for the others.
+const MOST: usize = HANGING_LOGS + 1;
 
-/// For the process, since its sinks share the threads: the last request, which has those before it.
+/// The last request, which holds the requests before it. One list for the process, since its sinks share the threads.
 static REQUESTS: ArcSwapOption<Request> = ArcSwapOption::const_empty();
 
-/// The server of the process, and the process that it is in: a copy by fork(2) has none. Never taken by that thread.
+/// The server thread, and the process that it runs in: a copy by fork(2) has no server. The server thread never takes
+/// this lock.
 static SERVER: Mutex<Option<(ProcessId, Thread)>> = Mutex::new(None);
 
-/// How many steps were made. One count for the process, since the threads that hang make none.
+/// How many steps were made. One count serves all threads, since a thread that hangs makes no steps.
 static STEPS: AtomicU64 = AtomicU64::new(0);
 
-/// Lets the upkeep run soon. Where no thread can be started it runs after the next request.
+/// Lets the upkeep run soon. If no thread can be started, the upkeep runs after the next request.
 pub(crate) fn ask(upkeep: Weak<dyn Upkeep>) {
     REQUESTS.rcu(|before| {
         Some(Arc::new(Request { upkeep: Weak::clone(&upkeep), before: before.clone() }))
@@ -82,7 +85,7 @@ pub(crate) fn ask(upkeep: Weak<dyn Upkeep>) {
     }
 }
 
-/// The thread that calls this gets on.
+/// Notes that the calling thread makes progress.
 pub(crate) fn step() {
     STEPS.fetch_add(1, Ordering::Relaxed);
 }
@@ -94,11 +97,11 @@ struct Waiting {
     at: Instant,
 }
 
-/// An upkeep in the hands of a thread.
+/// An upkeep that a thread is running.
 struct Running {
     number: u64,
     upkeep: Weak<dyn Upkeep>,
-    /// How long it waits before it runs again, if it is to.
+    /// If the upkeep is to run again, how long it waits before.
     wait: Duration,
     asked_again: bool,
     hangs: bool,
@@ -109,15 +112,15 @@ type Job = (u64, Weak<dyn Upkeep>);
 type Ended = (u64, Next);
 
 struct Schedule {
-    /// In their order. A log asks once until its upkeep has begun.
+    /// The requests in their order. A log makes one request at a time, until its upkeep has begun.
     asked: VecDeque<Weak<dyn Upkeep>>,
     waiting: Vec<Waiting>,
     running: Vec<Running>,
     last_number: u64,
-    /// The thread that works. Dropped, that thread ends when it is through.
+    /// The channel to the working thread. When it is dropped, that thread ends after its present upkeep.
     worker: Option<Sender<Job>>,
     ended: (Sender<Ended>, Receiver<Ended>),
-    /// The steps at the last look, and since when there was no other.
+    /// The number of steps at the last look, and since when that number has not changed.
     seen: (u64, Instant),
 }
 
@@ -171,7 +174,7 @@ impl Schedule {
             match self.running.iter_mut().find(|it| Weak::ptr_eq(&it.upkeep, &upkeep)) {
                 Some(running) => running.asked_again = true,
                 None => {
-                    // What it waits for may be there by now; and a new request begins with short waits.
+                    // The file that the upkeep waited for may be free by now. A new request begins with short waits.
                     self.waiting.retain(|other| !Weak::ptr_eq(&other.upkeep, &upkeep));
                     self.asked.push_back(upkeep);
                 }
@@ -191,7 +194,7 @@ impl Schedule {
         }
     }
 
-    /// Whether a thread works that does not hang. One that hangs is left to itself from here on.
+    /// Whether a working thread makes progress. A thread that hangs is not counted from here on.
     fn is_somebody_working(&mut self, now: Instant) -> bool {
         let all = self.running.len();
         let Some(working) = self.running.iter_mut().find(|running| !running.hangs) else {
@@ -208,7 +211,7 @@ impl Schedule {
         !working.hangs
     }
 
-    /// The next upkeep that is due, and how long it waits before it runs again.
+    /// Returns the next upkeep that is due, and how long that upkeep waits before it runs again.
     fn next(&mut self, now: Instant) -> Option<(Weak<dyn Upkeep>, Duration)> {
         if let Some(asked) = self.asked.pop_front() {
             return Some((asked, FIRST_WAIT));
@@ -232,7 +235,7 @@ impl Schedule {
         }
     }
 
-    /// The thread that works, started now where there is none.
+    /// The working thread. If there is none, it is started now.
     fn worker(&mut self) -> Option<&Sender<Job>> {
         if self.worker.is_none() {
             let (worker, jobs) = mpsc::channel();

@@ -1,7 +1,6 @@
 //! [`Completion`]: what became of a record whose log call waits until it is on disk.
 //!
-//! Imports `error`. The invariant: every completion is given once, also where it is dropped, and to the call that
-//! asked for it alone.
+//! The invariant: every completion is given once, also where it is dropped, and to the call that asked for it alone.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! [`Held`]: what waiting records need of memory.
 //!
-//! Imports nothing of ours. The invariant: what a push has added is what the end of its batch takes away.
+//! The invariant: what a push has added is what the end of its batch takes away.
 
 use std::ops::{AddAssign, SubAssign};
 

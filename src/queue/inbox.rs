@@ -1,7 +1,7 @@
 //! [`Inbox`]: the records that wait, ordered by log, and which log is written next.
 //!
-//! Imports `file`. All of it is under one lock; nothing here waits or makes a system call. The invariant: a log
-//! with records that no writer is inside is in `ready`, and one writer at a time is inside a log.
+//! All of it is under one lock; nothing here waits or makes a system call. The invariant: a log with records that no
+//! writer is inside is in `ready`, and one writer at a time is inside a log.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

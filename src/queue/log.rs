@@ -1,7 +1,7 @@
 //! [`QueuedLog`]: what the queue asks of a log.
 //!
-//! Imports `file`. [`LogFile`] is the one implementation; the queue's own tests have one that needs no disk and
-//! hangs when it is told to.
+//! [`LogFile`] is the one implementation; the queue's own tests have one that needs no disk and hangs when it is told
+//! to.
 
 use std::sync::atomic::AtomicU64;
 

@@ -1,8 +1,7 @@
 //! [`Queue`]: one inbox, ordered by log, and the threads that write what waits in it.
 //!
-//! Imports `config`, `file` and `process`. The invariants: of two records of one log, the one that was enqueued
-//! first is written first, from whichever threads they came; one thread at a time writes a log; a log that hangs
-//! holds up no other log.
+//! The invariants: of two records of one log, the one that was enqueued first is written first, from whichever threads
+//! they came; one thread at a time writes a log; a log that hangs holds up no other log.
 //!
 //! # A record's way
 //!

@@ -1,7 +1,7 @@
 //! [`Shared`]: the inbox, those who wait for it, and a record's way in.
 //!
-//! Imports `config` and `file`. The invariant: a call that waits is no writer of this queue, is in the process
-//! that the writers are in, and has seen to it that one of them runs.
+//! The invariant: a call that waits is no writer of this queue, is in the process that the writers are in, and has seen
+//! to it that one of them runs.
 
 use std::sync::{Arc, Mutex as StdMutex};
 use std::thread::JoinHandle;

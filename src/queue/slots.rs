@@ -1,8 +1,8 @@
 //! [`Slots`]: what the queue owes each log.
 //!
-//! Imports `file` and `clock`. The invariant: a log has a slot exactly as long as the queue owes it something: records that
-//! are not written, or an error that no call has returned. Slots are used again, last in, first out, and given
-//! back when few are in use: ten thousand logs cost no search, and a million ids over a life no memory.
+//! The invariant: a log has a slot exactly as long as the queue owes it something: records that are not written, or an
+//! error that no call has returned. Slots are used again, last in, first out, and given back when few are in use: ten
+//! thousand logs cost no search, and a million ids over a life no memory.
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;

@@ -1,6 +1,6 @@
 //! The locks under the queue: those of std here, and those of the model checker in `loom.rs`.
 //!
-//! Imports nothing of ours. A lock whose holder panicked is taken all the same.
+//! A lock whose holder panicked is taken all the same.
 
 use std::sync::{PoisonError, TryLockError};
 use std::time::Duration;

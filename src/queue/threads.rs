@@ -1,6 +1,4 @@
 //! Starts the queue's threads. A model of the queue starts its own.
-//!
-//! Imports `process`.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! [`Watermark`]: what was enqueued before a moment.
 //!
-//! Imports nothing of ours but the inbox. The invariant: it is reached when each log has finished as many records as it
-//! had then; what comes later is not waited for.
+//! The invariant: it is reached when each log has finished as many records as it had then; what comes later is not
+//! waited for.
 
 use super::inbox::Inbox;
 use super::log::QueuedLog;

@@ -1,7 +1,7 @@
 //! The queue's threads: the active writer, and the one that stands by.
 //!
-//! Imports `file` and `process`. The invariant: no lock is held while a writer is inside a log, and what it took
-//! is counted, completed and finished, also where the log panics.
+//! The invariant: no lock is held while a writer is inside a log, and what it took is counted, completed and finished,
+//! also where the log panics.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;

@@ -1,12 +1,12 @@
 //! [`Writers`]: the queue's threads, as its lock sees them.
 //!
-//! Imports nothing of ours. The invariant: exactly one writer is active; it alone begins to write a log. One that
-//! was relieved finishes the log that it is inside, and no other.
+//! The invariant: exactly one writer is active; it alone begins to write a log. One that was relieved finishes the log
+//! that it is inside, and no other.
 
 use super::sync::{self, ThreadId};
 
-/// For so many logs that hang at once another writer takes over the others.
-pub(super) const MOST_STALLED: usize = 8;
+/// While at most this many logs hang, another writer takes over the other logs.
+pub(super) const MOST_STALLED: usize = crate::process::HANGING_LOGS;
 
 /// What the active writer does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! [`Rates`]: which failure is reported, and what the others come to.
 //!
-//! Imports `error` and `clock`. The invariant: each failure is in exactly one report: its own, the next one of its log,
-//! or the one of what is left at the end.
+//! The invariant: each failure is in exactly one report: its own, the next one of its log, or the one of what is left
+//! at the end.
 
 use std::collections::HashMap;
 

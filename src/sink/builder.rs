@@ -1,6 +1,4 @@
 //! [`EquipmentSinkBuilder`]: the keys in code, checked in one place.
-//!
-//! Imports `config`.
 
 use super::EquipmentSink;
 use crate::config::{self, SinkConfig};

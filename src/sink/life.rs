@@ -1,6 +1,4 @@
 //! How a sink begins, what it keeps over an edit of the configuration, and how it ends.
-//!
-//! Imports `config`, `file`, `line`, `queue` and `registry`.
 
 use std::fmt;
 use std::sync::atomic::AtomicBool;

@@ -1,18 +1,18 @@
-//! [`for_each_log`]: calls that are about many logs, any of which may hang.
+//! [`for_each_log`]: one call for many logs, any of which may hang.
 //!
-//! Imports `file`, `error` and `process`. The invariant: a log whose file system does not answer keeps no other log
-//! from its turn, for up to eight such logs.
+//! The invariant: while the file systems of up to [`HANGING_LOGS`] logs do not answer, every other log still has its
+//! turn.
 
 use std::collections::VecDeque;
 use std::sync::{mpsc, Arc, Mutex};
 
 use crate::error::Error;
 use crate::file::LogFile;
-use crate::process::threads;
+use crate::process::{threads, HANGING_LOGS};
 use crate::sync::LockExt as _;
 
-/// The calling thread and eight more: one more than the number of logs that may hang at once.
-const MOST_HELPERS: usize = 8;
+/// The most threads beside the calling one. While [`HANGING_LOGS`] logs hang, one thread is left for the others.
+const MOST_HELPERS: usize = HANGING_LOGS;
 
 /// Calls `f` with every log, also after one has failed. Returns the first error, when all have been called.
 pub(super) fn for_each_log(

@@ -1,7 +1,6 @@
 //! Which equipment a record belongs to in one sink: rules 4 and 5 and the levels, on top of `context`.
 //!
-//! Imports `context`, `equipment_id` and `error`. Every record that ends here is counted: as skipped, filtered or
-//! refused, or as lost where a value of it panics.
+//! Every record that ends here is counted: as skipped, filtered or refused, or as lost where a value of it panics.
 
 use std::collections::BTreeMap;
 

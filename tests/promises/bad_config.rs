@@ -203,7 +203,10 @@ fn all_mistakes_are_named_at_once() {
 #[test]
 fn an_encoder_that_is_not_what_was_meant_is_answered_with_what_was() {
     for (encoder, reason) in [
-        ("encoder: {patern: '{m}{n}'}", "encoder.patern: unknown key (was `pattern` meant?); the keys are `pattern`"),
+        (
+            "encoder: {patern: '{m}{n}'}",
+            "encoder.patern: unknown key (was `pattern` meant?); the keys are `pattern`",
+        ),
         ("encoder: {kind: pattern, patern: '{m}{n}'}", "was `pattern` meant?"),
         ("encoder: {kind: equipment_lin}", "was `equipment_line` meant?"),
         ("encoder: {kind: jsn}", "was `json` meant?"),

@@ -1,7 +1,6 @@
 //! [`FilePeriod`]: the period of an open file, which is that of its last record.
 //!
-//! Imports `period` and `clock`. The invariant: once the file has a record, its period is that of a record in it or
-//! of its modification time.
+//! The invariant: once the file has a record, its period is that of a record in it or of its modification time.
 //!
 //! A record of a later period begins a new file. An older one goes into the present file, since times come
 //! somewhat out of order from several threads. One that is older by more than [`OUT_OF_ORDER_SECONDS`] was logged

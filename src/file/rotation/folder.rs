@@ -1,7 +1,7 @@
 //! The files of a log as its folder has them: listed, locked, measured and removed, all below the root.
 //!
-//! Imports `names`, `root` and `sys`. The invariant: nothing but a regular file with exactly a rotated name of the
-//! log is read, measured, replaced or removed here.
+//! The invariant: nothing but a regular file with exactly a rotated name of the log is read, measured, replaced or
+//! removed here.
 
 use std::ffi::OsString;
 use std::fs::{File, Metadata};

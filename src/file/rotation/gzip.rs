@@ -1,8 +1,7 @@
 //! [`compress`]: a rotated file becomes a gzip file.
 //!
-//! Imports `folder`, `names`, `root`, `sys` and `process`. The invariant: the plain file is removed only when the whole of it
-//! is in the compressed one, on disk. Until then the plain file counts, and what is in its `….gz` is made
-//! again from the begin.
+//! The invariant: the plain file is removed only when the whole of it is in the compressed one, on disk. Until then the
+//! plain file counts, and what is in its `….gz` is made again from the begin.
 
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! [`to_delete`]: which rotated files of a log are not kept.
 //!
-//! Imports `names`. The invariant: the newest file is never among them, and one pass deletes half of
-//! the files at most: a clock that is wrong, or a setting that was mistyped, costs little before it is seen.
+//! The invariant: the newest file is never among them, and one pass deletes half of the files at most: a clock that is
+//! wrong, or a setting that was mistyped, costs little before it is seen.
 
 use super::names::RotatedName;
 use super::Keep;

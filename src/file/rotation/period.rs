@@ -1,7 +1,6 @@
 //! [`Period`]: the second, hour, day or month of UTC that a file belongs to, and its stamp in a file's name.
 //!
-//! Imports `clock`. The invariant: a stamp is read back as the period that it was made from, and nothing else
-//! is read as a period.
+//! The invariant: a stamp is read back as the period that it was made from, and nothing else is read as a period.
 
 use std::cmp::Ordering;
 use std::fmt::{self, Write as _};

@@ -1,9 +1,9 @@
 //! How a new file is begun: the log is renamed to the rotated name of its period, and a new one is made at the
 //! path.
 //!
-//! Imports `error`, `names`, `folder` and `sys`. The invariant: a log is renamed by one process at a time, the one
-//! that holds its rotation lock. All others follow: what they write until they notice lands whole in the
-//! rotated file, which is neither compressed nor deleted while they have it open.
+//! The invariant: a log is renamed by one process at a time, the one that holds its rotation lock. All others follow:
+//! what they write until they notice lands whole in the rotated file, which is neither compressed nor deleted while
+//! they have it open.
 
 use std::io;
 use std::sync::atomic::Ordering;

@@ -1,6 +1,6 @@
 //! [`Every`], [`Keep`] and [`Compress`]: what `rotation` is asked to do, and [`Rotation`], all of it checked.
 //!
-//! Imports `error`. Each type reads the text of its key and prints it again.
+//! Each type reads the text of its key and prints it again.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,8 +1,8 @@
 //! [`UnsyncedFiles`]: the files that took this process's records, are no longer open, and may have been rotated
 //! since, by whatever process. `sync()` covers them.
 //!
-//! Imports `names`, `root` and `sys`. The invariant: a file is forgotten only after a sync of it that began after it
-//! was closed, or when it was compressed: a compressed file is on disk before the plain one is removed.
+//! The invariant: a file is forgotten only after a sync of it that began after it was closed, or when it was
+//! compressed: a compressed file is on disk before the plain one is removed.
 
 use std::sync::Mutex;
 

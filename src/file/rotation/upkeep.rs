@@ -1,8 +1,8 @@
 //! The upkeep of a log's rotated files: compressed, deleted where they are not kept, and what a crash left put in
 //! order. It runs on a thread that no log call waits for.
 //!
-//! Imports `folder`, `gzip`, `keep`, `root` and `sys`. A file that any process may still write to is left alone, and
-//! looked at again later. So it is with one that a reader on Windows has open.
+//! A file that any process may still write to is left alone, and looked at again later. So it is with one that a reader
+//! on Windows has open.
 
 use std::collections::BTreeSet;
 use std::io;

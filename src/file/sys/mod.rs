@@ -1,6 +1,6 @@
 //! What each platform must do, and the one place that picks it.
 //!
-//! Each platform's file exports the same items. Imports nothing of ours.
+//! Each platform's file exports the same items.
 //!
 //! - `Identity`, `identity(&File)`, `identity_at(&Path)`: two identities MUST be equal exactly when
 //!   both name the same file on disk. `identity_at` MUST NOT open the path for writing, and MUST be
