@@ -1,6 +1,6 @@
 //! [`EquipmentSink`]: a record in, bytes in the right file.
 //!
-//! Knows no framework.
+//! The invariant: a sink knows neither log4rs nor fern.
 
 mod builder;
 mod life;
@@ -30,9 +30,9 @@ use crate::stats::{Counter, Stats};
 
 /// Writes ready records to the log of the equipment they belong to.
 ///
-/// The adapters for log4rs and fern stand on it; a program that uses neither may use it directly.
-/// Cheap to clone: all clones are one sink. When the last is dropped, what is queued is written, and
-/// its files are closed.
+/// The adapters for log4rs and fern are built on it. A program that uses neither may use it directly. A sink is cheap
+/// to clone: all clones are the same sink. When the last clone is dropped, the queued records are written, and the
+/// files are closed.
 ///
 /// # Examples
 ///
@@ -51,7 +51,8 @@ use crate::stats::{Counter, Stats};
 #[derive(Clone)]
 pub struct EquipmentSink(Arc<Inner>);
 
-/// What an edit of the configuration may change while the sink goes on. All else is in the core.
+/// The settings that an edit of the configuration may change, for the sink that continues. Everything else is in the
+/// core.
 struct Inner {
     core: Arc<Core>,
     _watch: Option<IdleWatch>,
@@ -62,18 +63,19 @@ struct Inner {
     rules: Rules,
 }
 
-/// What a sink keeps over an edit: its logs, its queue, and its counters.
+/// What a sink keeps when an edit of the configuration changes its settings: its logs, its queue, and its counters.
 struct Core {
-    /// None: the logging thread writes. It is first: what waits is written before the files are let go.
+    /// None: the logging thread writes. The queue is the first field, so that it is dropped first: the waiting
+    /// records are written before the files are closed.
     queue: Option<Queue>,
     /// Shared with the thread that closes idle files.
     registry: Arc<Registry>,
     skipped: Counter,
     filtered: Counter,
     refused: Counter,
-    /// Records that no line was made of: a value or the message panicked, or an encoder failed.
+    /// Records that could not be formatted: a value or the message panicked, or an encoder failed.
     unformatted: Counter,
-    /// It is reported already what this sink could not write at its end.
+    /// Whether the records that this sink could not write at its end were reported already.
     drain_reported: AtomicBool,
 }
 
@@ -93,10 +95,10 @@ impl EquipmentSink {
 
     /// Appends one record to the log of the scope's equipment.
     ///
-    /// `record` is one line, its end is added where it is missing. When this returns, the record is
-    /// in the kernel; at the configured `fsync_level` or worse it is on disk. With a queue, a record
-    /// below that level is queued when this returns. A scope without a tag
-    /// that the configured `path` names is not this sink's: nothing is written.
+    /// `record` is one line. Its line end is added if it is missing. When this returns, the record is in the kernel;
+    /// at the configured `fsync_level` or worse it is on disk. With a queue, a record below that level is queued when
+    /// this returns. If the configured `path` names a tag that the scope lacks, nothing is written, and the record is
+    /// counted as skipped.
     ///
     /// # Errors
     ///
@@ -129,8 +131,8 @@ impl EquipmentSink {
         self.append_any(&context, level, &mut buffer)
     }
 
-    /// Appends a record of any kind: its end is added where it is missing, and its control characters are escaped.
-    /// It is one function with `append`, for the reason given there.
+    /// Appends a record of any kind. Its line end is added if it is missing, and its control characters are escaped.
+    /// It is inlined for the reason that `append` gives.
     #[inline(always)]
     pub(crate) fn append_any(
         &self,
@@ -153,9 +155,8 @@ impl EquipmentSink {
 
     /// Appends a record that is one whole line.
     ///
-    /// From here to the system call everything is one function: after that call the processor has
-    /// forgotten whence functions were called, and each return that it does not foresee costs a
-    /// hundredth of a bare write.
+    /// Everything from here to the system call is inlined into one function. A system call clears the processor's
+    /// return predictor, so each function that returns afterwards costs a hundredth of a bare write.
     #[inline(always)]
     pub(crate) fn append(
         &self,
@@ -183,7 +184,7 @@ impl EquipmentSink {
         }
     }
 
-    /// Our own line, for this sink's host.
+    /// The structured line, for this sink's host.
     #[cfg_attr(not(feature = "log4rs"), allow(dead_code, reason = "fern's dispatch formats"))]
     pub(crate) fn line_format(&self) -> &LineFormat {
         &self.0.line
@@ -213,13 +214,13 @@ impl EquipmentSink {
     /// queue it returns at once.
     pub fn flush(&self) {
         if let Some(queue) = &self.0.queue {
-            // What cannot be written is counted, and reported to the calls that logged it.
+            // A record that cannot be written is counted, and reported to a later call of its log.
             let _ = queue.flush();
         }
     }
 
-    /// Makes every record written so far durable, also where its file was closed meanwhile. A file that others
-    /// moved or deleted is theirs.
+    /// Makes every record written so far durable, also where its file was closed meanwhile. A file that another
+    /// program has moved or deleted is not synced.
     ///
     /// # Errors
     ///
@@ -296,7 +297,7 @@ impl fmt::Debug for EquipmentSink {
     }
 }
 
-/// A sink that is not kept open by this.
+/// A reference that does not keep its sink open.
 #[derive(Clone)]
 #[cfg_attr(not(feature = "log4rs"), allow(dead_code, reason = "only log4rs makes sinks by itself"))]
 pub(crate) struct WeakSink(Weak<Inner>);

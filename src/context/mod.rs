@@ -1,15 +1,15 @@
-//! What a record belongs to: [`Scope`], the scopes that each thread has entered, and [`RecordContext`].
+//! Which equipment a record belongs to: [`Scope`], the scopes that each thread has entered, and [`RecordContext`].
 //!
 //! - `scope`: the value that a program makes, with its tags;
-//! - `thread`: the one thread-local of this room: entered scopes, and the record that is being formatted;
+//! - `thread`: the only thread-local of this module: entered scopes, and the record that is being formatted;
 //! - `stack`: entering and leaving; `future`: the same around every poll;
 //! - `key_values`: a record's own key-values, rendered once as text;
 //! - `record`: what is known of a record, and which equipment it belongs to by rules 1 to 3;
-//! - `handover`: how that is left to the code that formats the same record.
+//! - `handover`: how these facts are left to the code that formats the same record.
 //!
-//! Invariants: what a record belongs to is decided on the thread that logs it; a scope that was entered is left
-//! on the same thread, in any order; a value of a record is rendered once, so that its line, its path and its
-//! tags agree.
+//! The invariants: the equipment of a record is decided on the thread that logs the record. A scope is left on the
+//! thread that entered it; scopes may be left in any order. Each value of a record is rendered once, so that the
+//! record's line, path and tags agree.
 
 mod future;
 mod handover;

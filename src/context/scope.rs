@@ -18,7 +18,7 @@ use crate::layout::PathValues;
 
 /// How many sinks a scope remembers its log for. A program has one or two; during a reload it has both the
 /// earlier and the new one. The oldest entry is replaced.
-pub(crate) const LOG_CACHE_SLOTS: usize = 4;
+pub(crate) const LOG_CACHE_ENTRIES: usize = 4;
 
 /// One piece of equipment, with the tags of what is being done with it.
 ///
@@ -46,17 +46,17 @@ pub struct Scope(Arc<Inner>);
 struct Inner {
     /// The scope's part of the structured line, made when it is first asked for.
     line: OnceLock<Box<str>>,
-    /// The log of the first sink that logged for this scope. It is read without the bookkeeping of arc-swap, a
-    /// twentieth of a record.
+    /// The log of the first sink that logged for this scope. It is read without the bookkeeping of arc-swap, which
+    /// costs a twentieth of a record.
     first_log: OnceLock<CachedLogEntry>,
     id: EquipmentId,
-    /// The logs of other sinks, the latest first.
+    /// The logs of further sinks, the latest first.
     other_logs: ArcSwap<Vec<CachedLogEntry>>,
     /// In the order they were added; a key is there once.
     tags: Vec<(Box<str>, Box<str>)>,
 }
 
-/// The log that one sink found for a scope.
+/// The log that one sink found for a scope. A scope caches it, so that the sink need not search again.
 #[derive(Clone)]
 pub(crate) struct CachedLogEntry {
     sink: u64,
@@ -135,43 +135,43 @@ impl Scope {
         self.tags().find(|(k, _)| *k == key).map(|(_, value)| value)
     }
 
-    /// The log that this sink put here, unless others have replaced it.
+    /// The log that this sink has cached, unless other sinks have replaced it.
     #[inline]
     pub(crate) fn cached_log(&self, sink: u64) -> Option<CachedLog<'_>> {
         match self.0.first_log.get() {
-            Some(slot) if slot.sink == sink => Some(CachedLog::First(&slot.log)),
+            Some(entry) if entry.sink == sink => Some(CachedLog::First(&entry.log)),
             Some(_) => self.other_log(sink),
             None => None,
         }
     }
 
     fn other_log(&self, sink: u64) -> Option<CachedLog<'_>> {
-        let slots = self.0.other_logs.load();
-        let at = slots.iter().position(|slot| slot.sink == sink)?;
-        Some(CachedLog::Other(slots, at))
+        let entries = self.0.other_logs.load();
+        let at = entries.iter().position(|entry| entry.sink == sink)?;
+        Some(CachedLog::Other(entries, at))
     }
 
-    /// Remembers a sink's log: it saves the next search.
+    /// Caches a sink's log, which saves the next search.
     pub(crate) fn cache_log(&self, sink: u64, log: &Arc<LogFile>) {
         let new = CachedLogEntry { sink, log: Arc::clone(log) };
         let Err(new) = self.0.first_log.set(new) else { return };
-        self.0.other_logs.rcu(|slots| {
-            let others = slots.iter().filter(|slot| slot.sink != sink);
-            let slots = std::iter::once(&new).chain(others).take(LOG_CACHE_SLOTS - 1);
-            slots.cloned().collect::<Vec<_>>()
+        self.0.other_logs.rcu(|entries| {
+            let others = entries.iter().filter(|entry| entry.sink != sink);
+            let entries = std::iter::once(&new).chain(others).take(LOG_CACHE_ENTRIES - 1);
+            entries.cloned().collect::<Vec<_>>()
         });
     }
 
-    /// Where the structured line keeps this scope's part of it.
+    /// The cache in which the structured line keeps this scope's part of the line.
     pub(crate) fn line_cache(&self) -> &OnceLock<Box<str>> {
         &self.0.line
     }
 }
 
-/// A log that a scope remembers.
+/// A log that was found in the cache of a scope.
 pub(crate) enum CachedLog<'s> {
     First(&'s Arc<LogFile>),
-    /// One of these slots.
+    /// The entry at this place of the list.
     Other(Guard<Arc<Vec<CachedLogEntry>>>, usize),
 }
 
@@ -182,7 +182,7 @@ impl Deref for CachedLog<'_> {
     fn deref(&self) -> &Arc<LogFile> {
         match self {
             CachedLog::First(log) => log,
-            CachedLog::Other(slots, at) => &slots[*at].log,
+            CachedLog::Other(entries, at) => &entries[*at].log,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Entering a scope, and [`ScopeGuard`], which leaves it.
 //!
-//! The invariant: a guard removes its own entry, wherever in the stack that is.
+//! The invariant: a guard removes its own entry, at whatever place of the stack the entry is.
 
 use std::marker::PhantomData;
 use std::rc::Rc;

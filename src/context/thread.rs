@@ -1,7 +1,7 @@
-//! [`Thread`]: what this room keeps for each thread, in its only thread-local.
+//! [`Thread`]: what this module keeps for each thread, in its only thread-local.
 //!
-//! A thread that is destroying its thread-locals has none any more: every access gives `None` there, and nothing
-//! panics. Nothing of the application's runs while the cell is borrowed.
+//! The invariants: on a thread that is destroying its thread-locals, every access gives `None`, and nothing panics.
+//! No code of the application runs while the cell is borrowed.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use super::key_values::KeyValues;
 use super::Scope;
 
 thread_local! {
-    /// One, so that a record looks it up once for its scope, its handover and its buffer.
+    /// One thread-local, so that a record looks up its scope, its handover and its buffer at once.
     static THREAD: RefCell<Thread> = const { RefCell::new(Thread::NEW) };
 }
 

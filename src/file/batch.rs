@@ -200,7 +200,7 @@ impl Append<'_> {
             Ok(Wrote::Part(written)) => start + written,
             Err(err) => {
                 open.tail_unverified.store(true, Ordering::Release);
-                let err = log.failed(open, err);
+                let err = log.write_failed(open, err);
                 self.lose(records.start, &err);
                 return records.start + 1;
             }

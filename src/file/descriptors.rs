@@ -1,6 +1,6 @@
-//! How a [`LogFile`] takes part in the sharing of descriptors: it releases its own, and waits for one.
+//! How a [`LogFile`] shares the descriptors of the process: it releases its own descriptor, and waits for one.
 //!
-//! The invariant: a call that finds no descriptor left loses its record only where no log has one to give.
+//! The invariant: a call that finds no descriptor left loses its record only if no log can release one.
 
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use crate::error::Error;
 use crate::process::descriptors::{CloseReason, Evictable, OpenFiles};
 use crate::process::pools::DescriptorWait;
 
-/// The open files of a new sink: at most this many, or its share of half of the process's descriptors.
+/// The open files of a new sink: at most `limit`, or else a share of half of the process's descriptors.
 pub(crate) fn open_files(limit: Option<usize>) -> Arc<OpenFiles> {
     OpenFiles::new(limit, half_of_the_descriptors())
 }
 
-/// Another limit for a sink that goes on.
+/// Changes the limit of a sink.
 pub(crate) fn limit_open_files(open_files: &OpenFiles, limit: Option<usize>) {
     open_files.set_limit(limit, half_of_the_descriptors());
 }

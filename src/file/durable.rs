@@ -1,7 +1,7 @@
-//! What makes a [`LogFile`]'s records durable: the append that waits, and syncs of the open file, of
-//! one that was closed, and of the folders on the way.
+//! How the records of a [`LogFile`] are made durable: the append that waits, and the syncs of the open file, of a
+//! closed file, and of the folders.
 //!
-//! The invariant: `Ok` is said only after a sync that succeeded and began after the records were written.
+//! The invariant: `Ok` is returned only after a sync that began after the records were written, and that succeeded.
 
 use std::fs::File;
 use std::io;
@@ -17,18 +17,18 @@ use crate::error::{Doing, Error};
 use crate::sync::LockExt as _;
 
 impl LogFile {
-    /// Appends one record. When this returns `Ok` it is on disk, at the path.
+    /// Appends one record. When this returns `Ok`, the record is on disk, in the file that the path leads to.
     ///
-    /// After a failed sync the record is written once more, through a new descriptor, and that is
-    /// synced once: the old one would say OK the next time though the data is gone.
+    /// After a failed sync, the record is written once more through a new descriptor, and that descriptor is synced.
+    /// A second sync of the old descriptor would return OK though the data is gone.
     pub(crate) fn append_durable(&self, record: &[u8], time: Time) -> Result<(), Error> {
         self.last_used.store(time.nanos(), Ordering::Relaxed);
         let written = self.append_to_current(record, time, PathCheck::Now);
         self.count(&written, time);
         let FileFor { open, rotation_error } = written?;
         match self.sync_open(&open) {
-            // Not counted again: it is the same record. It is in the file, so that a failure of this
-            // second attempt is the first sync's.
+            // Not counted again: it is the same record. The record is in the file, so if this second attempt fails,
+            // the error of the first sync is returned.
             Err(err) if err.may_be_synced_elsewhere() => {
                 match self.append_to_current(record, time, PathCheck::Now) {
                     Ok(again) => self.sync_open(&again.open),
@@ -45,13 +45,13 @@ impl LogFile {
             Ok(first) => self.counters.syncs.add(u64::from(first)),
             Err(err) => {
                 self.retire(open);
-                return Err(self.unsynced_by(err));
+                return Err(self.sync_failed(err));
             }
         }
         self.sync_new_entries()
     }
 
-    /// Makes the entries of the folders on the way to the file durable, once for each making of any.
+    /// Makes the entries of the file and of its folders durable, if any was made since the last sync of them.
     fn sync_new_entries(&self) -> Result<(), Error> {
         let Some(made) = self.folder_entries.unsynced() else { return Ok(()) };
         self.retry_with_a_descriptor_freed(|| self.root.sync_entries_of(self.relative()))
@@ -60,7 +60,7 @@ impl LogFile {
         Ok(())
     }
 
-    /// Makes durable what was appended so far, at the path.
+    /// Makes all records durable that were appended before this call.
     pub(crate) fn sync(&self) -> Result<(), Error> {
         self.covering_all(|| match self.open.load_full() {
             Some(open) => self.sync_open(&open),
@@ -68,7 +68,7 @@ impl LogFile {
         })
     }
 
-    /// Runs a sync of everything that was written before.
+    /// Runs `sync`, unless every written record is covered by an earlier sync, and then notes what it covers.
     fn covering_all(&self, sync: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
         let written = self.counters.written.get();
         if self.synced.load(Ordering::Acquire) < written {
@@ -79,8 +79,8 @@ impl LogFile {
         Ok(())
     }
 
-    /// Syncs what was written before the file was closed. Any descriptor of it will do: fsync(2) is
-    /// about the file. One that is not there any more was moved or deleted by somebody else.
+    /// Syncs what was written before the file was closed. Any descriptor of the file will do: fsync(2) syncs the
+    /// file, not the descriptor. A file that no longer exists was moved or deleted by another program.
     fn sync_closed(&self) -> Result<(), Error> {
         match self.retry_with_a_descriptor_freed(|| self.root.open_to_sync(self.relative())) {
             Ok(file) => self.sync_file(&file)?,
@@ -91,22 +91,23 @@ impl LogFile {
         self.sync_new_entries()
     }
 
-    /// Syncs a descriptor that was opened for that alone.
+    /// Syncs a descriptor that was opened for this sync alone.
     pub(super) fn sync_file(&self, file: &File) -> Result<(), Error> {
         match attempt(Call::SyncFile, || file.sync_data()) {
             Err(err) if answer(Call::SyncFile, &err) == Answer::NotSupported => Ok(()),
-            synced => synced.map_err(|err| self.unsynced_by(err)),
+            synced => synced.map_err(|err| self.sync_failed(err)),
         }
     }
 
-    fn unsynced_by(&self, err: io::Error) -> Error {
+    fn sync_failed(&self, err: io::Error) -> Error {
         self.counters.sync_failures.add(1);
         Error::io(Doing::Sync, &self.path, err)
     }
 
-    /// Closes the file: waits for the records that are being written, through whatever descriptor, then syncs.
+    /// Closes the file: waits for the records that are being written, through the open descriptor or a retired one,
+    /// and then syncs.
     pub(crate) fn close(&self) -> Result<(), Error> {
-        drop(self.take());
+        drop(self.retire_open());
         let (on_last_drop, last_users) = mpsc::channel();
         let retired: Vec<_> =
             self.retired_in_use.lock_any().iter().filter_map(Weak::upgrade).collect();
@@ -118,7 +119,7 @@ impl LogFile {
         }
         self.covering_all(|| {
             for descriptor in &descriptors {
-                let first = descriptor.sync().map_err(|err| self.unsynced_by(err))?;
+                let first = descriptor.sync().map_err(|err| self.sync_failed(err))?;
                 self.counters.syncs.add(u64::from(first));
             }
             self.sync_new_entries()

@@ -1,7 +1,8 @@
-//! [`FolderEntries`]: whether the folders on the way to a log's file hold its entry on disk.
+//! [`FolderEntries`]: whether the entries of a log's file and of its folders are on disk.
 //!
-//! A file's own sync does not cover its entry in the folder (fsync(2)). The invariant: what `unsynced` returned and
-//! `synced` was given covers every making before that `unsynced`.
+//! The sync of a file does not cover the file's entry in its folder (fsync(2)). The invariant: when `synced` is
+//! called with a number that `unsynced` returned, every entry that was made before that call of `unsynced` counts as
+//! synced, and no later entry does.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -13,26 +14,27 @@ pub(super) struct FolderEntries {
 }
 
 impl Default for FolderEntries {
-    /// A log that had no record in this process may have been made a moment ago, by whom is not known.
+    /// A file that this process opens for the first time may have been made by another process a moment ago: its
+    /// entry counts as not synced.
     fn default() -> FolderEntries {
         FolderEntries { made: AtomicU32::new(1), synced: AtomicU32::new(0) }
     }
 }
 
 impl FolderEntries {
-    /// The file or a folder was made, or the path leads to another file than before. To be called before
-    /// a record is written there.
+    /// Notes that the file or a folder was made, or that the path leads to another file than before. MUST be called
+    /// before a record is written to that file.
     pub(super) fn made(&self) {
         self.made.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// What must be given to `synced` when the folders were synced; none where they need no sync.
+    /// The number to pass to `synced` when the folders have been synced. None: the folders need no sync.
     pub(super) fn unsynced(&self) -> Option<u32> {
         let made = self.made.load(Ordering::Acquire);
         (self.synced.load(Ordering::Acquire) < made).then_some(made)
     }
 
-    /// The folders were synced after `unsynced` returned this.
+    /// Notes that the folders were synced, in a sync that began after `unsynced` had returned `made`.
     pub(super) fn synced(&self, made: u32) {
         self.synced.fetch_max(made, Ordering::AcqRel);
     }

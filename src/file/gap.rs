@@ -1,6 +1,6 @@
-//! [`PendingGap`]: the records that one log lacks, until a line in it reports them.
+//! [`PendingGap`]: the lost records of one log, until a line in the log reports them.
 //!
-//! The invariant: a record counted here is reported in exactly one line, or is still counted.
+//! The invariant: a record that was counted here is reported in exactly one line, or is still counted here.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -16,9 +16,9 @@ use crate::sync::LockExt as _;
 #[derive(Debug, Default)]
 #[repr(C)]
 pub(crate) struct PendingGap {
-    /// Whether there is one: read at every record, without the lock.
+    /// Whether there is a gap. Every record reads this, without the lock.
     pending: AtomicBool,
-    /// Apart from what every record reads.
+    /// Boxed, so that it takes little of the cache line that every record reads.
     gap: Mutex<Option<Box<Gap>>>,
 }
 
@@ -36,7 +36,7 @@ impl PendingGap {
         gap.take().map(|gap| *gap)
     }
 
-    /// Puts back what could not be reported: it was lost before what was added meanwhile.
+    /// Puts back a gap that could not be reported. Its records were lost before those that were added meanwhile.
     pub(crate) fn put_back(&self, earlier: Gap) {
         let mut gap = self.gap.lock_any();
         let records = earlier.records + gap.take().map_or(0, |later| later.records);
@@ -61,14 +61,14 @@ impl PendingGap {
         }
     }
 
-    /// Takes over what earlier logs at that path left.
+    /// Takes over the gaps that earlier logs at that path left.
     pub(crate) fn adopt(&self, path: &Path) {
         gaps::take(path).into_iter().for_each(|gap| self.put_back(gap));
     }
 }
 
-/// Appends the line that reports a gap, its line end included. It ends with a full stop: a line that lacks
-/// it was torn itself, and its number is reported again. `head` is what the log was made with.
+/// Appends the line that reports a gap, with its line end. The message ends with a full stop: a line without it was
+/// torn itself, and its records are reported again. `head` is the log's `gap_head`.
 pub(super) fn write_gap_line(out: &mut Vec<u8>, head: &str, gap: &Gap, time: Time) {
     let records = if gap.records == 1 { "record is" } else { "records are" };
     let (now, since) = (rfc3339(time), rfc3339(gap.since));
@@ -84,8 +84,8 @@ pub(super) fn write_gap_line(out: &mut Vec<u8>, head: &str, gap: &Gap, time: Tim
     out.extend_from_slice(b".\n");
 }
 
-/// The second in UTC. RFC 3339 has four digits for a year: what is before 1970 or after 9999 is the nearest
-/// moment that humantime can print.
+/// The time in UTC, to the second. A time before 1970 or after 9999 is printed as the nearest time that humantime can
+/// print.
 fn rfc3339(time: Time) -> humantime::Rfc3339Timestamp {
     const LAST: Duration = Duration::from_secs(253_402_300_799);
     let time = SystemTime::from(time).clamp(UNIX_EPOCH, UNIX_EPOCH + LAST);

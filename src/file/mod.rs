@@ -1,7 +1,8 @@
-//! [`LogFile`]: one log at one path, open or not: append, heal, share syncs, notice moves, rotate.
+//! [`LogFile`]: one log at one path, open or not. It appends, repairs, shares syncs, notices that its file was moved,
+//! and rotates.
 //!
-//! Everything here that blocks concerns this file alone: no lock of another file's, and none that all files share, is
-//! held over an open, a write, a sync or a close.
+//! The invariant: over an open, a write, a sync or a close, no lock is held that another log needs. A file system
+//! that hangs blocks its own logs alone.
 //!
 //! Lock order: `opening`, then a descriptor pool's, then `retired_in_use`. `repairing`, then the lock of `pending_gap`.
 
@@ -24,7 +25,7 @@ mod size_budget;
 pub(crate) mod sys;
 mod write;
 
-/// The locks under the state machines of this folder: `loom_tests` puts a model checker's in their place.
+/// The locks of the state machines of this folder. `loom_tests` replaces them by those of a model checker.
 mod sync {
     pub(super) use std::sync::{Condvar, Mutex};
 }
@@ -64,44 +65,44 @@ use crate::sync::LockExt as _;
 #[repr(C, align(64))]
 pub(crate) struct LogFile {
     open: ArcSwapOption<OpenFile>,
-    /// The time of its last record, in nanoseconds since 1970.
+    /// The time of the log's last record, in nanoseconds since 1970.
     last_used: AtomicI64,
     pending_gap: PendingGap,
     pub(crate) counters: FileCounters,
-    /// A number that the queue keeps here, so that it finds its own state of this log; 0 at first.
+    /// A number by which the queue finds its own state of this log; 0 at first.
     pub(crate) queue_slot: AtomicU64,
-    /// How many of the records written are covered by a sync of the whole. Outlives the descriptor.
+    /// How many of the written records are covered by a sync of the whole log. It outlives the descriptor.
     synced: AtomicU64,
-    /// How often an entry on the way to the file was made, and how many of those are known to be on disk.
+    /// Whether the entries of the file and of its folders are on disk.
     folder_entries: FolderEntries,
-    /// The descriptors that are out of use, until the last that is writing through them is through. Taken under
-    /// the lock of a descriptor pool: nothing is called while it is held.
+    /// The descriptors that new records no longer use, and through which a thread may still be writing. This lock is
+    /// taken under the lock of a descriptor pool: nothing is called while it is held.
     retired_in_use: Mutex<Vec<Weak<OpenFile>>>,
     rotation: RotationState,
     /// Held by the thread that opens or rotates the file.
     opening: Mutex<()>,
     root: Arc<RootDir>,
     path: Box<Path>,
-    /// What stands between the time and the message of the line that reports a gap.
+    /// The text between the time and the message of the line that reports a gap.
     gap_head: Box<str>,
     open_files: Arc<OpenFiles>,
     me: Weak<LogFile>,
 }
 
-/// When [`LogFile::current`] looks whether the path still leads to the open file.
+/// When [`LogFile::current`] checks that the path still leads to the open file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PathCheck {
     /// Twice a second at most.
     IfDue,
-    /// Now: a durable record must be in the file that the path leads to.
+    /// At once: a durable record must be in the file that the path leads to.
     Now,
 }
 
 impl LogFile {
     /// A log at `relative` below the root. Nothing is opened or created yet.
     ///
-    /// `gap_head` stands between the time and the message of the line that reports missing records, such as
-    /// ` [WARN ] [host:h] [equip:EQ] `.
+    /// `gap_head` is the text between the time and the message of the line that reports missing records, such as `
+    /// [WARN ] [host:h] [equip:EQ] `.
     pub(crate) fn new(
         root: &Arc<RootDir>,
         relative: &Path,
@@ -136,8 +137,8 @@ impl LogFile {
     ///
     /// # Errors
     ///
-    /// A rotation error where the record is written, into a file that could not be rotated. Any other
-    /// where it is lost; it is counted then.
+    /// A rotation error: the record is written, into a file that could not be rotated. Any other error: the record is
+    /// lost, and counted as lost.
     #[inline]
     pub(crate) fn append(&self, record: &[u8], time: Time) -> Result<(), Error> {
         self.last_used.store(time.nanos(), Ordering::Relaxed);
@@ -159,7 +160,8 @@ impl LogFile {
     #[inline(never)]
     fn append_slow(&self, record: &[u8], time: Time) -> Result<(), Error> {
         let written = self.append_to_current(record, time, PathCheck::IfDue);
-        // Counted while the descriptor is in hand: who closes the log waits for that, and sees the record.
+        // Counted while this thread has the descriptor: a thread that closes the log waits for the descriptor, and so
+        // sees the record.
         self.count(&written, time);
         written?.rotation_error
     }
@@ -179,12 +181,13 @@ impl LogFile {
         self.pending_gap.add(Gap { records, since: time, reason: err.reason() });
     }
 
-    /// Reports, before the next record, that others are missing here; they are counted already.
+    /// Lets a line before the next record report missing records. They are already counted as lost.
     pub(crate) fn adopt_gap(&self, gap: Gap) {
         self.pending_gap.add(gap);
     }
 
-    /// The open file that the path leads to, as far as `check` asks; opened now where none is.
+    /// The open file. `check` decides whether the path is checked to lead to it. If no file is open, it is opened
+    /// now.
     fn current(&self, time: Time, check: PathCheck) -> Result<Arc<OpenFile>, Error> {
         match self.open.load_full() {
             Some(open) if check == PathCheck::IfDue && !open.claims_check(time) => Ok(open),
@@ -201,7 +204,7 @@ impl LogFile {
         let me: Weak<dyn Evictable> = Weak::<LogFile>::clone(&self.me);
         let permit = self.open_files.register(me);
         let opened = self.open_in_use().and_then(|opened| {
-            // Another process that rotates may have made it a moment ago.
+            // Another process that rotates may have made the file a moment ago.
             if opened.created || self.root.rotation().is_some() {
                 self.folder_entries.made();
             }
@@ -243,8 +246,8 @@ impl LogFile {
         self.open.load().as_ref().is_some_and(|now| Arc::ptr_eq(now, open))
     }
 
-    /// Takes this descriptor from use: it is closed when the last that is writing through it has
-    /// done so. `false` where that had been done.
+    /// Retires this descriptor: new records do not use it, and it is closed when the last thread that is writing
+    /// through it has finished. `false`: the descriptor had been retired already.
     fn retire(&self, open: &Arc<OpenFile>) -> bool {
         let before = self.open.compare_and_swap(open, None);
         let retired = before.as_ref().is_some_and(|before| Arc::ptr_eq(before, open));
@@ -255,8 +258,8 @@ impl LogFile {
         retired
     }
 
-    /// Takes the descriptor from use, if one is open.
-    fn take(&self) -> Option<Arc<OpenFile>> {
+    /// Retires the open descriptor, if there is one, and returns it.
+    fn retire_open(&self) -> Option<Arc<OpenFile>> {
         let open = self.open.swap(None);
         if let Some(open) = &open {
             open.out_of_use();
@@ -265,7 +268,8 @@ impl LogFile {
         open
     }
 
-    /// Others may still be writing through it: the thread that closes the log waits for them.
+    /// Remembers a retired descriptor through which other threads may still be writing: the thread that closes the
+    /// log waits for them.
     fn track_retired_in_use(&self, open: &Arc<OpenFile>) {
         self.closed_unsynced(open);
         let mut retired = self.retired_in_use.lock_any();
@@ -288,15 +292,15 @@ impl LogFile {
         self.open.load().is_some()
     }
 
-    /// Nobody will write any more.
+    /// Called when this log is forgotten: closes the file, and leaves the pending gap to the next log at this path.
     pub(crate) fn hand_on(&self) {
-        drop(self.take());
+        drop(self.retire_open());
         self.pending_gap.hand_on(&self.path);
     }
 
     /// Lets the next record open the path again.
     pub(crate) fn reopen(&self) {
-        if self.take().is_some() {
+        if self.retire_open().is_some() {
             self.folder_entries.made();
             self.counters.reopened.add(1);
         }

@@ -1,7 +1,7 @@
-//! [`OpenFile`]: one descriptor, from open to close, and what is known of the file's end.
+//! [`OpenFile`]: one descriptor from open to close, and what is known of the file's end.
 //!
-//! The invariant: a record is handed to the kernel whole, in one write, and nothing is ever appended to a fragment but
-//! a line end.
+//! The invariants: a record is passed to the kernel whole, in one write. Only a line end is ever appended to a
+//! fragment.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -26,32 +26,32 @@ use crate::sync::LockExt as _;
 /// promised, since the record itself takes some of it.
 const CHECK_EVERY_MS: i64 = 500;
 
-/// Records of several threads, and queued ones, may come with times that go back by this much, in
-/// milliseconds. A clock that was set back by more makes the check due at once.
+/// The times of successive records, of several threads or of a queue, may go back by this much, in milliseconds. If
+/// the clock was set back by more, the check is due at once.
 const OUT_OF_ORDER_MS: i64 = 1000;
 
-/// In this order, and aligned, as [`LogFile`](super::LogFile) is: what every record reads comes first.
+/// Field order matters, as in [`LogFile`](super::LogFile): the fields that every record reads come first.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct OpenFile {
     /// When the path was last looked at, in milliseconds since 1970.
     last_check_ms: AtomicI64,
-    /// The file's last byte may be something other than a line end.
+    /// Whether the file's last byte may be something other than a line end.
     pub(crate) tail_unverified: AtomicBool,
     /// Whether a record may have to begin a new file.
     pub(crate) rotates: bool,
     /// None only while this is dropped.
     descriptor: Option<Descriptor>,
     pub(crate) identity: sys::Identity,
-    /// Held by a writer that looks at the end first.
+    /// Held by a thread that checks the end of the file before its write.
     pub(crate) repairing: Mutex<()>,
     pub(crate) budget: SizeBudget,
     pub(super) period: FilePeriod,
     write_lock: sys::WriteLock,
     readable: bool,
-    /// Where the last batch ended that was written through this, if nobody wrote in between.
+    /// Where the last batch of this descriptor ended, if nobody wrote in between.
     known_end: AtomicU64,
-    /// The threads that close the file: the last user hands the descriptor over to be synced.
+    /// The threads that wait to close the file. The last user of the descriptor sends it to them, to be synced.
     on_last_drop: Mutex<Vec<Sender<Arc<Descriptor>>>>,
 }
 
@@ -60,16 +60,16 @@ pub(crate) struct OpenFile {
 pub(crate) struct Descriptor {
     file: File,
     shared_sync: SharedSync<Code>,
-    /// Dropped after the file was closed.
+    /// The last field, so that it is dropped after the file is closed.
     permit: DescriptorPermit,
 }
 
-/// Why a sync failed, to be told to everyone who waited for it.
+/// Why a sync failed, in a form that every thread that waited for the sync gets a copy of.
 pub(crate) type Code = (Option<i32>, io::ErrorKind);
 
 impl Descriptor {
-    /// Returns when the file's data, as it was before this call, is on disk: `true` for the caller
-    /// whose `fdatasync` it was.
+    /// Returns when all data that was written before this call is on disk. `true` for the caller that made the
+    /// `fdatasync`.
     pub(crate) fn sync(&self) -> io::Result<bool> {
         let supported = Cell::new(true);
         let sync = || match attempt(Call::SyncFile, || self.file.sync_data()) {
@@ -90,7 +90,7 @@ impl Descriptor {
 /// What became of one write.
 pub(crate) enum Wrote {
     Whole,
-    /// Only so many bytes fitted.
+    /// Only this many bytes fitted.
     Part(usize),
 }
 
@@ -116,7 +116,7 @@ impl OpenFile {
             last_check_ms: AtomicI64::new(time.millis()),
             on_last_drop: Mutex::default(),
         };
-        // The usual end is seen here once, so that the first records need no care.
+        // A file that ends in a line end is noticed here once, so that the first records need no check.
         if !created && !open.is_torn() {
             open.tail_unverified.store(false, Ordering::Release);
         }
@@ -133,8 +133,8 @@ impl OpenFile {
         self.descriptor.as_ref().ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
-    /// Whether the next record may go into the file without any look at it. It must be written then: its room is
-    /// taken.
+    /// Reserves room for the record, if the record may be written without a check of the path, the period and the
+    /// size. If this returns `true`, the caller MUST write the record.
     #[inline]
     pub(crate) fn try_reserve(&self, record: &[u8], time: Time) -> bool {
         !self.check_is_due(self.last_check_ms.load(Ordering::Relaxed), time)
@@ -142,7 +142,8 @@ impl OpenFile {
                 || (self.period.is_mid_period(time) && self.budget.try_reserve(record)))
     }
 
-    /// Whether it is time to see if the path still leads here; true for one caller each time.
+    /// Whether the caller is to check that the path still leads to this file: `true` for one caller each time the
+    /// check is due.
     pub(crate) fn claims_check(&self, time: Time) -> bool {
         let last = self.last_check_ms.load(Ordering::Relaxed);
         let (order, now) = (Ordering::Relaxed, time.millis());
@@ -156,7 +157,7 @@ impl OpenFile {
         !(-OUT_OF_ORDER_MS..CHECK_EVERY_MS).contains(&since)
     }
 
-    /// Whether the path still leads here. A path that answers as one of a share that is gone does not.
+    /// Whether the path still leads to this file. The path of a share that is gone does not.
     pub(crate) fn is_at(&self, path: &Path) -> bool {
         match attempt(Call::Inspect, || sys::identity_at(path)) {
             Ok(found) => found == self.identity,
@@ -164,8 +165,9 @@ impl OpenFile {
         }
     }
 
-    /// One write, in this platform's turn if it has such. Interrupted before it wrote anything, it is made again. It is a part of
-    /// its caller: each function that returns after a system call costs about 6 ns.
+    /// Makes one write, under the platform's write lock if it has one. A write that was interrupted before it wrote
+    /// anything is made again. It is inlined into its caller: a system call clears the processor's return predictor,
+    /// so each function that returns afterwards costs about 6 ns.
     #[inline(always)]
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<Wrote> {
         let file = self.file()?;
@@ -174,9 +176,9 @@ impl OpenFile {
         Ok(if written == bytes.len() { Wrote::Whole } else { Wrote::Part(written) })
     }
 
-    /// Writes several records at once. Before that it looks at the last byte where others wrote since the last batch:
-    /// a process that is killed inside such a write leaves a fragment, and does not come back to mend it.
-    /// None: something must be written before them.
+    /// Writes several records at once. If another process has written since the last batch, the last byte is checked
+    /// first: a process that is killed inside a large write leaves a fragment. None: nothing was written, and a line
+    /// end must be written before the records.
     pub(crate) fn write_batch(&self, bytes: &[u8]) -> Option<io::Result<Wrote>> {
         let size = self.file().and_then(sys::size).unwrap_or(0);
         let looks = self.readable && size > 0 && size != self.known_end.load(Ordering::Relaxed);
@@ -189,7 +191,7 @@ impl OpenFile {
         Some(wrote)
     }
 
-    /// Whether the file ends in the middle of a line. Where its end cannot be seen, it may.
+    /// Whether the file ends in the middle of a line. If its end cannot be read, the answer is `true`.
     pub(crate) fn is_torn(&self) -> bool {
         let Ok(file) = self.file() else { return true };
         let ends_whole = || -> io::Result<bool> {
@@ -207,16 +209,16 @@ impl OpenFile {
         if ends_whole().unwrap_or(false) {
             return false;
         }
-        // A long record that another process is just writing shows in part.
+        // A long record that another process is writing at this moment may be visible in part.
         sys::wait_for_inflight_writes(file);
         !ends_whole().unwrap_or(false)
     }
 
-    /// Turns the last byte of our own fragment into a line end, in place: that needs no space, and
-    /// holds whatever was appended behind it meanwhile.
+    /// Replaces the last byte of our own fragment by a line end. This needs no space on the disk, and is right
+    /// whatever other processes have appended behind the fragment meanwhile.
     ///
-    /// `reopen` opens the same path without appending: `pwrite` on a descriptor that appends would
-    /// append (pwrite(2), BUGS).
+    /// `reopen` opens the same path without `O_APPEND`: `pwrite` on a descriptor with `O_APPEND` appends (pwrite(2),
+    /// BUGS).
     pub(crate) fn terminate_fragment(
         &self,
         fragment: &[u8],
@@ -239,27 +241,28 @@ impl OpenFile {
 }
 
 impl OpenFile {
-    /// The descriptor is open, and may be evicted from now on.
+    /// Notes that the descriptor is open, and may be evicted from now on.
     pub(crate) fn opened(&self) {
         self.descriptor.iter().for_each(|descriptor| descriptor.permit.opened());
     }
 
-    /// No new writer uses this any more.
+    /// Notes that no new writer uses this descriptor any more.
     pub(crate) fn out_of_use(&self) {
         self.descriptor.iter().for_each(|descriptor| descriptor.permit.out_of_use());
     }
 
-    /// Asks for the descriptor when the last user is through.
+    /// Asks the last user to send the descriptor when it has finished.
     pub(crate) fn on_last_drop(&self, sender: Sender<Arc<Descriptor>>) {
         self.on_last_drop.lock_any().push(sender);
     }
 }
 
-/// A log that is forgotten was synced before, where the file system cannot be synced as a whole.
+/// Where the file system cannot be synced as a whole, a descriptor is synced before it is closed: its log may be
+/// forgotten afterwards.
 impl Drop for Descriptor {
     fn drop(&mut self) {
         if !sys::SYNCS_FILE_SYSTEM {
-            // The log's own failures were reported to those who asked for a sync.
+            // A failed sync of the log's data was reported to the calls that asked for a sync.
             let _ = self.file.sync_data();
         }
     }
@@ -275,7 +278,7 @@ impl Drop for OpenFile {
         for other in waiting {
             let _ = other.send(Arc::clone(&descriptor));
         }
-        // A thread that no longer waits does not close it either.
+        // If no thread waits any more, the descriptor is closed here.
         if let Err(unsent) = last.send(descriptor) {
             close_elsewhere(Box::new(unsent.0));
         }

@@ -1,17 +1,17 @@
-//! [`SharedSync`]: many who wait for one `fdatasync`.
+//! [`SharedSync`]: many threads that share one `fdatasync`.
 //!
-//! The invariant: a caller that is told that a sync succeeded had written before that sync began. After one failure
-//! every later call fails, without a sync.
+//! The invariants: when a call returns `Ok`, a sync has succeeded that began after the call did. After one failure,
+//! every later call fails without a sync.
 
 use std::sync::{PoisonError, TryLockError};
 
 use super::sync::{Condvar, Mutex};
 use crate::process::threads::ProcessId;
 
-/// Shares the syncs of one descriptor. `E` is why one failed.
+/// Shares the syncs of one descriptor. `E` is the reason of a failed sync.
 #[derive(Debug)]
 pub(crate) struct SharedSync<E> {
-    /// In a child by fork(2) a sync that runs is a copy: its thread is not there.
+    /// The process that the threads are in. In a child by fork(2), a running sync is a copy without its thread.
     process: ProcessId,
     state: Mutex<State<E>>,
     ended: Condvar,
@@ -19,9 +19,9 @@ pub(crate) struct SharedSync<E> {
 
 #[derive(Debug)]
 struct State<E> {
-    /// How many syncs have begun; the number of the one that is running, if one is.
+    /// How many syncs have begun: the number of the sync that is running, if one is.
     begun: u64,
-    /// The number of the last that succeeded.
+    /// The number of the last sync that succeeded.
     done: u64,
     running: bool,
     broken: Option<E>,
@@ -34,8 +34,8 @@ impl<E: Clone> SharedSync<E> {
         SharedSync { process, state: Mutex::new(state), ended: Condvar::new() }
     }
 
-    /// Returns when a sync that began after this call has succeeded; `true` for the one caller
-    /// whose `sync` that was. Everybody else waited for it.
+    /// Returns when a sync that began after this call has succeeded. `true` for the one caller whose `sync` it was;
+    /// the other callers have waited for it.
     ///
     /// The kernel reports a failed write-back to a descriptor once, and says OK the next time
     /// though the data is gone (<https://lwn.net/Articles/752063/>): so there is no next time.
@@ -52,7 +52,7 @@ impl<E: Clone> SharedSync<E> {
                 self.state.lock().unwrap_or_else(PoisonError::into_inner)
             }
         };
-        // One that is running now may have begun before the caller's write.
+        // A sync that is running now may have begun before the caller's write.
         let wanted = state.begun + 1;
         loop {
             if let Some(err) = &state.broken {
@@ -61,7 +61,7 @@ impl<E: Clone> SharedSync<E> {
             if state.done >= wanted {
                 return Ok(false);
             }
-            // In a child nobody would end it.
+            // In a child no thread would end the running sync.
             if !state.running || !self.process.is_current() {
                 break;
             }

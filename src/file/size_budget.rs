@@ -1,6 +1,6 @@
-//! [`SizeBudget`]: how much an open file may still grow before it is due.
+//! [`SizeBudget`]: how much an open file may still grow before it is rotated.
 //!
-//! The invariant: a size that was seen is never forgotten for a smaller one, unless the file itself is smaller.
+//! The invariant: the known size never becomes smaller, unless the file itself has become smaller.
 
 use std::fs::File;
 use std::io;
@@ -11,15 +11,16 @@ use super::rotation::Rotation;
 /// How much an open file may still grow.
 #[derive(Debug)]
 pub(crate) struct SizeBudget {
-    /// The size as it was last seen, and what this process has taken since.
+    /// The size that was last seen, and the bytes that this process has reserved since.
     size: AtomicU64,
-    /// Up to this size a record may be taken without another look: others write to the file too.
+    /// Up to this size, bytes are reserved without asking for the file's size again: other processes write to the
+    /// file too.
     known_to: AtomicU64,
     limit: AtomicU64,
     step: u64,
 }
 
-/// A look at the size is due when this process has written so much of the limit since the last.
+/// The file's size is asked for again when this process has written this part of the limit: one in this many.
 const LOOKS_A_FILE: u64 = 64;
 
 impl SizeBudget {
@@ -44,7 +45,8 @@ impl SizeBudget {
         self.known_to.store(next_look.min(limit), Ordering::Relaxed);
     }
 
-    /// Takes room for a record. `false` where the size must be looked at first; nothing is taken then.
+    /// Reserves room for a record, which must be written then. `false`: nothing is reserved, and the file's size must
+    /// be asked for first.
     #[inline]
     pub(super) fn try_reserve(&self, record: &[u8]) -> bool {
         let (length, order) = (record.len() as u64, Ordering::Relaxed);
@@ -60,27 +62,27 @@ impl SizeBudget {
         self.limit.load(Ordering::Relaxed) != u64::MAX
     }
 
-    /// Whether a record fits. One that is longer than the limit has a file to itself.
+    /// Whether a record fits. A record that is longer than the limit gets a file of its own.
     pub(super) fn has_room_for(&self, record: &[u8]) -> bool {
         let size = self.size.load(Ordering::Relaxed);
         size == 0 || size.saturating_add(record.len() as u64) <= self.limit.load(Ordering::Relaxed)
     }
 
-    /// How many bytes of several records may be written at once: others that write meanwhile do not
-    /// know of them, so that each may take the file past its limit by so much.
+    /// How many bytes a batch may write at once. Other processes that write meanwhile do not know of these bytes, so
+    /// each process can take the file past its limit by this much.
     pub(super) fn left(&self) -> u64 {
         let size = self.size.load(Ordering::Relaxed);
         self.limit.load(Ordering::Relaxed).saturating_sub(size).min(self.step)
     }
 
-    /// Others may have written too. What was seen last by one thread may be told after what another
-    /// saw later.
+    /// Notes the file's size as a thread has seen it after its write. Threads may call this in another order than
+    /// they have seen the sizes, so the largest size counts.
     pub(super) fn observe(&self, size: u64) {
         let before = self.size.fetch_max(size, Ordering::Relaxed);
         self.knows(size.max(before));
     }
 
-    /// A tool may have cut the file.
+    /// Asks for the file's size, which may be smaller than the known size: a tool may have truncated the file.
     pub(super) fn look_again(&self, file: &File) -> io::Result<u64> {
         let size = file.metadata()?.len();
         self.size.store(size, Ordering::Relaxed);
@@ -88,8 +90,8 @@ impl SizeBudget {
         Ok(size)
     }
 
-    /// Lets the file grow somewhat further, before the next attempt to rotate it: by several records,
-    /// so that those who waited meanwhile need not try each by itself.
+    /// Lets the file grow by several records before the next attempt to rotate it, so that not every record that
+    /// waited tries to rotate it again.
     pub(super) fn extend(&self, record: &[u8]) {
         let size = self.size.load(Ordering::Relaxed);
         let step = self.step.max(8 * record.len() as u64);

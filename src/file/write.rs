@@ -1,8 +1,8 @@
-//! How a record gets into an open file whole: one write, and what comes before it and after it where
-//! an earlier one did not.
+//! How a record is written whole to an open file: in one write, with a repair before it if an earlier write left a
+//! fragment.
 //!
-//! The invariant: nothing is appended to a fragment but a line end, and what is missing is reported in the write that
-//! comes next.
+//! The invariants: only a line end is ever appended to a fragment. The next write reports the records that are
+//! missing.
 
 use std::io;
 use std::sync::atomic::Ordering;
@@ -17,8 +17,8 @@ use crate::error::{Doing, Error, Kind};
 use crate::sync::LockExt as _;
 
 impl LogFile {
-    /// One write, and after a short one a second of the whole record, on a line of its own: either
-    /// it fits by now, or the operating system says why it does not.
+    /// Makes one write. If only a part of the record fitted, the whole record is written a second time, on a line of
+    /// its own: either it fits now, or the operating system reports the reason.
     #[inline]
     pub(super) fn write(
         &self,
@@ -45,15 +45,15 @@ impl LogFile {
                 self.counters.write_failures.add(1);
                 self.write_last(open, record, time)
             }
-            Err(err) => Err(self.failed(open, err)),
+            Err(err) => Err(self.write_failed(open, err)),
         }
         .inspect_err(|_| {
-            // The reason may be another's fragment's too.
+            // The fragment of another process may have caused the failure.
             open.tail_unverified.store(true, Ordering::Release);
         })
     }
 
-    /// Writes a record again of which a first write left a part.
+    /// Writes a record again after a first write has left a part of it.
     pub(super) fn write_again(
         &self,
         open: &Arc<OpenFile>,
@@ -67,7 +67,8 @@ impl LogFile {
 
     /// The second write of a record.
     fn write_last(&self, open: &Arc<OpenFile>, record: &[u8], time: Time) -> Result<(), Error> {
-        let wrote = self.write_once(open, record, time).map_err(|err| self.failed(open, err))?;
+        let wrote =
+            self.write_once(open, record, time).map_err(|err| self.write_failed(open, err))?;
         let Wrote::Part(written) = wrote else { return Ok(()) };
         Err(Error::from(Kind::Short {
             path: self.path.to_path_buf(),
@@ -76,8 +77,9 @@ impl LogFile {
         }))
     }
 
-    /// A write failed. Where the descriptor is of no more use, the next record opens the path again.
-    pub(super) fn failed(&self, open: &Arc<OpenFile>, err: io::Error) -> Error {
+    /// Counts a failed write. If the descriptor can no longer be used, it is retired, and the next record opens the
+    /// path again.
+    pub(super) fn write_failed(&self, open: &Arc<OpenFile>, err: io::Error) -> Error {
         self.counters.write_failures.add(1);
         if answer(Call::Write, &err) == Answer::Release && self.retire(open) {
             self.folder_entries.made();
@@ -86,7 +88,7 @@ impl LogFile {
         Error::io(Doing::Write, &self.path, err)
     }
 
-    /// Whether something must come before the next record: a line end, or the line that reports a gap.
+    /// Whether a line end, or the line that reports a gap, must be written before the next record.
     #[inline]
     pub(super) fn needs_repair(&self, open: &OpenFile) -> bool {
         open.tail_unverified.load(Ordering::Acquire) || self.pending_gap.is_some()
@@ -104,8 +106,8 @@ impl LogFile {
         Ok(wrote)
     }
 
-    /// Writes what must come before the record, and the record, in one write: a line end where the
-    /// file ends in a fragment, and the line that reports what is missing.
+    /// Writes the record, and before it in the same write a line end if the file ends in a fragment, and the line
+    /// that reports missing records.
     #[cold]
     fn write_with_repair(
         &self,

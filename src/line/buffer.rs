@@ -1,7 +1,7 @@
 //! [`LineBuffer`] and [`ByteBuffer`]: the thread's buffers, in which records are formatted outside of every lock.
 //!
-//! The invariant: while a buffer is in use it is nobody else's: a `Display` that logs gets another one, and one that
-//! panics takes its half record with it.
+//! The invariant: a buffer that is in use belongs to one record. A `Display` that logs gets another buffer. When a
+//! `Display` panics, the buffer with its half record is dropped.
 
 use std::cell::RefCell;
 use std::fmt::{self, Write as _};
@@ -11,10 +11,10 @@ use std::time::{Duration, UNIX_EPOCH};
 use super::Precision;
 use crate::clock::Time;
 
-/// A buffer that a long record has made larger than this is not kept, in bytes.
+/// The largest buffer that is kept, in bytes: a long record can make a buffer larger.
 const KEPT_BYTES: usize = 64 * 1024;
 
-/// A format inside an output inside a `Display` that logs needs this many.
+/// How many buffers are kept: a format inside an output inside a `Display` that logs needs this many.
 const BUFFERS: usize = 4;
 
 thread_local! {

@@ -1,7 +1,7 @@
 //! Control characters made visible, and back.
 //!
-//! The invariant: what is escaped can be told from what was written so, where backslashes are escaped too, as the
-//! structured line does.
+//! The invariant: where backslashes are escaped too, as in the structured line, an escape can be told from the same
+//! text that the application wrote.
 
 use std::fmt::Write as _;
 
@@ -23,8 +23,8 @@ pub(super) fn is_control(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
-/// Whether the bytes may hold a control character: exact for ASCII, and true for each other that has one of
-/// the bytes of [`may_be_of_control`].
+/// Whether the bytes may hold a control character. The answer is exact for ASCII. It is also true for every other
+/// character that has one of the bytes of [`may_be_of_control`].
 #[inline]
 pub(crate) fn may_hold_controls(bytes: &[u8]) -> bool {
     any(bytes, may_be_of_control)
@@ -36,17 +36,17 @@ pub(super) fn may_need_escapes(bytes: &[u8]) -> bool {
     any(bytes, |byte| may_be_of_control(byte) | (byte == b'\\'))
 }
 
-/// In one comparison: 0x00 to 0x1f and 0x7f, the control characters of ASCII, and 0x80 to 0x9f and 0xff. In
-/// UTF-8 the second byte of every other control character is one of these: 0x80 to 0x9f of U+0080 to U+009F, and
+/// True for 0x00 to 0x1f and 0x7f, the control characters of ASCII, and for 0x80 to 0x9f and 0xff, in one comparison.
+/// In UTF-8 the second byte of every other control character is one of these: 0x80 to 0x9f of U+0080 to U+009F, and
 /// 0x80 of U+2028 and U+2029.
 #[inline]
 fn may_be_of_control(byte: u8) -> bool {
     byte.wrapping_add(1) & 0x7f <= 0x20
 }
 
-/// Whether any byte is one of those. Sixteen bytes are looked at together, and the last sixteen once more where they
-/// overlap: nothing is decided before the end, so that the compiler takes a vector for them. By single bytes, this
-/// would be a fifth of what a record costs.
+/// Whether `is` is true for any byte. Sixteen bytes are tested together, and nothing is decided before the end, so
+/// that the compiler uses vector instructions. The last sixteen bytes may overlap with those before. Testing single
+/// bytes would cost a fifth of a record.
 #[inline]
 fn any(bytes: &[u8], is: impl Fn(u8) -> bool) -> bool {
     const LANES: usize = 16;
@@ -73,7 +73,7 @@ pub(super) fn push_escape(out: &mut String, c: char) {
         '\n' => out.push_str("\\n"),
         '\r' => out.push_str("\\r"),
         '\t' => out.push_str("\\t"),
-        // As in JSON, so that an encoder's JSON stays JSON: all that is escaped has four digits.
+        // As in JSON, so that the JSON of an encoder stays valid: every control character fits into four digits.
         c => drop(write!(out, "\\u{:04x}", u32::from(c))),
     }
 }
@@ -90,7 +90,8 @@ pub(crate) fn escape_controls(record: &mut Vec<u8>, start: usize) {
 
 #[inline(never)]
 fn escape_each_control(record: &mut Vec<u8>, start: usize) {
-    // Under the same lead bytes stand µ, ° and the dashes: they need no copy.
+    // The bytes 0x80 to 0x9f are also parts of other characters, such as É, – and €. A record that holds only these
+    // needs no copy.
     let mut chunks = record[start..].utf8_chunks();
     if !chunks.any(|chunk| chunk.valid().chars().any(is_control)) {
         return;
@@ -126,7 +127,7 @@ pub(super) fn push_escaped_tag(line: &mut String, text: &str, is_key: bool) {
     }
 }
 
-/// Whether a byte of a tag is never escaped: ASCII that the line has no use for.
+/// Whether a byte of a tag is never escaped: it is printable ASCII, and has no meaning in the line.
 fn is_plain(byte: u8) -> bool {
     matches!(byte, b' '..=b'9' | b';'..=b'Z' | b'^'..=b'~')
 }
@@ -136,8 +137,8 @@ pub(super) fn in_message(c: char, control: ControlCharacters) -> bool {
     c == '\\' || (control == ControlCharacters::Escape && is_control(c))
 }
 
-/// Appends a message, so that it cannot begin with a tag. Backslashes are always escaped: what was escaped can be
-/// told from what was written so.
+/// Appends a message, so that it cannot begin with a tag. Backslashes are always escaped, so that an escape can be
+/// told from the same text that the application wrote.
 pub(super) fn push_escaped_message(line: &mut String, message: &str, control: ControlCharacters) {
     if message.starts_with('[') {
         line.push('\\');

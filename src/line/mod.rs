@@ -1,8 +1,8 @@
 //! The structured line: one record as text that other programs parse, and [`parse_line`] to read
 //! it back.
 //!
-//! The invariant: nothing in a tag or a message can end the line, begin another tag, or pass for `host` or `equip`, and
-//! what was escaped can be told from what was written so.
+//! The invariant: nothing in a tag or a message can end the line, begin another tag, or pass for `host` or `equip`.
+//! An escape can be told from the same text that the application wrote.
 
 mod buffer;
 mod escape;
@@ -19,7 +19,7 @@ pub use parse::{parse_line, Line};
 use crate::clock::Time;
 use crate::context::{RecordContext, Scope};
 
-/// The tags that the line has before all others, in this order.
+/// The tags that come first in the line, in this order.
 const FIRST_TAGS: [&str; 3] = [PROJ, KIND, RUN];
 const PROJ: &str = "proj";
 const KIND: &str = "kind";
@@ -84,7 +84,7 @@ impl LineFormat {
         self.line_of(Some(context), context.time(), record.level(), *record.args())
     }
 
-    /// The line of a message; without a context, that of a record of no equipment.
+    /// The line of a message. Without a context, the line names no equipment.
     pub(crate) fn line_of(
         &self,
         context: Option<&RecordContext<'_>>,
@@ -114,7 +114,8 @@ impl LineFormat {
         if !opens_tag && !may_need_escapes(message.as_bytes()) {
             return;
         }
-        // Under the lead bytes of control characters are µ, ° and the dashes, too: they need no copy.
+        // The bytes 0x80 to 0x9f are also parts of other characters, such as É, – and €. A message that holds only
+        // these needs no copy.
         if !opens_tag && !message.chars().any(|c| escape::in_message(c, self.control)) {
             return;
         }
@@ -155,7 +156,7 @@ fn push_scope(line: &mut String, scope: &Scope) {
     }));
 }
 
-/// Appends ` [equip:…] [proj:…] [kind:…] [run:…]` and the other tags, as the line has them.
+/// Appends ` [equip:…] [proj:…] [kind:…] [run:…]` and then the other tags, in the order of the line.
 fn push_ordered_tags<'t, T: Iterator<Item = (&'t str, &'t str)>>(
     line: &mut String,
     equipment: &str,
@@ -172,14 +173,14 @@ fn push_ordered_tags<'t, T: Iterator<Item = (&'t str, &'t str)>>(
     }
 }
 
-/// A tag of ours, `host` or `equip`.
+/// Appends one of our own tags, `host` or `equip`.
 fn push_own_tag(line: &mut String, key: &str, value: &str) {
     line.extend([" [", key, ":"]);
     push_escaped_tag(line, value, false);
     line.push(']');
 }
 
-/// A tag of a record. One that has the name of ours is told from it by a backslash.
+/// Appends a tag of a record. A tag with the key `host` or `equip` gets a backslash, so that it cannot pass for ours.
 fn push_tag(line: &mut String, key: &str, value: &str) {
     line.push_str(" [");
     if key == "host" || key == "equip" {

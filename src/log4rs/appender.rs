@@ -1,6 +1,6 @@
 //! [`EquipmentScopedAppender`]: each record into the log of its equipment.
 //!
-//! A record's way is the three lines of [`EquipmentScopedAppender::write`].
+//! [`EquipmentScopedAppender::write`] is the path of a record: decide the equipment, format the line, append it.
 
 use std::fmt;
 use std::io;
@@ -43,7 +43,8 @@ pub struct EquipmentScopedAppender {
     reporter: Reporter,
 }
 
-/// Our own line is known to be whole and free of control characters; another encoder's is not.
+/// How records are formatted. Our own line is known to be whole and free of control characters; the text of another
+/// encoder is not.
 #[derive(Debug)]
 pub(super) enum Encoding {
     Line(LineFormat),
@@ -95,7 +96,7 @@ impl EquipmentScopedAppender {
         let err = err.downcast::<Error>().unwrap_or_else(|err| {
             Error::from(Kind::Encode { why: format!("{err:#}").replace('\n', " ") })
         });
-        // Asked again, so that a record that is written pays nothing for this.
+        // Decided a second time, so that a record that is written pays nothing for this.
         let context = self.sink.context_by_all_rules(
             RecordFacts::of(record),
             record.target(),
@@ -107,7 +108,7 @@ impl EquipmentScopedAppender {
     }
 }
 
-/// What an encoder makes of a record. It sees the context that decided the file.
+/// The text that an encoder makes of a record. The encoder sees the context that decided the file.
 fn encoded(
     encoder: &dyn Encode,
     context: &RecordContext<'_>,
@@ -129,7 +130,7 @@ impl Append for EquipmentScopedAppender {
     }
 }
 
-/// What an encoder writes into.
+/// The buffer that an encoder writes into.
 struct Bytes(ByteBuffer);
 
 impl io::Write for Bytes {
@@ -194,7 +195,7 @@ impl EquipmentScopedAppenderBuilder {
     }
 }
 
-/// Our line as a sink and the encoder's own keys have it.
+/// Our line with the settings of the sink, replaced by the encoder's own keys.
 pub(super) fn line_for(sink: &EquipmentSink, config: LineConfig) -> LineFormat {
     let mut line = sink.line_format().clone();
     line.precision = config.precision.unwrap_or(line.precision);

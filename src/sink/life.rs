@@ -1,4 +1,4 @@
-//! How a sink begins, what it keeps over an edit of the configuration, and how it ends.
+//! How a sink is built, what it keeps when its configuration is edited, and how it ends.
 
 use std::fmt;
 use std::sync::atomic::AtomicBool;
@@ -43,26 +43,26 @@ impl EquipmentSink {
         reloadable.build_on(Arc::new(core))
     }
 
-    /// The same sink with other settings: its logs, its queue and its counters go on. The place, the modes,
-    /// `rotation` and `queue` of `settings` must be those of this sink. Its limit of open files is that of `settings`
+    /// The same sink with other settings: it keeps its logs, its queue and its counters. The place, the modes,
+    /// `rotation` and `queue` of `settings` must be those of this sink. The limit of open files in `settings` holds
     /// from [`take_effect`](EquipmentSink::take_effect) on.
     #[cfg(feature = "log4rs")]
     pub(crate) fn with_settings(&self, settings: Settings) -> Result<EquipmentSink, Error> {
         ReloadableSettings::of(&settings)?.build_on(Arc::clone(&self.0.core))
     }
 
-    /// Lets the core keep to these settings, too: they are installed.
+    /// Applies these settings to the core as well, when they are installed.
     pub(crate) fn take_effect(&self) {
         limit_open_files(&self.0.registry.open_files, self.0.max_open_files);
     }
 
-    /// As [`flush`](EquipmentSink::flush), but waits at most this long. False: something that was queued before
-    /// may not be written.
+    /// Does what [`flush`](EquipmentSink::flush) does, and waits at most this long. False: records that were queued
+    /// before this call may not be written yet.
     pub fn flush_timeout(&self, timeout: Duration) -> bool {
         self.0.queue.as_ref().is_none_or(|queue| queue.flush_timeout(timeout))
     }
 
-    /// How long the end of this sink waits for what is queued.
+    /// How long the end of this sink waits for queued records.
     #[cfg(any(feature = "log4rs", feature = "fern"))]
     pub(crate) fn drain_timeout(&self) -> Duration {
         match self.0.drain_reported.load(Ordering::Relaxed) {
@@ -72,7 +72,8 @@ impl EquipmentSink {
         }
     }
 
-    /// What is queued and not written: how many records of which log below `local_root`. It is told once.
+    /// How many queued records of each log are not written; the log is a path below `local_root`. They are returned
+    /// once.
     #[cfg(any(feature = "log4rs", feature = "fern"))]
     pub(crate) fn take_unwritten(&self) -> Vec<(String, u64)> {
         let Some(queue) = &self.0.queue else { return Vec::new() };
@@ -82,19 +83,19 @@ impl EquipmentSink {
         }
     }
 
-    /// Why queued records failed that no later call of their log has returned. It is told once.
+    /// The errors of queued records that no later call of their log has returned. Each is returned once.
     #[cfg(any(feature = "log4rs", feature = "fern"))]
     pub(crate) fn take_errors(&self) -> Vec<Error> {
         self.0.queue.as_ref().map(Queue::take_errors).unwrap_or_default()
     }
 
-    /// Whether the other is this sink, perhaps with other settings.
+    /// Whether `other` is the same sink, perhaps with other settings.
     #[cfg(feature = "log4rs")]
     pub(crate) fn is_same_as(&self, other: &EquipmentSink) -> bool {
         Arc::ptr_eq(&self.0.core, &other.0.core)
     }
 
-    /// Whether nobody else has this sink.
+    /// Whether this is the last reference to the sink.
     #[cfg(feature = "log4rs")]
     pub(crate) fn is_last(&self) -> bool {
         Arc::strong_count(&self.0) == 1 && Arc::strong_count(&self.0.core) == 1
@@ -107,7 +108,8 @@ fn by_log(unwritten: Vec<Unwritten<LogFile>>) -> Vec<(String, u64)> {
 }
 
 impl Drop for Core {
-    /// Waits for what is queued, `drain_timeout` at most, and reports what is not written then, and what failed.
+    /// Waits for queued records, `drain_timeout` at most. Then it reports the records that are not written, and those
+    /// that failed.
     fn drop(&mut self) {
         let Some(mut queue) = self.queue.take() else { return };
         let reported = *self.drain_reported.get_mut();
@@ -125,7 +127,7 @@ impl Drop for Core {
     }
 }
 
-/// The part of the settings that an edit may change.
+/// The part of the settings that an edit of the configuration may change.
 struct ReloadableSettings {
     max_open_files: Option<usize>,
     idle_timeout: Option<Duration>,

@@ -1,6 +1,7 @@
-//! Which equipment a record belongs to in one sink: rules 4 and 5 and the levels, on top of `context`.
+//! Which equipment a record belongs to in one sink: rules 4 and 5 and the levels, after rules 1 to 3 of `context`.
 //!
-//! Every record that ends here is counted: as skipped, filtered or refused, or as lost where a value of it panics.
+//! The invariant: every record that is not passed on is counted, as skipped, filtered or refused, or as lost if one
+//! of its values panics.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +21,7 @@ pub(super) struct Rules {
     unscoped: Option<Scope>,
     level: LevelFilter,
     levels: BTreeMap<EquipmentId, LevelFilter>,
-    /// The most verbose of all levels: a record above it is nobody's.
+    /// The most verbose of all levels: no equipment wants a record that is less severe.
     most_verbose: LevelFilter,
 }
 
@@ -77,7 +78,8 @@ impl Rules {
 }
 
 impl EquipmentSink {
-    /// The context of a record that is to be written. `None`: the record is nobody's or not wanted, and is counted.
+    /// The context of a record, if this sink is to write the record. `None`: the record belongs to no equipment, or
+    /// its level is not wanted; it is counted.
     ///
     /// # Errors
     ///
@@ -112,7 +114,7 @@ impl EquipmentSink {
         Ok(Some(context))
     }
 
-    /// The context of a record by all rules, whether it is to be written or not.
+    /// The context of a record by rules 1 to 5, whatever its level.
     ///
     /// # Errors
     ///

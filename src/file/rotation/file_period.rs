@@ -1,10 +1,12 @@
-//! [`FilePeriod`]: the period of an open file, which is that of its last record.
+//! [`FilePeriod`]: the period of an open file. It is the period of the file's last record.
 //!
-//! The invariant: once the file has a record, its period is that of a record in it or of its modification time.
+//! The invariant: once the file has a record, the file's period is the period of one of its records, or of its
+//! modification time.
 //!
-//! A record of a later period begins a new file. An older one goes into the present file, since times come
-//! somewhat out of order from several threads. One that is older by more than [`OUT_OF_ORDER_SECONDS`] was logged
-//! after the clock was set back: it goes into the present file as well, and the file then has its period.
+//! A record of a later period begins a new file. An older record goes into the present file, since the times of
+//! several threads arrive somewhat out of order. A record that is older than the period by more than
+//! [`OUT_OF_ORDER_SECONDS`] was logged after the clock was set back: it goes into the present file as well, and the
+//! file then gets the period of that record.
 
 use std::fs::{File, FileTimes};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -16,24 +18,26 @@ use crate::clock::Time;
 
 const OUT_OF_ORDER_SECONDS: i64 = 60;
 
-/// The kernel stamps a file with the time of its last timer tick, 10 ms ago at most. A record that was written
-/// at the begin of a period would leave the file in the period before, so that its time is set then.
+/// The kernel sets a file's modification time to its last timer tick, which is 10 ms ago at most. A record at the
+/// beginning of a period could leave the file with a time in the period before. Therefore the modification time is
+/// set explicitly for a record in the first milliseconds of a period.
 const TICK_MS: u32 = 20;
 
-/// Seconds since 1970, all.
+/// All times are in seconds since 1970.
 #[derive(Debug)]
 pub(crate) struct FilePeriod {
     every: Option<Every>,
-    /// From here on a record goes into the file without any look at it: its first second is over.
+    /// A record of this second or a later one, before `due`, is appended without a check of the period: the first
+    /// second of the period is over, in which the file's time may have to be set.
     no_check_from: AtomicI64,
-    /// From here on a record begins a new file.
+    /// A record of this second or a later one begins a new file.
     due: AtomicI64,
     /// The first second after the period.
     end: AtomicI64,
-    /// A record before this gives the file its own period: `i64::MAX` while the file has none.
+    /// A record before this second gives the file the record's own period. `i64::MAX`: the file has no period yet.
     new_period_before: AtomicI64,
-    /// Whether this process has written to the file since it was opened.
-    has_own: AtomicBool,
+    /// Whether this process has written a record to the file since it opened the file.
+    has_written: AtomicBool,
 }
 
 impl FilePeriod {
@@ -46,11 +50,11 @@ impl FilePeriod {
             due: i64::MAX.into(),
             end: i64::MAX.into(),
             new_period_before: new_period_before.into(),
-            has_own: AtomicBool::new(false),
+            has_written: AtomicBool::new(false),
         }
     }
 
-    /// Whether a record of this time is one of many in the midst of the period.
+    /// Whether a record of this time is in the middle of the period, and needs no check.
     #[inline]
     pub(crate) fn is_mid_period(&self, time: Time) -> bool {
         let second = time.seconds();
@@ -62,15 +66,15 @@ impl FilePeriod {
     pub(crate) fn is_past(&self, file: &File, time: Time) -> bool {
         let Some(every) = self.every else { return false };
         if time.seconds() < self.new_period_before.load(Ordering::Relaxed) {
-            self.adopt(every, file, time);
+            self.begin_period(every, file, time);
         }
         time.seconds() >= self.due.load(Ordering::Relaxed)
     }
 
     #[cold]
-    fn adopt(&self, every: Every, file: &File, time: Time) {
+    fn begin_period(&self, every: Every, file: &File, time: Time) {
         let last_write = match self.new_period_before.load(Ordering::Relaxed) {
-            // Others may have written to it since it was opened.
+            // Other processes may have written to the file since it was opened.
             i64::MAX => last_write(file),
             _ => None,
         };
@@ -85,28 +89,30 @@ impl FilePeriod {
         self.new_period_before.store(oldest, Ordering::Relaxed);
     }
 
-    /// A record of this time is in the file.
+    /// Notes that a record of this time was written to the file.
     pub(crate) fn record_written(&self, file: &File, time: Time) {
         if self.every.is_none() {
             return;
         }
-        if !self.has_own.load(Ordering::Relaxed) {
-            self.has_own.store(true, Ordering::Relaxed);
+        if !self.has_written.load(Ordering::Relaxed) {
+            self.has_written.store(true, Ordering::Relaxed);
         }
         let start =
             self.new_period_before.load(Ordering::Relaxed).saturating_add(OUT_OF_ORDER_SECONDS);
         if time.seconds() == start && time.subsec_millis() < TICK_MS {
-            // Who may write to another's file may not set its time: it is then late by a tick.
+            // A user who may write to another user's file may not set its time. The file's time is then early by one
+            // tick.
             let _ = file.set_times(FileTimes::new().set_modified(SystemTime::from(time)));
         } else if time.seconds() > start {
             self.no_check_from.store(start.saturating_add(1), Ordering::Relaxed);
         }
     }
 
-    /// Under the lock of a rotation: others may have written to the file before this process did.
+    /// Called under the rotation lock. If this process has not written to the file yet, other processes may have: the
+    /// file's period is read from its modification time again.
     pub(crate) fn look_again(&self, file: &File) {
         let Some(every) = self.every else { return };
-        if self.has_own.load(Ordering::Relaxed) {
+        if self.has_written.load(Ordering::Relaxed) {
             return;
         }
         if let Some(last_write) = last_write(file) {
@@ -114,7 +120,7 @@ impl FilePeriod {
         }
     }
 
-    /// The file is empty: the next record's period is its own.
+    /// Called where the file is empty: the next record decides the file's period.
     pub(crate) fn forget(&self) {
         if self.every.is_some() {
             self.due.store(i64::MAX, Ordering::Relaxed);
@@ -122,15 +128,15 @@ impl FilePeriod {
         }
     }
 
-    /// A new file could not be begun: not before the next second is it tried again.
+    /// Called where a new file could not be begun: the next attempt is in the next second at the earliest.
     pub(crate) fn postpone(&self, time: Time) {
         if self.every.is_some() {
             self.due.fetch_max(time.seconds().saturating_add(1), Ordering::Relaxed);
         }
     }
 
-    /// The period that the file's name will have when it is rotated. Without `every` that is the second in which
-    /// it was last written.
+    /// The period in the name that the file gets when it is rotated. Without `every`, that is the second of the
+    /// file's last write.
     pub(crate) fn period_for_name(&self, file: &File, time: Time) -> Period {
         match self.every {
             Some(every) => {
@@ -141,7 +147,7 @@ impl FilePeriod {
     }
 }
 
-/// When something was written to the file last; none where it is empty.
+/// When the file was last written to. None: the file is empty.
 fn last_write(file: &File) -> Option<Time> {
     let metadata = file.metadata().ok()?;
     let modified = (metadata.len() > 0).then(|| metadata.modified().ok())?;

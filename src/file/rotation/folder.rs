@@ -1,7 +1,7 @@
-//! The files of a log as its folder has them: listed, locked, measured and removed, all below the root.
+//! The rotated files of a log in its folder: they are listed, locked, measured and removed, all below the root.
 //!
-//! The invariant: nothing but a regular file with exactly a rotated name of the log is read, measured, replaced or
-//! removed here.
+//! The invariant: only a regular file whose name is a rotated name of the log is read, measured, replaced or removed
+//! here.
 
 use std::ffi::OsString;
 use std::fs::{File, Metadata};
@@ -15,12 +15,12 @@ use super::period::Period;
 use crate::file::root::RootDir;
 use crate::file::sys::{self, Lock, LockOn, Purpose};
 
-/// How long a record waits for another process that is renaming the same log. It takes microseconds,
-/// unless that process was stopped in the midst of it.
+/// How long a record waits for another process that is renaming the same log. A rename takes microseconds, unless
+/// that process was stopped in the middle of it.
 const WAIT: Duration = Duration::from_secs(1);
 
 impl RootDir {
-    /// The lock under which a log is renamed; none where another process has renamed it meanwhile.
+    /// Waits for the lock under which a log is renamed. None: another process has renamed the log meanwhile.
     pub(super) fn wait_for_rotation_lock(
         &self,
         relative: &Path,
@@ -72,11 +72,11 @@ impl RootDir {
         Ok(names.iter().filter_map(rotated).collect())
     }
 
-    /// The name of a log that is rotated now, under the lock of its rotation. What is at that path would be
-    /// replaced: a listing can miss a file that is compressed meanwhile.
+    /// The name for a log that is rotated now. Called under the rotation lock. The name is checked to be free, since
+    /// the rename would replace a file, and a listing can miss a file that is compressed meanwhile.
     pub(super) fn free_name(&self, relative: &Path, period: Period) -> io::Result<RotatedName> {
         let mut name = RotatedName::next(&self.rotated_names(relative)?, period);
-        // The plain one first: where it has just been removed, the compressed one was made before.
+        // The plain name is checked first: if that file has just been removed, its compressed file was made before.
         while self.is_there(relative, name)? || self.is_there(relative, name.compressed())? {
             name = name.following().ok_or_else(|| {
                 io::Error::other(format!(
@@ -96,7 +96,7 @@ impl RootDir {
         }
     }
 
-    /// What is known of a rotated file; none where it is not there, or is no regular file.
+    /// The metadata of a rotated file. None: the file does not exist, or is not a regular file.
     pub(super) fn rotated_metadata(
         &self,
         relative: &Path,
@@ -109,8 +109,8 @@ impl RootDir {
         }
     }
 
-    /// A rotated file that nobody writes to and nobody will, until the lock is dropped. None where somebody may
-    /// write to it still.
+    /// Locks a rotated file: no process writes to it until the lock is dropped. None: a process may still write to
+    /// it.
     pub(super) fn lock_rotated(
         &self,
         relative: &Path,
@@ -122,7 +122,7 @@ impl RootDir {
             Err(err) if sys::is_in_use(&err) => return Ok(None),
             Err(err) => return Err(err),
         };
-        // Another process may have compressed or deleted it while this one opened it.
+        // Another process may have compressed or deleted the file while this process opened it.
         match lock {
             Some(lock)
                 if sys::identity_at(&self.path().join(&path))? == sys::identity(lock.file())? =>
@@ -134,7 +134,7 @@ impl RootDir {
         }
     }
 
-    /// Removes a rotated file. `false` where somebody has it open who does not let it go.
+    /// Removes a rotated file. `false`: another process has the file open in a way that keeps it from being removed.
     pub(super) fn remove_rotated(&self, relative: &Path, name: RotatedName) -> io::Result<bool> {
         match self.below()?.remove(&name.beside(relative)) {
             Ok(()) => Ok(true),
@@ -144,13 +144,13 @@ impl RootDir {
         }
     }
 
-    /// Gives a log that was made now the permissions and the group of the one that was rotated last, so that those
-    /// who shared that one share this one.
+    /// Gives a new log the permissions and the group of the file that was rotated last, so that the same users can
+    /// write to it.
     pub(in crate::file) fn inherit_from_rotated(&self, relative: &Path, log: &File) {
         let newest = || self.rotated_names(relative).ok()?.into_iter().max();
         let Some(newest) = newest() else { return };
         if let Ok(Some(metadata)) = self.rotated_metadata(relative, newest) {
-            // Who may not give it away keeps it: it is his file then.
+            // A user who may not change the file's group keeps the file as it is.
             let _ = sys::inherit(&metadata, log);
         }
     }

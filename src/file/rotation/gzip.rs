@@ -1,7 +1,7 @@
 //! [`compress`]: a rotated file becomes a gzip file.
 //!
-//! The invariant: the plain file is removed only when the whole of it is in the compressed one, on disk. Until then the
-//! plain file counts, and what is in its `….gz` is made again from the begin.
+//! The invariant: the plain file is removed only when its whole content is on disk in the compressed file. Until then
+//! the plain file counts, and its `….gz` is written again from the beginning.
 
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
@@ -16,20 +16,20 @@ use crate::file::root::RootDir;
 use crate::file::sys::{self, Purpose};
 use crate::process::upkeep;
 
-/// How much is read at once, in bytes.
+/// How many bytes are read at once.
 const CHUNK: usize = 64 << 10;
 
-/// Compresses a rotated file. `false` where others have it open: it is to be tried later.
+/// Compresses a rotated file. `false`: another process has the file open, and a later pass tries again.
 pub(super) fn compress(root: &RootDir, relative: &Path, plain: RotatedName) -> io::Result<bool> {
     let Some(lock) = root.lock_rotated(relative, plain)? else { return Ok(false) };
     let compressed = plain.compressed();
-    // What a crash left.
+    // A crash may have left a part of the compressed file.
     if !root.remove_rotated(relative, compressed)? {
         return Ok(false);
     }
     let made = write(root, relative, lock.file(), compressed);
     if let Err(err) = made {
-        // Half a file, on a full disk: it would only be in the way.
+        // On a full disk a part of the compressed file would only use space.
         let _ = root.remove_rotated(relative, compressed);
         return Err(err);
     }

@@ -1,34 +1,34 @@
 //! [`to_delete`]: which rotated files of a log are not kept.
 //!
-//! The invariant: the newest file is never among them, and one pass deletes half of the files at most: a clock that is
-//! wrong, or a setting that was mistyped, costs little before it is seen.
+//! The invariants: the newest file is never deleted. One pass deletes at most half of the files, so that a wrong
+//! clock or a mistyped setting costs little before a person notices it.
 
 use super::names::RotatedName;
 use super::Keep;
 
 const SECONDS_A_DAY: i64 = 86_400;
 
-/// One rotated file. Where it is there twice, plain and compressed, this is the plain one.
+/// One rotated file. If it exists both plain and compressed, this is the plain file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RotatedFile {
     pub(crate) name: RotatedName,
     pub(crate) bytes: u64,
 }
 
-/// What one pass deletes.
+/// The result of one pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Verdict {
-    /// The oldest first.
+    /// The files to delete, the oldest first.
     pub(crate) delete: Vec<RotatedName>,
-    /// Whether there are too many still, by number or size: another pass is to follow. By age the next rotation
-    /// will do.
+    /// Whether too many files are left, by number or size, so that another pass follows. Files that are too old wait
+    /// for the next rotation.
     pub(crate) more: bool,
 }
 
-/// The files that one pass deletes. `now` is in seconds since 1970.
+/// Which files one pass deletes. `now` is in seconds since 1970.
 ///
-/// None is deleted by its age while the clock is more than a day ahead of the newest file: either the clock is
-/// wrong, or the log was idle, and its next rotation makes a newer one.
+/// No file is deleted by its age while the clock is more than a day ahead of the newest file: either the clock is
+/// wrong, or the log was idle, and its next rotation makes a newer file.
 pub(crate) fn to_delete(keep: Keep, files: &[RotatedFile], now: i64) -> Verdict {
     let mut files = files.to_vec();
     files.sort_unstable_by_key(|file| file.name);
@@ -57,7 +57,7 @@ pub(crate) fn to_delete(keep: Keep, files: &[RotatedFile], now: i64) -> Verdict 
     };
     let most = files.len() / 2;
     let delete = files.iter().take(too_many.min(most)).map(|file| file.name).collect();
-    // Of one file none is deleted, which no further pass would change.
+    // Half of one file is none, and a further pass would not change that.
     Verdict { delete, more: too_many > most && most > 0 && needs_all_passes(keep) }
 }
 

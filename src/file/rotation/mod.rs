@@ -11,10 +11,10 @@
 //! | `upkeep`, `gzip` | what the upkeep thread does |
 //! | `unsynced` | what `sync()` must cover beside the open file |
 //!
-//! Two locks of a log keep processes apart (`sys::lock`). The **rotation lock** is held while the log is renamed, by
-//! one process at a time, on a description that was opened for it. Each writer has **marked in use** the file that it
-//! has open, for as long as it is open; the upkeep thread replaces or removes a rotated file only while it
-//! has locked out such users, and does not wait for that.
+//! Two locks of a log keep processes apart (`sys::lock`). One process at a time holds the **rotation lock** while it
+//! renames the log; the lock is taken on a file description that was opened for it. Each process **marks in use** the
+//! file that it has open, until it closes the file. The upkeep thread replaces or removes a rotated file only while
+//! it has locked out these users, and does not wait for them.
 
 mod file_period;
 mod folder;
@@ -37,14 +37,14 @@ pub(super) use rotate::FileFor;
 pub(crate) use settings::{parse_size, Rotation};
 pub use settings::{Compress, Every, Keep};
 
-/// What a log that is rotated knows beside its open file.
+/// What is known of a log that is rotated, beside its open file.
 #[derive(Debug, Default)]
 pub(super) struct RotationState {
-    /// Whether upkeep was asked for since the log is known.
+    /// Whether the log has asked for upkeep since it is known.
     had_upkeep: AtomicBool,
-    /// Whether it was asked for and has not begun.
+    /// Whether the upkeep that was asked for has not begun yet.
     upkeep_is_due: AtomicBool,
-    /// The time of the record that gave reason to it, in seconds since 1970.
+    /// The time of the record that caused the last request for upkeep, in seconds since 1970.
     upkeep_second: AtomicI64,
     unsynced: unsynced::UnsyncedFiles,
 }

@@ -1,7 +1,7 @@
-//! [`RotatedName`]: what a log's rotated files are called.
+//! [`RotatedName`]: the names of a log's rotated files.
 //!
-//! The invariant: a name belongs to a log exactly if this module would have given it to a file of that log. What merely
-//! looks like it (`….log.bak`, `….log.2026-04-17.old`, `….log.1`) is somebody else's.
+//! The invariant: a name belongs to a log exactly if this module could have given it to a rotated file of that log. A
+//! similar name (`….log.bak`, `….log.2026-04-17.old`, `….log.1`) belongs to another program.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -14,18 +14,19 @@ const GZIP_END: &str = ".gz";
 /// How many bytes the longest name of a rotated file adds to its log's name.
 pub(crate) const LONGEST_ROTATED_ENDING: usize = ".2026-04-17T14-31-55Z.4294967295.gz".len();
 
-/// A rotated file's name, behind the log's own. In order: the one that was given later is the later one.
+/// The part of a rotated file's name that follows the log's name. Names are ordered by the time at which they were
+/// given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct RotatedName {
     period: Period,
-    /// 0 has no number in the name.
+    /// 0: the name has no number.
     number: u32,
     is_gzip: bool,
 }
 
 impl RotatedName {
-    /// The name of a file that is rotated now, where `names` are those of the log's rotated files: never one that
-    /// was given before to a file that is still there.
+    /// The name for a file that is rotated now. `names` are the names of the log's rotated files. The name is one
+    /// that none of these files has.
     pub(crate) fn next<'a>(
         names: impl IntoIterator<Item = &'a RotatedName>,
         period: Period,
@@ -36,12 +37,12 @@ impl RotatedName {
         RotatedName { period, number, is_gzip: false }
     }
 
-    /// The name with the next number; none behind the last that there is.
+    /// The name with the next number. None: there is no higher number.
     pub(crate) fn following(self) -> Option<RotatedName> {
         Some(RotatedName { number: self.number.checked_add(1)?, ..self })
     }
 
-    /// What is behind a log's name in `name`, if that is a rotated file's.
+    /// Reads the part of `name` that follows the log's name, if `name` is the name of a rotated file.
     pub(crate) fn parse(log: &str, name: &str) -> Option<RotatedName> {
         let rest = name.strip_prefix(log)?.strip_prefix('.')?;
         let (rest, is_gzip) = match rest.strip_suffix(GZIP_END) {
@@ -81,7 +82,7 @@ impl RotatedName {
     }
 }
 
-/// With its first dot.
+/// The text begins with a dot.
 impl fmt::Display for RotatedName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, ".{}", self.period)?;
@@ -92,7 +93,7 @@ impl fmt::Display for RotatedName {
     }
 }
 
-/// From 1 on, written as we write it.
+/// A number from 1 on, without leading zeros.
 fn read_number(text: &str) -> Option<u32> {
     let canonical = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
     canonical.then(|| text.parse().ok())?
@@ -104,7 +105,7 @@ pub(crate) fn may_be_rotated(name: &str) -> bool {
     dots.into_iter().any(|log| RotatedName::parse(log, name).is_some())
 }
 
-/// Whether what ends with `end`, whatever is before it, may be a rotated file of a log that ends with it, too.
+/// Whether a name that ends with `end` may be the name of a rotated file of a log whose name ends with `end` as well.
 pub(crate) fn may_end_rotated(end: &str) -> bool {
     let last = end.chars().next_back();
     last.is_none_or(|last| last.is_ascii_digit() || last == 'Z')

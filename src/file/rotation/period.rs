@@ -1,6 +1,6 @@
 //! [`Period`]: the second, hour, day or month of UTC that a file belongs to, and its stamp in a file's name.
 //!
-//! The invariant: a stamp is read back as the period that it was made from, and nothing else is read as a period.
+//! The invariant: a stamp is read back as the period that it was made from. No other text is read as a period.
 
 use std::cmp::Ordering;
 use std::fmt::{self, Write as _};
@@ -10,12 +10,12 @@ use crate::clock::Time;
 
 const SECONDS_A_DAY: i64 = 86_400;
 
-/// 0000-01-01T00:00:00Z and 9999-12-31T23:59:59Z: a stamp's year has four digits. A clock beyond them is wrong,
-/// and its files are those of the last year that can be named.
+/// 0000-01-01T00:00:00Z and 9999-12-31T23:59:59Z: a stamp's year has four digits. A clock beyond these years is
+/// wrong, and is taken for the nearest time that can be named.
 const YEAR_0: i64 = -62_167_219_200;
 const YEAR_9999_ENDS: i64 = 253_402_300_799;
 
-/// A stretch of UTC. In order: the one that ends later is the later one.
+/// A span of UTC. Periods are ordered by their ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Period {
     every: Every,
@@ -49,7 +49,7 @@ impl Period {
         self.start
     }
 
-    /// The first second after it, since 1970.
+    /// The first second after the period, since 1970.
     pub(crate) fn end(self) -> i64 {
         match self.every {
             Every::Second => self.start + 1,
@@ -81,7 +81,7 @@ impl Period {
         let date = Date { year: digits(0..4)?, month: digits(5..7)?, day };
         let start = date.start() + hour * 3600 + minute * 60 + second;
         let period = Period { every, start };
-        // Only what we write ourselves: no 31st of April, no hour 24, no other sign in between.
+        // Only a stamp that this crate writes: no 31st of April, no hour 24, no other sign in between.
         (period.to_string() == stamp).then_some(period)
     }
 }

@@ -1,9 +1,8 @@
-//! How a new file is begun: the log is renamed to the rotated name of its period, and a new one is made at the
-//! path.
+//! How a new file is begun: the log is renamed to the rotated name of its period, and a new file is made at the path.
 //!
-//! The invariant: a log is renamed by one process at a time, the one that holds its rotation lock. All others follow:
-//! what they write until they notice lands whole in the rotated file, which is neither compressed nor deleted while
-//! they have it open.
+//! The invariant: only the process that holds a log's rotation lock renames the log. The other processes notice the
+//! rename later. Until then their records land whole in the rotated file, which is neither compressed nor deleted
+//! while a process has it open.
 
 use std::io;
 use std::sync::atomic::Ordering;
@@ -18,16 +17,16 @@ use crate::file::root::Opened;
 use crate::file::{sys, Batch, LogFile, PathCheck};
 use crate::sync::LockExt as _;
 
-/// How often a record is taken to the next file, where others fill or remove it at once.
+/// How often a record tries the next file, if other processes fill or remove each file at once.
 const TRIES: usize = 8;
 
-/// How long a process takes from making a log to giving it the permissions of the one before.
+/// How long a process takes from making a log until the log has the permissions of the file before.
 const MADE_WITHIN: Duration = Duration::from_millis(2);
 
-/// The file for a record.
+/// The file that a record goes into.
 pub(in crate::file) struct FileFor {
     pub(in crate::file) open: Arc<OpenFile>,
-    /// Whether another one had to be begun, and could not be.
+    /// The error, if a new file had to be begun and could not be.
     pub(in crate::file) rotation_error: Result<(), Error>,
 }
 
@@ -40,8 +39,8 @@ impl OpenFile {
                 || self.file().is_ok_and(|file| self.period.is_past(file, time)))
     }
 
-    /// The place behind the records of a batch that may go into this file with the one at `first`, which
-    /// may in any case: the batch ends where the file is full, or where a record of another period comes.
+    /// The end of the run of records from `first` on that go into this file. The run ends where the file is full, or
+    /// before a record of another period. The record at `first` is always a part of it.
     pub(in crate::file) fn run_end(&self, batch: &Batch, first: usize) -> usize {
         if !self.rotates {
             return batch.len();
@@ -54,7 +53,7 @@ impl OpenFile {
         (first + 1..fitting).find(is_past).unwrap_or(fitting)
     }
 
-    /// A record of this time was written to the file.
+    /// Notes that a record of this time was written to the file.
     #[inline]
     pub(in crate::file) fn record_written(&self, time: Time) {
         if self.rotates {
@@ -65,7 +64,7 @@ impl OpenFile {
     fn rotating_record_written(&self, time: Time) {
         let Ok(file) = self.file() else { return };
         if self.budget.is_limited() {
-            // The end of this write, which may be behind other processes' records.
+            // The end of this write. Records of other processes may be before it.
             let size = sys::end_of_own_write(file).or_else(|| Some(file.metadata().ok()?.len()));
             size.into_iter().for_each(|size| self.budget.observe(size));
         }
@@ -74,15 +73,15 @@ impl OpenFile {
 }
 
 impl LogFile {
-    /// Opens the log, and marks it as in use where it is rotated. Afterwards no process compresses or deletes it
-    /// until it is closed, and the path leads to it.
+    /// Opens the log. If logs are rotated, the file is marked as in use: no process compresses or deletes it until it
+    /// is closed. The path leads to the file when this returns.
     pub(in crate::file) fn open_in_use(&self) -> Result<Opened, Error> {
         let relative = self.relative();
         let mut tries = TRIES;
         loop {
             tries -= 1;
             let opened = match self.retry_with_a_descriptor_freed(|| self.root.open(relative)) {
-                // Another user's process has just made it, and is about to give it the group's permissions.
+                // Another user's process has just made the file, and is about to give it the group's permissions.
                 Err(err) if tries > 0 && is_denied(&err) && self.root.is_newly_made(relative) => {
                     thread::sleep(MADE_WITHIN);
                     continue;
@@ -95,7 +94,7 @@ impl LogFile {
             if opened.created {
                 self.root.inherit_from_rotated(relative, &opened.file);
             }
-            // Where the file system has no locks nobody compresses or deletes it.
+            // If the file system has no locks, no process compresses or deletes the file.
             let is_marked = sys::mark_in_use(&opened.file).unwrap_or(true);
             let found = sys::identity_at(&self.path).ok();
             let is_current = found.is_some() && found == sys::identity(&opened.file).ok();
@@ -105,7 +104,7 @@ impl LogFile {
         }
     }
 
-    /// The open file that a record goes into: the present one, or a new one where the record must begin it.
+    /// The open file that a record goes into: the present file, or a new file if the record must begin one.
     pub(in crate::file) fn file_for(
         &self,
         record: &[u8],
@@ -136,8 +135,8 @@ impl LogFile {
         Ok(file)
     }
 
-    /// Begins a new file in the place of `open`, unless another thread or process has done so. No writer
-    /// waits for this but those whose records begin a new file too.
+    /// Begins a new file in the place of `open`, unless another thread or process has done so. Only the threads wait
+    /// for this whose records must begin a new file too.
     fn rotate(&self, open: &Arc<OpenFile>, record: &[u8], time: Time) -> Result<(), Error> {
         let _opening = self.opening.lock_any();
         if !self.open.load().as_ref().is_some_and(|now| Arc::ptr_eq(now, open)) {
@@ -153,8 +152,8 @@ impl LogFile {
         };
         match self.retry_with_a_descriptor_freed(rotate) {
             Ok(()) => Ok(()),
-            // Others moved or removed the log: the path is opened again, and the file made where they have not
-            // done so yet.
+            // Another program moved or removed the log: the next record opens the path again, and makes the file if
+            // it does not exist.
             Err(err) if err.is_not_found() => {
                 self.still_linked(open);
                 Ok(())
@@ -171,13 +170,14 @@ impl LogFile {
     fn rotate_alone(&self, open: &Arc<OpenFile>, record: &[u8], time: Time) -> io::Result<()> {
         let relative = self.relative();
         let lock = self.root.wait_for_rotation_lock(relative, &open.identity)?;
-        // Otherwise another process has rotated it, and the lock is that of a newer file.
+        // If the path no longer leads to `open`, another process has rotated the log, and the lock is that of a newer
+        // file.
         if !self.still_linked(open) || lock.is_none() {
             return Ok(());
         }
         let file = open.file()?;
         if open.budget.look_again(file)? == 0 {
-            // Nothing is in it yet, or a tool has cut it: then this record is the first.
+            // The file is empty, or a tool has truncated it: this record is its first.
             open.period.forget();
             return Ok(());
         }
@@ -186,7 +186,7 @@ impl LogFile {
             return Ok(());
         }
         let name = self.root.free_name(relative, open.period.period_for_name(file, time))?;
-        end_torn(open);
+        terminate_last_line(open);
         self.root.below()?.rename(relative, &name.beside(relative))?;
         self.folder_entries.made();
         self.retire(open);
@@ -197,9 +197,9 @@ impl LogFile {
     }
 }
 
-/// Ends a fragment that a crash left, before the file is out of reach: whoever reads the files one behind the other would
-/// take the next one's first line for a part of it. On a full disk it stays.
-fn end_torn(open: &OpenFile) {
+/// Ends a fragment that a crash left, before the file is renamed. A program that reads the files one after the other
+/// would take the first line of the next file for a part of the fragment. On a full disk the fragment stays.
+fn terminate_last_line(open: &OpenFile) {
     if open.tail_unverified.load(Ordering::Acquire) && open.is_torn() {
         let _ = open.write(b"\n");
     }

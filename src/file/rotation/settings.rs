@@ -1,6 +1,7 @@
-//! [`Every`], [`Keep`] and [`Compress`]: what `rotation` is asked to do, and [`Rotation`], all of it checked.
+//! [`Every`], [`Keep`] and [`Compress`]: the values of the keys below `rotation`, and [`Rotation`]: all of them,
+//! checked.
 //!
-//! Each type reads the text of its key and prints it again.
+//! Each type reads the text of its key, and prints it in a form that it reads again.
 
 use std::fmt;
 use std::str::FromStr;
@@ -127,9 +128,9 @@ impl FromStr for Keep {
         let unit = text.trim_start_matches(|c: char| c.is_ascii_digit()).trim();
         match unit.chars().next_back() {
             None => text.trim().parse().ok().filter(|files| *files > 0).map(Keep::Files),
-            // A minute, a month and a megabyte are all called so.
+            // `m` may mean a minute, a month or a megabyte.
             _ if unit.eq_ignore_ascii_case("m") => None,
-            // What is a byte's multiple ends with b; no unit of time does.
+            // The units of bytes end with b; no unit of time does.
             Some('b' | 'B') => parse_size(text).map(Keep::Bytes),
             Some(_) => {
                 humantime::parse_duration(text).ok().filter(|age| !age.is_zero()).map(Keep::Age)

@@ -1,8 +1,8 @@
-//! [`UnsyncedFiles`]: the files that took this process's records, are no longer open, and may have been rotated
-//! since, by whatever process. `sync()` covers them.
+//! [`UnsyncedFiles`]: the files that this process has written to and has closed since. Any process may have rotated
+//! them meanwhile. `sync()` covers them.
 //!
-//! The invariant: a file is forgotten only after a sync of it that began after it was closed, or when it was
-//! compressed: a compressed file is on disk before the plain one is removed.
+//! The invariant: a file is forgotten after a sync of it that began after it was closed, or when it was compressed:
+//! the compressed file is on disk before the plain file is removed.
 
 use std::sync::Mutex;
 
@@ -11,7 +11,7 @@ use crate::file::open::OpenFile;
 use crate::file::{sys, LogFile};
 use crate::sync::LockExt as _;
 
-/// How many are known one by one. Beyond them each rotated file that is not compressed is synced.
+/// How many files are known one by one. If there are more, every rotated file that is not compressed is synced.
 const KNOWN: usize = 1000;
 
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ pub(super) struct UnsyncedFiles(Mutex<Files>);
 #[derive(Debug, Default)]
 struct Files {
     known: Vec<sys::FileKey>,
-    /// Others, too.
+    /// Whether there are files beside the known ones.
     more: bool,
 }
 
@@ -36,14 +36,14 @@ impl UnsyncedFiles {
 }
 
 impl LogFile {
-    /// A file is no longer this log's open one. If it was written to, it is to be synced where it is then.
+    /// Notes that a file of this log was closed: `sync()` must sync it, wherever it is then.
     pub(in crate::file) fn closed_unsynced(&self, open: &OpenFile) {
         if open.rotates {
             self.rotation.unsynced.add(sys::file_key(&open.identity));
         }
     }
 
-    /// Syncs what was written before the log was rotated, by whomever.
+    /// Syncs what was written before this process or another one rotated the log.
     pub(in crate::file) fn sync_rotated(&self) -> Result<(), Error> {
         let files = std::mem::take(&mut *self.rotation.unsynced.0.lock_any());
         if files.known.is_empty() && !files.more {
@@ -51,7 +51,7 @@ impl LogFile {
         }
         let synced = self.sync_those(&files);
         if synced.is_err() {
-            // Which of them are not is not known.
+            // Which of the files are synced is not known.
             self.rotation.unsynced.add(None);
         }
         synced

@@ -1,8 +1,8 @@
-//! The upkeep of a log's rotated files: compressed, deleted where they are not kept, and what a crash left put in
-//! order. It runs on a thread that no log call waits for.
+//! The upkeep of a log's rotated files: they are compressed, those that are not kept are deleted, and what a crash
+//! left is cleaned up. It runs on a thread that no log call waits for.
 //!
-//! A file that any process may still write to is left alone, and looked at again later. So it is with one that a reader
-//! on Windows has open.
+//! The invariant: a file that a process may still write to is not touched; a later pass tries it again. The same
+//! holds on Windows for a file that a reader has open.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -21,17 +21,17 @@ use crate::process::upkeep::{self, Next, Upkeep};
 use crate::stats::FileCounters;
 
 impl LogFile {
-    /// Asks for a pass over the rotated files. `time` is that of the record which gave reason to it.
+    /// Asks for a pass over the rotated files. `time` is the time of the record that caused the request.
     pub(in crate::file) fn ask_for_upkeep(&self, time: Time) {
         self.rotation.upkeep_second.store(time.seconds(), Ordering::Relaxed);
-        // One request at a time: the pass that it leads to begins after this.
+        // There is one request at a time: its pass begins after this call, and so sees what caused this call.
         if !self.rotation.upkeep_is_due.swap(true, Ordering::AcqRel) {
             let me: Weak<LogFile> = Weak::clone(&self.me);
             upkeep::ask(me);
         }
     }
 
-    /// Asks for it when the log is opened for the first time: a crash may have left something.
+    /// Asks for a pass when the log is opened for the first time: a crash may have left files to clean up.
     pub(in crate::file) fn ask_for_first_upkeep(&self, time: Time) {
         if !self.rotation.had_upkeep.swap(true, Ordering::Relaxed) {
             self.ask_for_upkeep(time);
@@ -54,7 +54,7 @@ impl Upkeep for LogFile {
     }
 }
 
-/// One look at all rotated files of a log.
+/// One pass over all rotated files of a log.
 struct Pass<'a> {
     root: &'a RootDir,
     relative: &'a Path,
@@ -84,7 +84,7 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// Each file once: the plain one counts where both are there.
+    /// Lists each file once: if it exists both plain and compressed, the plain file counts.
     fn files(&self, names: &BTreeSet<RotatedName>) -> Vec<RotatedFile> {
         let counts = |name: &&RotatedName| !name.is_gzip() || !names.contains(&name.plain());
         let file = |name: &RotatedName| {
@@ -105,7 +105,7 @@ impl Pass<'_> {
         }
     }
 
-    /// Removes what a crash left of a compression, from a time when files were compressed.
+    /// Removes the part of a compressed file that a crash left, when files were compressed by an earlier setting.
     fn remove_half_of(&mut self, plain: RotatedName) {
         let removed = self.root.lock_rotated(self.relative, plain).and_then(|lock| match lock {
             Some(_lock) => self.root.remove_rotated(self.relative, plain.compressed()),
@@ -123,7 +123,8 @@ impl Pass<'_> {
         self.counters.deleted.add(u64::from(self.checked(removed)));
     }
 
-    /// Half a compressed file goes with it, and first: without the plain one it would count.
+    /// Removes a plain file. A part of its compressed file is removed first: it would count as the file without the
+    /// plain one.
     fn delete_plain(&self, name: RotatedName) -> io::Result<bool> {
         let Some(_lock) = self.root.lock_rotated(self.relative, name)? else { return Ok(false) };
         let half = name.compressed();
@@ -132,7 +133,8 @@ impl Pass<'_> {
         Ok(half_is_gone && self.root.remove_rotated(self.relative, name)?)
     }
 
-    /// Whether something was done. Where others have the file open, and where it failed, it is tried again later.
+    /// Whether something was done. If another process has the file open, or the operation failed, a later pass tries
+    /// again.
     fn checked(&mut self, done: io::Result<bool>) -> bool {
         upkeep::step();
         match done {
