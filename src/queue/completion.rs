@@ -1,13 +1,14 @@
-//! [`Completion`]: what became of a record whose log call waits until it is on disk.
+//! [`Completion`]: the result of a record whose log call waits until the record is on disk.
 //!
-//! The invariant: every completion is given once, also where it is dropped, and to the call that asked for it alone.
+//! The invariant: every completion gives one result, also when it is dropped, and only to the call that it was made
+//! for.
 
 use std::sync::Arc;
 
 use super::sync::{self, Condvar, Mutex};
 use crate::error::{Error, Kind};
 
-/// Where one call waits at a time. It is used again: a durable record allocates nothing.
+/// The result that one call at a time waits for. The cell is used again, so that a durable record allocates nothing.
 #[derive(Debug)]
 struct ResultCell {
     state: Mutex<State>,
@@ -16,7 +17,7 @@ struct ResultCell {
 
 #[derive(Debug)]
 struct State {
-    /// Which of the calls that have waited here waits now.
+    /// The number of the call that waits now.
     call: u64,
     result: Option<Result<(), Error>>,
 }
@@ -39,7 +40,7 @@ impl CompletionWaiter {
         CompletionWaiter(Arc::new(ResultCell { state, given: Condvar::new() }))
     }
 
-    /// The other end, for the next call. What an earlier call's end has to tell comes too late.
+    /// Makes the writer's end for the next call. The result of an earlier call's completion is ignored from now on.
     pub(super) fn completion(&self) -> Completion {
         let mut state = sync::lock(&self.0.state);
         state.call += 1;
@@ -66,7 +67,7 @@ impl Completion {
     fn complete_once(&mut self, result: Result<(), Error>) {
         let mut state = sync::lock(&self.cell.state);
         if state.call == self.call {
-            // Nothing comes behind it.
+            // The result is given: the drop gives no other.
             self.call = 0;
             state.result = Some(result);
             self.cell.given.notify_one();
@@ -75,7 +76,7 @@ impl Completion {
 }
 
 impl Drop for Completion {
-    /// Nobody will write the record: a mistake of ours.
+    /// A completion that is dropped without a result is a bug of this crate: no writer will write the record.
     fn drop(&mut self) {
         if self.call != 0 {
             self.complete_once(Err(Error::from(Kind::NoWriter { why: super::WRITER_FAILED })));

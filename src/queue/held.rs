@@ -1,10 +1,10 @@
-//! [`Held`]: what waiting records need of memory.
+//! [`Held`]: the memory that waiting records need.
 //!
-//! The invariant: what a push has added is what the end of its batch takes away.
+//! The invariant: what the pushes of a batch have added is subtracted when the batch ends.
 
 use std::ops::{AddAssign, SubAssign};
 
-/// What a record needs beside its text: where it ends, its time, and room for the vector to grow.
+/// The memory of a record beside its text: its end, its time, and room for the vector to grow.
 const RECORD_OVERHEAD: usize = 32;
 
 /// What a log needs while a record of it waits: its slot, its buffers, and what is known of the log itself, which is
@@ -18,9 +18,9 @@ const LEAST_OVERHEAD: usize = 64 << 10;
 /// Of the records that wait or are being written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Held {
-    /// Of the records' text.
+    /// The bytes of the records' text.
     pub(super) bytes: usize,
-    /// What the queue needs beside them.
+    /// The bytes that the queue needs beside the text.
     pub(super) overhead: usize,
 }
 

@@ -1,7 +1,7 @@
-//! [`Inbox`]: the records that wait, ordered by log, and which log is written next.
+//! [`Inbox`]: the waiting records of each log, and the order in which the logs are written.
 //!
-//! All of it is under one lock; nothing here waits or makes a system call. The invariant: a log with records that no
-//! writer is inside is in `ready`, and one writer at a time is inside a log.
+//! The whole inbox is under one lock. Nothing here waits or makes a system call. The invariants: a log with waiting
+//! records is in `ready`, unless a writer is inside the log. One writer at a time is inside a log.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,10 +15,11 @@ use super::writers::Writers;
 use crate::clock::Time;
 use crate::error::Error;
 
-/// How long records wait though nobody asks for them, so that one write takes many.
+/// How long records wait if nobody waits for them, so that one write takes many of them.
 const LINGER: Duration = Duration::from_millis(1);
 
-/// The longer for each log that the last round wrote: where there are thousands, each gets more than one record.
+/// How much longer records wait for each log that the last round wrote: among thousands of logs, each gets more than
+/// one record.
 const LINGER_PER_LOG: Duration = Duration::from_micros(1);
 
 /// This part of `limit` wakes a writer that lingers: an eighth, so that one log alone stays below its half while a
@@ -29,28 +30,30 @@ const WAKE_PART: usize = 8;
 pub(super) struct Inbox<L> {
     pub(super) slots: Slots<L>,
     pub(super) writers: Writers,
-    /// Logs with records, in the order in which they got their first. A log that cannot be written is skipped.
+    /// The logs with waiting records, in the order of their first waiting record. A log that cannot be written now is
+    /// skipped.
     ready: VecDeque<usize>,
-    /// Logs with a durable record: they go first, in turn with the others.
+    /// The logs with a waiting durable record. A log of this list and a log of `ready` are written in turn, this list
+    /// first.
     urgent: VecDeque<usize>,
     urgent_was_last: bool,
-    /// How many of `ready` belong to this round; the others wait until the writer has lingered.
+    /// How many logs of `ready` belong to this round. The other logs wait until the writer has lingered.
     round_left: usize,
     written_in_round: u32,
-    /// Somebody waits for a record: the next round begins at once.
+    /// Whether a call waits for a record: then the next round begins at once.
     hurry: bool,
-    /// Of the records that wait or are being written, without those of logs that hang.
+    /// The memory of the records that wait or are being written, without the records of logs that hang.
     held: Held,
     limit: Held,
-    /// Records that are neither written nor lost.
+    /// How many records are neither written nor lost.
     unwritten: u64,
-    /// Where no call waits now: as many as have ever waited at once.
+    /// The waiters that no call uses now. There are as many as calls have ever waited at once.
     pub(super) waiters: Vec<CompletionWaiter>,
     /// How many calls wait for room.
     pub(super) room_waiters: usize,
-    /// The sink is gone: nothing more comes.
+    /// Whether the sink is gone: no more records come.
     pub(super) is_closing: bool,
-    /// This process is a copy, made by fork(2), which takes one thread along.
+    /// Whether this process is a copy made by fork(2), in which the queue's threads do not exist.
     pub(super) is_copy: bool,
 }
 
@@ -76,7 +79,7 @@ impl<L: QueuedLog> Inbox<L> {
     }
 
     /// Whether a record of this log is accepted: the log holds less than half of `limit`, and all logs that do not
-    /// hang hold less than `limit`. A record of any size has its turn.
+    /// hang hold less than `limit` together. A record of any size is accepted then.
     #[inline]
     pub(super) fn has_room(&mut self, log: &L) -> bool {
         let (all, half) = (self.held.is_below(self.limit), self.limit.half());
@@ -86,7 +89,7 @@ impl<L: QueuedLog> Inbox<L> {
         }
     }
 
-    /// Adds a record. Returns the failure of earlier ones, which nobody has returned yet.
+    /// Adds a record. Returns the failure of earlier records of the log, if no call has returned that failure yet.
     #[inline]
     pub(super) fn push(
         &mut self,
@@ -120,7 +123,7 @@ impl<L: QueuedLog> Inbox<L> {
         slot.failed.take()
     }
 
-    /// Counts a record that found no room, and keeps its place for the line that reports it.
+    /// Counts a record that found no room, and remembers its place for the line that reports it.
     pub(super) fn drop_record(&mut self, log: &L, time: Time) {
         log.count_dropped();
         match self.slots.find(log).filter(|slot| slot.unwritten() > 0) {
@@ -136,7 +139,8 @@ impl<L: QueuedLog> Inbox<L> {
         !self.ready.is_empty() && self.writers.should_wake(is_much)
     }
 
-    /// Somebody waits: the same, and the writer does not linger.
+    /// Lets the writer write without lingering, since a call waits. Whether the caller must wake the writer, as in
+    /// `should_wake`.
     pub(super) fn hurry(&mut self) -> bool {
         self.hurry = true;
         self.should_wake()
@@ -162,14 +166,14 @@ impl<L: QueuedLog> Inbox<L> {
         }
     }
 
-    /// Relieves the active writer if it took no step since there were `steps`, and another log is ready or has no
-    /// room to become so. The number of the new active writer.
+    /// Relieves the active writer if it has taken no step since there were `steps`, and another log is ready, or a
+    /// call waits for room. Returns the number of the new active writer.
     pub(super) fn relieve_if_late(&mut self, steps: u64) -> Option<usize> {
         let is_needed = self.has_ready() || self.room_waiters > 0;
         (is_needed && self.writers.is_late(steps)).then(|| self.relieve())
     }
 
-    /// How many records of which log are not written.
+    /// The logs with records that are not written, and how many.
     pub(super) fn unwritten(&self) -> Vec<Unwritten<L>> {
         let owing = self.slots.iter().filter(|slot| slot.unwritten() > 0);
         let of =
@@ -193,7 +197,7 @@ impl<L: QueuedLog> Inbox<L> {
         !self.ready.is_empty()
     }
 
-    /// Everything that came before is written after this round. `false`: there is nothing.
+    /// Begins a round, which writes everything that waits now. `false`: nothing waits.
     pub(super) fn begin_round(&mut self) -> bool {
         self.round_left = self.ready.len();
         self.written_in_round = 0;
@@ -211,7 +215,7 @@ impl<L: QueuedLog> Inbox<L> {
         LINGER + LINGER_PER_LOG * self.written_in_round
     }
 
-    /// The log that is written next in this round.
+    /// Takes the log that is written next in this round out of its list.
     pub(super) fn next_ready(&mut self) -> Option<usize> {
         loop {
             let is_urgents_turn = !self.urgent_was_last || self.round_left == 0;
@@ -237,8 +241,8 @@ impl<L: QueuedLog> Inbox<L> {
         }
     }
 
-    /// Takes the log's next records, in exchange for what is empty. What a writer keeps of their memory, in bytes,
-    /// is its share of `limit`.
+    /// Takes the log's next records, and leaves `empty` in their place. Also returns how many bytes of their memory a
+    /// writer may keep.
     pub(super) fn take(&mut self, at: usize, empty: &mut PendingBatch) -> Option<(Arc<L>, usize)> {
         let kept = self.slots.share();
         let slot = self.slots.get_mut(at)?;
@@ -249,7 +253,8 @@ impl<L: QueuedLog> Inbox<L> {
         Some((log, kept))
     }
 
-    /// The active writer hangs inside a log: what that log holds no longer counts against the others.
+    /// Replaces the active writer, which hangs inside a log. The memory of that log no longer counts against the
+    /// other logs.
     pub(super) fn relieve(&mut self) -> usize {
         let (number, inside) = self.writers.relieve();
         if let Some(slot) = inside.and_then(|at| self.slots.get_mut(at)) {
@@ -259,7 +264,7 @@ impl<L: QueuedLog> Inbox<L> {
         number
     }
 
-    /// A writer has left a log, with all the records that it took. Whom it wakes.
+    /// Notes that a writer has left a log, and what became of the records that it took. Returns who must be woken.
     pub(super) fn finish(&mut self, number: usize, at: usize, done: Done) -> Wakes {
         self.writers.leave(number);
         let Some(slot) = self.slots.get_mut(at) else { return Wakes::default() };
@@ -294,15 +299,15 @@ impl<L: QueuedLog> Inbox<L> {
         Wakes { work, written }
     }
 
-    /// Nothing more comes, and nothing is left.
+    /// Whether the sink is gone and no record is left.
     pub(super) fn is_drained(&self) -> bool {
         self.is_closing && self.unwritten == 0
     }
 }
 
 impl<L: QueuedLog> Inbox<L> {
-    /// In a copy of the process: nobody writes what waits. It is counted as lost, since this process's own calls
-    /// brought it.
+    /// Called in a copy of the process, where no thread writes the waiting records. They are counted as lost if this
+    /// process enqueued them.
     pub(super) fn abandon(&mut self, why: &Error) {
         self.is_copy = true;
         for slot in self.slots.iter_mut() {
@@ -326,7 +331,7 @@ pub(crate) struct Unwritten<L> {
 pub(super) struct Wakes {
     /// The active writer.
     pub(super) work: bool,
-    /// Those who wait for records to be written.
+    /// The calls that wait for records to be written.
     pub(super) written: bool,
 }
 

@@ -1,7 +1,7 @@
-//! [`Shared`]: the inbox, those who wait for it, and a record's way in.
+//! [`Shared`]: the inbox, the calls and threads that wait for it, and the path of a record into it.
 //!
-//! The invariant: a call that waits is no writer of this queue, is in the process that the writers are in, and has seen
-//! to it that one of them runs.
+//! The invariant: before a call waits, it has checked that it is not one of this queue's writers and is in the
+//! process of the writers, and it has woken a writer if none runs.
 
 use std::sync::{Arc, Mutex as StdMutex};
 use std::thread::JoinHandle;
@@ -21,7 +21,7 @@ use crate::sync::LockExt as _;
 #[derive(Debug)]
 pub(super) struct Shared<L> {
     settings: QueueSettings,
-    /// The process that the writers are in.
+    /// The process of the writers.
     process: ProcessId,
     inbox: Mutex<Inbox<L>>,
     /// Wakes the active writer.
@@ -41,7 +41,7 @@ impl<L: QueuedLog> Shared<L> {
         Shared {
             settings,
             process: ProcessId::current(),
-            // A limit that is larger than memory is none.
+            // A limit that is larger than the address space has no effect.
             inbox: Mutex::new(Inbox::new(usize::try_from(settings.limit).unwrap_or(usize::MAX))),
             work: Condvar::new(),
             standby: Condvar::new(),
@@ -56,18 +56,18 @@ impl<L: QueuedLog> Shared<L> {
         sync::lock(&self.inbox)
     }
 
-    /// The same for a call of the application. Where it has to wait for the lock, its holder may be in the process
-    /// that this one was forked from.
+    /// Takes the lock for a call of the application. If the lock is held, its holder may be in the process that this
+    /// one was forked from: then no thread would release it.
     #[inline]
     fn lock_or_fail(&self) -> Result<MutexGuard<'_, Inbox<L>>, Error> {
         match sync::try_lock(&self.inbox) {
             Some(inbox) => Ok(inbox),
-            None => self.lock_after_a_look(),
+            None => self.lock_in_own_process(),
         }
     }
 
     #[cold]
-    fn lock_after_a_look(&self) -> Result<MutexGuard<'_, Inbox<L>>, Error> {
+    fn lock_in_own_process(&self) -> Result<MutexGuard<'_, Inbox<L>>, Error> {
         match self.process.is_current() {
             true => Ok(self.lock()),
             false => Err(no_writer(FORKED)),
@@ -84,7 +84,7 @@ impl<L: QueuedLog> Shared<L> {
         sync::wait(condvar, &self.inbox, inbox, timeout)
     }
 
-    /// Adds one record of a log. With `durable: wait`, a durable one is on disk when this returns `Ok`.
+    /// Adds one record of a log. With `durable: wait`, a durable record is on disk when this returns `Ok`.
     #[inline]
     pub(super) fn enqueue(
         &self,
@@ -119,7 +119,7 @@ impl<L: QueuedLog> Shared<L> {
         time: Time,
         durable: bool,
     ) -> Result<(), Error> {
-        match self.enqueue_and_ask(inbox, log, record, time, durable) {
+        match self.enqueue_with_completion(inbox, log, record, time, durable) {
             Ok((None, earlier)) => earlier.map_or(Ok(()), |failed| Err(failed.into_error())),
             Ok((Some(waiter), earlier)) => {
                 let own = waiter.wait();
@@ -137,8 +137,8 @@ impl<L: QueuedLog> Shared<L> {
         }
     }
 
-    /// Returns what the caller must wait for, and the failure of earlier records.
-    fn enqueue_and_ask<'a>(
+    /// Adds the record. Returns what the caller must wait for, and the failure of earlier records.
+    fn enqueue_with_completion<'a>(
         &'a self,
         mut inbox: MutexGuard<'a, Inbox<L>>,
         log: &Arc<L>,
@@ -176,12 +176,12 @@ impl<L: QueuedLog> Shared<L> {
         Ok((waiter, earlier))
     }
 
-    /// Returns when what was enqueued before, for one log or for all, is written or known to be lost: `true`; or
-    /// at the deadline.
+    /// Waits until all records that were enqueued before this call, of one log or of all, are written or known to be
+    /// lost. `false`: the deadline came first.
     ///
     /// # Errors
     ///
-    /// No writer will write it.
+    /// No writer will write the records.
     pub(super) fn flush(&self, of: Option<&L>, deadline: Option<Instant>) -> Result<bool, Error> {
         let mut inbox = self.lock_or_fail()?;
         if inbox.is_copy {
@@ -201,7 +201,7 @@ impl<L: QueuedLog> Shared<L> {
         Ok(true)
     }
 
-    /// Lets the writers end when everything is written. Does not wait.
+    /// Lets the writers end when everything is written. It does not wait.
     fn begin_close(&self) {
         let Ok(mut inbox) = self.lock_or_fail() else { return };
         if std::mem::replace(&mut inbox.is_closing, true) {
@@ -216,11 +216,11 @@ impl<L: QueuedLog> Shared<L> {
         self.room.notify_all();
     }
 
-    /// Waits until the writers have ended, until the deadline at most. Returns what is not written then: the
-    /// writers go on with it while the process runs.
+    /// Waits until the writers have ended, or until the deadline. Returns the records that are not written then. The
+    /// writers continue with them while the process runs.
     pub(super) fn close(&self, deadline: Option<Instant>) -> Vec<Unwritten<L>> {
         if !self.process.is_current() {
-            // The threads are the other process's.
+            // The threads belong to the process that this one was forked from.
             std::mem::forget(std::mem::take(&mut *self.threads.lock_any()));
             return Vec::new();
         }
@@ -235,13 +235,13 @@ impl<L: QueuedLog> Shared<L> {
         drop(inbox);
         let threads = std::mem::take(&mut *self.threads.lock_any());
         if are_gone {
-            // They have nothing left to do but to return.
+            // The threads have only to return.
             threads.into_iter().for_each(|thread| drop(thread.join()));
         }
         unwritten
     }
 
-    /// The errors that no call has returned: of a copy of the process, they are the original's.
+    /// The errors that no call has returned. In a copy of the process there are none: the original reports them.
     pub(super) fn take_failed(&self) -> Vec<(Arc<L>, Failed)> {
         match self.process.is_current() {
             true => self.lock().take_failed(),
@@ -257,7 +257,7 @@ impl<L: QueuedLog> Shared<L> {
         }
     }
 
-    /// Whether a writer of this process will do what the caller waits for, by a system call.
+    /// Checks, by a system call, that a writer of this process will do what the caller waits for.
     ///
     /// A writer that logs, say in a panic hook, must not wait for itself.
     fn check_can_wait(&self, inbox: &mut Inbox<L>) -> Result<(), Error> {
@@ -275,7 +275,7 @@ impl<L: QueuedLog> Shared<L> {
     }
 }
 
-/// What there is left until a deadline: none where it is over, and `Some(None)` where there is none.
+/// The time that is left until the deadline. `None`: the deadline is over. `Some(None)`: there is no deadline.
 fn time_left(deadline: Option<Instant>) -> Option<Option<Duration>> {
     let Some(deadline) = deadline else { return Some(None) };
     let left = deadline.saturating_duration_since(Instant::now());

@@ -1,8 +1,8 @@
-//! [`Slots`]: what the queue owes each log.
+//! [`Slots`]: the queue's state of each log that it owes something.
 //!
-//! The invariant: a log has a slot exactly as long as the queue owes it something: records that are not written, or an
-//! error that no call has returned. Slots are used again, last in, first out, and given back when few are in use: ten
-//! thousand logs cost no search, and a million ids over a life no memory.
+//! The invariant: a log has a slot exactly as long as the queue owes it something: records that are not written, or
+//! an error that no call has returned. The slot that was freed last is used first, and slots are given up when few
+//! are in use. So ten thousand logs cost no search, and a million ids over the life of a program cost no memory.
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
@@ -15,40 +15,41 @@ use crate::clock::Time;
 use crate::error::{Error, Kind};
 use crate::file::{Batch, Gap};
 
-/// As many free slots are kept in any case.
+/// This many free slots are always kept.
 const KEPT_SLOTS: usize = 64;
 
-/// Records of one log in their order, to be appended at once.
+/// Records of one log in their order, which are appended together.
 #[derive(Debug, Default)]
 pub(super) struct PendingBatch {
     /// Records that were dropped before the first of these.
     pub(super) gap: Option<Box<Gap>>,
     pub(super) batch: Batch,
-    /// The records whose calls wait, by their places in the batch, ascending.
+    /// The records whose log calls wait, in the order of their places in the batch.
     pub(super) completions: Vec<AwaitedRecord>,
 }
 
-/// A record whose call waits.
+/// A record whose log call waits.
 #[derive(Debug)]
 pub(super) struct AwaitedRecord {
     /// Its place in the batch.
     pub(super) record: usize,
     pub(super) completion: Completion,
-    /// What the call is to be told.
+    /// What the call will return.
     pub(super) result: Result<(), Error>,
 }
 
-/// What is got at once for the first records of a log, in bytes, as long as all of these together are below `limit`.
+/// How many bytes are allocated at once for the first records of a log, as long as all of these together are below
+/// `limit`.
 const FIRST_BYTES: usize = 4 << 10;
 
 impl PendingBatch {
-    /// Room for the first records. More than its share is not kept in any case.
+    /// Makes room for the first records, at most `share` bytes.
     pub(super) fn with_capacity(share: usize) -> PendingBatch {
         let batch = Batch::with_capacity(share.min(FIRST_BYTES));
         PendingBatch { batch, ..PendingBatch::default() }
     }
 
-    /// What its pushes have added.
+    /// What the pushes to this batch have added to the memory that the queue holds.
     pub(super) fn held(&self) -> Held {
         Held::of_batch(self.batch.bytes(), self.batch.len())
     }
@@ -58,7 +59,7 @@ impl PendingBatch {
         self.completions.drain(..).for_each(|awaited| awaited.completion.complete(awaited.result));
     }
 
-    /// Empties it, and keeps at most this many bytes of memory for the next records.
+    /// Empties the batch, and keeps at most this many bytes of memory for the next records.
     pub(super) fn clear(&mut self, kept_bytes: usize) {
         self.gap = None;
         self.batch.clear(kept_bytes);
@@ -69,14 +70,14 @@ impl PendingBatch {
 /// Records that failed after their calls had returned.
 #[derive(Clone, Debug)]
 pub(super) struct Failed {
-    /// None: a rotation failed, which loses none.
+    /// 0: a rotation failed, and no record is lost.
     pub(super) records: u64,
-    /// Why the first did.
+    /// Why the first record failed.
     pub(super) why: Error,
 }
 
 impl Failed {
-    /// A loss counts before an error of a rotation.
+    /// Adds later failures. A lost record is reported rather than a failed rotation.
     pub(super) fn merge(&mut self, later: Failed) {
         if self.records == 0 && later.records > 0 {
             *self = later;
@@ -85,7 +86,7 @@ impl Failed {
         }
     }
 
-    /// What the next call of the log returns, whose own record is queued.
+    /// The error that the next call of the log returns; that call's own record is queued.
     pub(super) fn into_error(self) -> Error {
         match self.records {
             0 => self.why,
@@ -93,7 +94,7 @@ impl Failed {
         }
     }
 
-    /// What is reported where no later call of the log is there to return it.
+    /// The error that is reported if no later call of the log returns it.
     pub(super) fn into_last_error(self) -> Error {
         match self.records {
             0 => self.why,
@@ -102,27 +103,28 @@ impl Failed {
     }
 }
 
+/// What the queue knows of one log while it owes the log something. A log holds the number of its slot.
 #[derive(Debug)]
 pub(super) struct Slot<L> {
     /// None: the slot is free.
     pub(super) log: Option<Arc<L>>,
     pub(super) pending: PendingBatch,
-    /// What comes behind `pending`: another batch for each place where records were dropped.
+    /// The batches behind `pending`: a new one begins at each place where records were dropped.
     behind: VecDeque<PendingBatch>,
-    /// Of the records that wait or are being written.
+    /// The memory of the records that wait or are being written.
     pub(super) held: Held,
-    /// Records that came and records that were written or lost, of all logs that had this slot.
+    /// How many records were enqueued, and how many of them are written or lost, of all logs that have had this slot.
     pub(super) enqueued: u64,
     pub(super) finished: u64,
-    /// A writer is inside the log.
+    /// Whether a writer is inside the log.
     pub(super) is_writing: bool,
-    /// That writer was relieved: the log hangs.
+    /// Whether that writer was relieved: the log hangs.
     pub(super) is_stalled: bool,
     pub(super) is_ready: bool,
     pub(super) is_urgent: bool,
-    /// How many wait for `finished` to grow.
+    /// How many calls wait for `finished` to grow.
     pub(super) awaited: usize,
-    /// Records that were dropped behind all that waits.
+    /// The records that were dropped behind all waiting ones.
     pub(super) dropped: Option<Box<Gap>>,
     pub(super) failed: Option<Box<Failed>>,
 }
@@ -146,7 +148,8 @@ impl<L: QueuedLog> Slot<L> {
         }
     }
 
-    /// Adds a record behind all others. Those that are written with it, and what the queue holds more now.
+    /// Adds a record behind all others. Returns the batch that it was added to, and the memory that the queue holds
+    /// in addition now.
     pub(super) fn push(
         &mut self,
         record: &[u8],
@@ -181,10 +184,10 @@ impl<L: QueuedLog> Slot<L> {
         !self.is_writing && self.has_pending()
     }
 
-    /// Exchanges what is to be written next with what is empty.
+    /// Takes the batch that is written next, and leaves `empty` in its place.
     pub(super) fn take(&mut self, empty: &mut PendingBatch) {
         if self.pending.batch.len() == 0 {
-            // Only a gap parts it from what was written before.
+            // The next batch begins behind dropped records.
             if let Some(next) = self.behind.pop_front() {
                 self.pending = next;
             }
@@ -198,11 +201,11 @@ impl<L: QueuedLog> Slot<L> {
         self.enqueued - self.finished
     }
 
-    /// Takes the records that no writer will write.
+    /// Gives up the records that no writer will write, and returns their number.
     pub(super) fn abandon(&mut self) -> u64 {
         let lost = self.unwritten();
         self.finished = self.enqueued;
-        // Their waiters are in the process that this one was forked from, and maybe their locks are held.
+        // The calls that wait are in the process that this one was forked from, and their locks may be held.
         std::mem::forget(std::mem::take(&mut self.pending));
         std::mem::forget(std::mem::take(&mut self.behind));
         lost
@@ -218,13 +221,13 @@ pub(super) fn full_gap(time: Time) -> Gap {
 pub(super) struct Slots<L> {
     slots: Vec<Slot<L>>,
     free: Vec<usize>,
-    /// The most that were in use since none was.
+    /// The most slots that were in use since the last moment when none was.
     most_in_use: usize,
-    /// No slot that was given up had finished more.
+    /// No slot that was given up has a greater `finished`.
     finished: u64,
     /// How often slots were given up.
     pub(super) shrunk: u64,
-    /// Of the queue, in bytes.
+    /// The `limit` of the queue, in bytes.
     limit: usize,
 }
 
@@ -302,8 +305,8 @@ impl<L: QueuedLog> Slots<L> {
         at
     }
 
-    /// Takes the slot back if nothing is owed. The caller has a reference to the log, so that the log is not
-    /// closed here.
+    /// Takes the slot back if the queue owes the log nothing. The caller MUST have a reference to the log, so that
+    /// the log is not closed here.
     pub(super) fn take_back(&mut self, at: usize) {
         let Some(slot) = self.slots.get_mut(at) else { return };
         if slot.unwritten() > 0 || slot.is_writing || slot.failed.is_some() {
@@ -311,15 +314,16 @@ impl<L: QueuedLog> Slots<L> {
         }
         let Some(log) = slot.log.take() else { return };
         if let Some(gap) = slot.dropped.take() {
-            // All before it is written.
+            // All records before the gap are written.
             log.adopt_gap(*gap);
         }
         log.queue_slot().store(0, Ordering::Relaxed);
         self.free.push(at);
     }
 
-    /// Gives up slots that have not been needed since none was in use, once in a while. `true`: it did, and no slot is
-    /// ready, urgent or awaited any more. All are finished: who awaits one is told.
+    /// If no slot is in use, gives up half of the slots, unless more than that half have been needed since the last
+    /// time. `true`: slots were given up, and no slot is ready, urgent or awaited any more. All of their records are
+    /// finished, and the caller wakes the calls that wait for them.
     pub(super) fn shrink(&mut self) -> bool {
         if self.in_use() > 0 {
             return false;

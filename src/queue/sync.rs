@@ -1,6 +1,6 @@
 //! The locks under the queue: those of std here, and those of the model checker in `loom.rs`.
 //!
-//! A lock whose holder panicked is taken all the same.
+//! A lock whose holder has panicked is taken as well.
 
 use std::sync::{PoisonError, TryLockError};
 use std::time::Duration;

@@ -1,7 +1,7 @@
-//! [`Watermark`]: what was enqueued before a moment.
+//! [`Watermark`]: the records that were enqueued before a moment.
 //!
-//! The invariant: it is reached when each log has finished as many records as it had then; what comes later is not
-//! waited for.
+//! The invariant: the watermark is reached when each log has finished the records that were enqueued for it by then.
+//! Later records are not waited for.
 
 use super::inbox::Inbox;
 use super::log::QueuedLog;

@@ -1,7 +1,7 @@
-//! The queue's threads: the active writer, and the one that stands by.
+//! The queue's threads: the active writer and the standby thread.
 //!
-//! The invariant: no lock is held while a writer is inside a log, and what it took is counted, completed and finished,
-//! also where the log panics.
+//! The invariants: no lock is held while a writer is inside a log. The records that a writer took are counted,
+//! completed and finished, also if the log panics.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
@@ -17,10 +17,10 @@ use super::writers::{Standby, WriterState};
 use crate::clock::Time;
 use crate::error::{Error, Kind};
 
-/// An active writer that takes no step from one look to the next hangs, if it was inside a log all the while.
+/// The time between two looks at the active writer. A writer that was inside one log from one look to the next hangs.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
-/// A queue without records for this long has no thread that stands by.
+/// If the active writer is parked for this long, the standby thread ends.
 const REST: Duration = Duration::from_secs(10);
 
 /// What a thread of the queue does next.
@@ -45,10 +45,10 @@ pub(super) fn run<L: QueuedLog>(shared: &Arc<Shared<L>>, first: Role) {
     shared.written.notify_all();
 }
 
-/// The active writer. What it does when another has relieved it, or nothing is left: none.
+/// Writes until another thread has relieved this one, or nothing is left. Returns what this thread does next.
 fn write_until_relieved<L: QueuedLog>(shared: &Arc<Shared<L>>, number: usize) -> Option<Role> {
     let mut taken = PendingBatch::with_capacity(shared.lock().slots.share());
-    // The last log that was written. It may be the last reference, which closes the file.
+    // The log that was written last. This may be the last reference to the log: dropping it closes the file.
     let mut last = None;
     let mut inbox = with_standby(shared, shared.lock());
     loop {
@@ -71,7 +71,8 @@ fn write_until_relieved<L: QueuedLog>(shared: &Arc<Shared<L>>, number: usize) ->
         let done = write(&**log, &mut taken);
         inbox = shared.lock();
         let wakes = inbox.finish(number, at, done);
-        // After what failed is kept: the call that is told may be followed at once by one that returns it.
+        // After `finish` has kept the failures: as soon as a waiting call returns, its thread may make the call that
+        // returns them.
         taken.complete();
         taken.clear(kept_bytes);
         if wakes.written {
@@ -93,7 +94,7 @@ fn come_back<L: QueuedLog>(mut inbox: MutexGuard<'_, Inbox<L>>) -> Option<Role> 
     inbox.writers.come_back().then_some(Role::StandBy)
 }
 
-/// The active writer between two rounds. None: there will be none.
+/// Waits between two rounds of the active writer. None: there will be no more rounds.
 fn rest<'a, L: QueuedLog>(
     shared: &'a Arc<Shared<L>>,
     mut inbox: MutexGuard<'a, Inbox<L>>,
@@ -121,7 +122,7 @@ fn rest<'a, L: QueuedLog>(
     Some(inbox)
 }
 
-/// Sees to it that a thread watches the active writer, which is going to write.
+/// Makes sure that a standby thread watches the active writer, which is about to write.
 fn with_standby<'a, L: QueuedLog>(
     shared: &'a Arc<Shared<L>>,
     mut inbox: MutexGuard<'a, Inbox<L>>,
@@ -139,14 +140,14 @@ fn with_standby<'a, L: QueuedLog>(
     let started = threads::start(shared, Role::StandBy);
     let mut inbox = shared.lock();
     if started.is_err() {
-        // Until there is a thread, a log that hangs holds up the others.
+        // Until there is a standby thread, a log that hangs holds up the others.
         inbox.writers.has_ended();
         inbox.writers.standby = None;
     }
     inbox
 }
 
-/// The thread that stands by. None: it is not needed.
+/// The standby thread. None: it is not needed any more.
 fn stand_by<L: QueuedLog>(shared: &Arc<Shared<L>>) -> Option<Role> {
     let mut inbox = shared.lock();
     loop {
@@ -169,7 +170,8 @@ fn stand_by<L: QueuedLog>(shared: &Arc<Shared<L>>) -> Option<Role> {
         inbox.writers.standby = Some(Standby::Watching);
         if is_over && !rests {
             if let Some(number) = inbox.relieve_if_late(steps) {
-                // What the log that hangs holds no longer counts against the others.
+                // The memory of the log that hangs no longer counts against the others: calls that wait for room try
+                // again.
                 shared.room.notify_all();
                 return Some(Role::Write(number));
             }
@@ -177,14 +179,14 @@ fn stand_by<L: QueuedLog>(shared: &Arc<Shared<L>>) -> Option<Role> {
     }
 }
 
-/// Writes what was taken of a log, and notes what the calls that wait for it are to be told.
+/// Writes the records that were taken from a log, and notes the result for each call that waits.
 fn write<L: QueuedLog>(log: &L, taken: &mut PendingBatch) -> Done {
     if let Some(gap) = taken.gap.take() {
         log.adopt_gap(*gap);
     }
     let (records, held) = (taken.batch.len() as u64, taken.held());
     let Ok(outcome) = catch_unwind(AssertUnwindSafe(|| log.append_batch(&taken.batch))) else {
-        // A mistake of ours. The others' logs go on.
+        // A panic of the log is a bug of this crate. The writer continues with the other logs.
         let why = Error::from(Kind::NoWriter { why: super::WRITER_FAILED });
         log.record_loss(records, &why, Time::now());
         let failed = records - taken.completions.len() as u64;

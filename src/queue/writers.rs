@@ -1,7 +1,7 @@
-//! [`Writers`]: the queue's threads, as its lock sees them.
+//! [`Writers`]: the state of the queue's threads, under the queue's lock.
 //!
-//! The invariant: exactly one writer is active; it alone begins to write a log. One that was relieved finishes the log
-//! that it is inside, and no other.
+//! The invariants: exactly one writer is active, and only the active writer begins to write a log. A writer that was
+//! relieved finishes the log that it is inside, and begins no other.
 
 use super::sync::{self, ThreadId};
 
@@ -11,20 +11,20 @@ pub(super) const MOST_STALLED: usize = crate::process::HANGING_LOGS;
 /// What the active writer does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WriterState {
-    /// It writes, and looks again before it sleeps.
+    /// It writes, and checks for new records before it sleeps.
     Running,
-    /// It looks again after a moment; it is woken where that would be too late.
+    /// It checks for new records after a short wait. It is woken if the records must not wait for that.
     Lingering,
-    /// It is woken for whatever comes.
+    /// It is woken by the next record.
     Parked,
 }
 
-/// What the thread does that stands by.
+/// What the standby thread does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standby {
-    /// It looks now and then whether the active writer hangs.
+    /// It checks now and then whether the active writer hangs.
     Watching,
-    /// The active writer is parked: it is woken with it, or ends.
+    /// The active writer is parked. The standby thread is woken together with it, or ends.
     Resting,
 }
 
@@ -36,11 +36,11 @@ pub(super) struct Writers {
     active: usize,
     /// The log that the active writer is inside.
     inside: Option<usize>,
-    /// Grows with each log that the active writer enters or leaves: one that hangs takes no step.
+    /// Grows with each log that the active writer enters or leaves. A writer that hangs takes no step.
     steps: u64,
     /// How many writers were relieved and are still inside a log.
     stalled: usize,
-    /// The threads that run, and how many were started and have not ended.
+    /// The threads that run; `alive` also counts those that have not begun.
     threads: Vec<ThreadId>,
     alive: usize,
 }
@@ -69,7 +69,7 @@ impl Writers {
 
     /// Whether the caller must wake the active writer; `true` for one caller each time.
     ///
-    /// `is_much`: it is not to linger any longer.
+    /// `is_much`: the writer must not linger any longer.
     #[inline]
     pub(super) fn should_wake(&mut self, is_much: bool) -> bool {
         let wakes = match self.state {
@@ -83,13 +83,13 @@ impl Writers {
         wakes
     }
 
-    /// By the active writer.
+    /// Called by the active writer.
     pub(super) fn enter(&mut self, log: usize) {
         self.inside = Some(log);
         self.steps += 1;
     }
 
-    /// By a writer that was inside a log; one that was relieved is not the active one.
+    /// Called by a writer that was inside a log. A writer that was relieved is not the active one.
     pub(super) fn leave(&mut self, number: usize) {
         if self.is_active(number) {
             self.inside = None;
@@ -101,13 +101,13 @@ impl Writers {
         self.steps
     }
 
-    /// Whether the active writer has taken no step since there were `steps`, and may be relieved.
+    /// Whether the active writer has taken no step since there were `steps`, and another thread may relieve it.
     pub(super) fn is_late(&self, steps: u64) -> bool {
         self.state == WriterState::Running && self.steps == steps && self.stalled < MOST_STALLED
     }
 
-    /// By the thread that stands by: it becomes the active writer. Its number, and the log that the one before is
-    /// inside.
+    /// Called by the standby thread, which becomes the active writer. Returns its number, and the log that the
+    /// relieved writer is inside.
     pub(super) fn relieve(&mut self) -> (usize, Option<usize>) {
         self.active += 1;
         self.steps += 1;
@@ -117,7 +117,7 @@ impl Writers {
         (self.active, self.inside.take())
     }
 
-    /// By a writer that was relieved, when it has left its log. `true`: it stands by from now on.
+    /// Called by a relieved writer that has left its log. `true`: it is the standby thread from now on.
     pub(super) fn come_back(&mut self) -> bool {
         self.stalled -= 1;
         let stands_by = self.standby.is_none();
@@ -131,17 +131,17 @@ impl Writers {
         self.standby.is_none() && self.stalled < MOST_STALLED
     }
 
-    /// Before a thread is started.
+    /// Called before a thread is started.
     pub(super) fn starts(&mut self) {
         self.alive += 1;
     }
 
-    /// By the thread itself.
+    /// Called by the thread itself.
     pub(super) fn has_started(&mut self) {
         self.threads.push(sync::current().id());
     }
 
-    /// By the thread itself, or where it could not be started.
+    /// Called by the thread itself, or if the thread could not be started.
     pub(super) fn has_ended(&mut self) {
         let this = sync::current().id();
         self.threads.retain(|thread| *thread != this);
@@ -157,7 +157,7 @@ impl Writers {
         self.alive == 0
     }
 
-    /// Whether the caller is one of the threads: it must not wait for itself.
+    /// Whether the calling thread is one of the queue's threads. Such a thread must not wait for the queue.
     pub(super) fn is_one_of_them(&self) -> bool {
         self.threads.contains(&sync::current().id())
     }
