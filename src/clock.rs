@@ -1,7 +1,7 @@
 //! [`Time`]: one reading of the wall clock.
 //!
-//! A record's time is read once, where the record enters the crate, and passed on down: its line, the check of its
-//! file's place and the period of its rotation agree.
+//! The invariant: a record's time is read once, where the record enters the crate. So the record's line, the check of
+//! its path and the period of its rotation agree.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -1,7 +1,7 @@
 //! [`SinkConfig`]: the keys of the YAML, typed, and the [`Settings`] that they mean.
 //!
 //! Reading ([`SinkConfig::read`]) turns text into typed values; checking ([`SinkConfig::check`]) turns values into
-//! settings. Both go on after a mistake: an error names all of them.
+//! settings. Both continue after a mistake, so that an error names all mistakes.
 
 pub(crate) mod choice;
 mod queue;
@@ -83,21 +83,21 @@ pub struct SinkConfig {
 pub(crate) struct Settings {
     pub(crate) layout: Layout,
     pub(crate) hostname: String,
-    /// What the paths of all logs have in common: `local_root` and `path`, with the host's name in its place.
+    /// The path of all logs: `local_root` and `path`, with the host's name in its place.
     pub(crate) pattern: PathBuf,
     /// Whether the host's name is in the path.
     pub(crate) path_has_hostname: bool,
-    /// The equipment of a log target and those below it.
+    /// The equipment of a log target and of the targets below it.
     pub(crate) targets: BTreeMap<String, EquipmentId>,
     pub(crate) unscoped: Option<EquipmentId>,
     pub(crate) level: LevelFilter,
-    /// They replace `level`.
+    /// The levels of single pieces of equipment, which replace `level`.
     pub(crate) levels: BTreeMap<EquipmentId, LevelFilter>,
     pub(crate) precision: Precision,
     pub(crate) control: ControlCharacters,
     pub(crate) fsync_level: LevelFilter,
     pub(crate) access: Access,
-    /// None: a part of what all sinks of the process share.
+    /// None: the sink shares the pool of all sinks without this key.
     pub(crate) max_open_files: Option<usize>,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) queue: Option<QueueSettings>,
@@ -118,7 +118,7 @@ impl SinkConfig {
 
     setters!();
 
-    /// What the keys mean, or all that is wrong with them.
+    /// The settings that the keys mean, or an error with all mistakes.
     pub(crate) fn check(&self) -> Result<Settings, Error> {
         let mut mistakes = Mistakes::default();
         let settings = self.check_into(&mut mistakes);
@@ -126,7 +126,7 @@ impl SinkConfig {
         mistakes.into_result(settings)?.ok_or_else(none_without_a_mistake)
     }
 
-    /// What the keys mean; none where something is wrong.
+    /// The settings that the keys mean. None: a key is invalid, and each mistake is added to `mistakes`.
     pub(crate) fn check_into(&self, mistakes: &mut Mistakes) -> Option<Settings> {
         let root = match &self.local_root {
             Some(root) => mistakes.ok_or_record(text::local_root(root)),
@@ -140,7 +140,7 @@ impl SinkConfig {
             None => Some(text::this_host()),
         };
         let path = self.path.as_deref().unwrap_or(DEFAULT_PATH);
-        // Where root or host is wrong, the path's own mistakes are still found.
+        // If the root or the host is invalid, the path's own mistakes are still found.
         let layout = mistakes.ok_or_record(text::check_path(path)).and_then(|()| {
             let root = root.clone().unwrap_or_default();
             mistakes.ok_or_record(Layout::new(

@@ -1,7 +1,7 @@
-//! [`EquipmentId`]: the only door from text met at run time to a part of a path.
+//! [`EquipmentId`]: the only way for a text of the running program to become a part of a path.
 //!
-//! Whatever passes [`check`] is one whole, portable file name on every system: it cannot climb, cannot hide, and cannot
-//! name a device.
+//! The invariant: a text that passes [`check`] is one portable file name on every system. It cannot leave its folder,
+//! is not a hidden file, and is not the name of a device.
 
 use std::borrow::Borrow;
 use std::fmt;

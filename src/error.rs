@@ -1,6 +1,6 @@
 //! One opaque [`Error`]: what was being done, to which path or key, and the OS's own words.
 //!
-//! `Display` is one line and complete, since log4rs prints that alone.
+//! `Display` is one complete line, since log4rs prints only the `Display` of an error.
 
 mod failures;
 mod mistakes;
@@ -51,13 +51,13 @@ pub(crate) enum Kind {
     NotRegular { path: PathBuf, found: &'static str },
     /// A link below the root leads out of it.
     Outside { path: PathBuf, root: PathBuf },
-    /// A queue whose writer thread does not run: what came of it.
+    /// A queue whose writer thread does not run, and why.
     NoWriter { why: &'static str },
-    /// A text that is no structured line.
+    /// A text that is not a structured line.
     Line { why: &'static str },
     /// Records that were queued before, and could not be written.
     Earlier { records: u64, source: Error },
-    /// The encoder of another could not make a line of the record.
+    /// An encoder of another crate could not format the record.
     Encode { why: String },
     /// Queued records that are not written at the end of a sink, or of the program.
     NotDrained { waited: Duration, records: Vec<(String, u64)> },
@@ -65,7 +65,7 @@ pub(crate) enum Kind {
     Reported { about: String, since: Failures, source: Error },
     /// Failures that no report has counted, by equipment, at the end of what reports them.
     Unreported(Vec<(String, Failures)>),
-    /// Queued records that failed, and no later call of their log was there to be told.
+    /// Queued records that failed, and no later call of their log returned the error.
     Untold { records: u64, source: Error },
 }
 
@@ -193,8 +193,8 @@ impl Error {
         matches!(self.kind(), Kind::NoWriter { .. })
     }
 
-    /// This record was queued. Others of the same equipment, queued before it, are lost: the one way
-    /// to tell of a record whose log call has long returned.
+    /// This record was queued. Records of the same equipment that were queued before it are lost. Their log calls had
+    /// returned before the failure, so a later call returns it.
     pub fn is_earlier_record(&self) -> bool {
         matches!(self.kind(), Kind::Earlier { .. })
     }
@@ -230,7 +230,7 @@ impl Error {
         }
     }
 
-    /// The reason alone, for the line that stands where records are missing.
+    /// The reason alone, for the line that reports missing records.
     pub(crate) fn reason(&self) -> String {
         match &*self.0 {
             Kind::Io { source, .. } => source.to_string(),

@@ -1,10 +1,10 @@
-//! [`Registry`]: which log belongs to a context. Bounded.
+//! [`Registry`]: finds the log of a context. The number of logs that it remembers is bounded.
 //!
 //! The invariant: one path has one [`LogFile`], and no two known paths differ by letter case only.
 //!
-//! A log is forgotten when nothing is left to know of it: its file is closed, it owes no line about lost
-//! records, and the last strong reference to it is this registry's. That is looked at under the lock, and the
-//! lock is held when a reference is given out, so that there is never a second `LogFile` of one path.
+//! A log is forgotten when nothing is left to know of it: its file is closed, it owes no line about lost records, and
+//! the last strong reference to it is this registry's. This is checked under the lock, and references are given out
+//! under the lock, so that there is never a second `LogFile` of one path.
 //!
 //! Lock order: the lock of [`Logs`], then `process::SPELLINGS`. Nothing that waits for a file is called under
 //! either.
@@ -26,17 +26,17 @@ use crate::process::idle::Idle;
 use crate::stats::Counts;
 use crate::sync::LockExt as _;
 
-/// Logs are looked through for those that can be forgotten when there are twice the number that the last look
-/// left, and at least this many: each new log then costs a constant share of a look.
+/// The logs are swept for those that can be forgotten when there are twice as many as the last sweep left, and at
+/// least this many. So each new log costs a constant share of a sweep.
 const FEWEST_LOGS_TO_SWEEP: usize = 64;
 
 #[derive(Debug)]
 pub(crate) struct Registry {
-    /// Tells this sink from every other of the process, in what a scope remembers.
+    /// The number of this sink, by which a scope finds the log that it has cached for the sink.
     sink: u64,
     layout: Layout,
     root: Arc<RootDir>,
-    /// ` [WARN ] [host:labpc-04]`: how the lines begin, behind their time, that report missing records.
+    /// ` [WARN ] [host:labpc-04]`: the text behind the time in a line that reports missing records.
     gap_head: String,
     pub(crate) open_files: Arc<OpenFiles>,
     /// Taken when a scope logs for the first time, and by calls that are about many logs.
@@ -45,7 +45,7 @@ pub(crate) struct Registry {
 
 #[derive(Debug, Default)]
 struct Logs {
-    /// Of each piece of equipment, by the layout's key.
+    /// The logs of each piece of equipment, by the layout's key.
     by_equipment: HashMap<EquipmentId, HashMap<Box<str>, Arc<LogFile>>>,
     len: usize,
     /// How many logs there are when the next sweep is due.
@@ -53,7 +53,7 @@ struct Logs {
     spellings: Spellings,
     /// The sum of the counters of the logs that were forgotten.
     forgotten: Counts,
-    /// Whether any of them had records that are not known to be on disk.
+    /// Whether a forgotten log had records that are not known to be on disk.
     forgot_unsynced: bool,
 }
 
@@ -74,7 +74,7 @@ impl Registry {
         }
     }
 
-    /// The log of a record: usually the one that its scope remembers.
+    /// The log of a record: usually the log that the record's scope has cached.
     ///
     /// # Errors
     ///
@@ -90,7 +90,7 @@ impl Registry {
         }
     }
 
-    /// Whether the record itself carries a tag that the path names: then its scope does not tell its path.
+    /// Whether the record itself carries a tag that the path names: then the scope alone does not decide the path.
     #[inline]
     fn carries_path(&self, context: &RecordContext<'_>) -> bool {
         self.layout.names_tags() && self.layout.tags().any(|key| context.carries(key))
@@ -156,7 +156,7 @@ impl Registry {
         logs.by_equipment.values().flat_map(HashMap::values).cloned().collect()
     }
 
-    /// The counters of each known log's equipment, and those of all logs that ever were.
+    /// The counters of the equipment of each known log, and the sum over all logs, forgotten ones included.
     pub(crate) fn counts(&self) -> (BTreeMap<EquipmentId, Counts>, Counts) {
         let logs = self.logs.lock_any();
         let mut total = logs.forgotten;
@@ -207,7 +207,7 @@ impl Registry {
     }
 }
 
-/// A log, kept by its scope or by this.
+/// A reference to a log: the scope's, or one of its own.
 pub(crate) enum LogRef<'c> {
     Cached(CachedLog<'c>),
     Found(Arc<LogFile>),
@@ -319,7 +319,7 @@ impl Idle for Registry {
 }
 
 impl Drop for Registry {
-    /// A scope may remember its log for longer than the sink lives: that must not keep a file open.
+    /// A scope may cache a log for longer than the sink lives: that must not keep a file open.
     fn drop(&mut self) {
         let logs = std::mem::take(&mut *self.logs.lock_any());
         for (equipment, of_equipment) in logs.by_equipment {

@@ -1,9 +1,9 @@
-//! [`Reporter`]: what an adapter has to report of its failures, and how often.
+//! [`Reporter`]: reports the failures of an adapter, each log at a limited rate.
 //!
 //! A sink without an adapter reports only what it could not write at its end.
 //!
-//! The invariant: no log call waits for a report. A report goes to the one reporting thread of the process, which calls
-//! the application's function or writes to standard error. Where that thread is held up, reports are dropped and
+//! The invariant: no log call waits for a report. A report goes to the one reporting thread of the process, which
+//! calls the application's function or writes to standard error. If that thread hangs, reports are dropped and
 //! counted.
 
 #![cfg_attr(
@@ -28,7 +28,7 @@ use crate::process::end::{self, AtEnd};
 use crate::process::reports;
 use crate::sync::LockExt;
 
-/// What an application wants to be called for each report.
+/// The application's function that is called for each report.
 pub(crate) type OnError = Arc<dyn Fn(&Error) + Send + Sync>;
 
 /// Reports the failures of one adapter. A clone is the same reporter.
@@ -47,7 +47,7 @@ enum To {
     StandardError,
     /// The reporting thread calls this.
     Application(OnError),
-    /// The caller, who gives it to the framework.
+    /// The error is returned to the caller, which passes it to the framework.
     Caller,
 }
 
@@ -55,7 +55,7 @@ enum To {
 #[derive(Clone, Copy)]
 pub(crate) struct About<'r, 'a> {
     pub(crate) record: &'r log::Record<'a>,
-    /// None: it is refused, or unknown.
+    /// None: the equipment's id is refused, or unknown.
     pub(crate) equipment: Option<&'r str>,
 }
 
@@ -134,7 +134,7 @@ impl Reporter {
         }
     }
 
-    /// Reports what no log call is at fault for, such as a mistake in a configuration.
+    /// Reports an event that no log call has caused, such as a mistake in a configuration.
     pub(crate) fn event(&self, error: Error, time: Time) {
         self.send(error, time);
     }
@@ -150,7 +150,7 @@ impl Reporter {
     fn deliver(&self, error: &Error, time: Time) {
         let dropped = self.0.dropped.swap(0, Ordering::Relaxed);
         match &self.0.to {
-            // What the application's function does wrong is its own.
+            // A panic of the application's function is the application's matter.
             To::Application(on_error) => drop(catch_unwind(AssertUnwindSafe(|| on_error(error)))),
             To::StandardError | To::Caller => {
                 let time = humantime::format_rfc3339_seconds(after_1970(time));
@@ -171,7 +171,7 @@ fn after_1970(time: Time) -> SystemTime {
     SystemTime::from(time).max(SystemTime::UNIX_EPOCH)
 }
 
-/// The last adapter is dropped: what no report has counted is reported now.
+/// When the last adapter is dropped, the failures that no report has counted are reported.
 impl Drop for Inner {
     fn drop(&mut self) {
         let rest = self.rates.lock_any().take_unreported();
@@ -184,7 +184,7 @@ impl Drop for Inner {
     }
 }
 
-/// A reporter that is not kept by this.
+/// A reference that does not keep its reporter alive.
 pub(crate) struct WeakReporter(Weak<Inner>);
 
 impl WeakReporter {

@@ -1,7 +1,7 @@
 //! Counters: what became of every record.
 //!
-//! Each file counts for itself with relaxed atomics; a [`Stats`] is the sum at one moment, and may be off by the
-//! records that are in flight.
+//! Each file has its own counters, which are relaxed atomics. A [`Stats`] is their sum at one moment, and may differ
+//! by the records that are being written.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -66,7 +66,7 @@ macro_rules! counters {
 counters! {
     /// Records that are whole in a file.
     written,
-    /// Records that were ours and are not whole in any file.
+    /// Records that belong to this equipment, and are whole in no file.
     lost,
     /// Times a file was opened.
     opened,
@@ -86,7 +86,7 @@ counters! {
     reopened,
     /// Times this sink renamed a file that was full, and began a new one.
     rotated,
-    /// Times that failed: the records went on into the file that was due.
+    /// Times a log could not be rotated: its records continued in the file that was full.
     rotation_failures,
     /// Rotated files that this process compressed.
     compressed,

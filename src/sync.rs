@@ -1,4 +1,4 @@
-//! [`LockExt`]: a lock whose holder panicked is taken all the same.
+//! [`LockExt`]: takes a lock also if an earlier holder has panicked.
 //!
 //! Nothing in this crate panics while it holds a lock. A panic of the application's code (a `Display`, a callback) must
 //! not stop the log of any equipment.
@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Takes locks without asking whether an earlier holder panicked.
 pub(crate) trait LockExt<T> {
-    /// The lock's guard, also where the lock is poisoned.
+    /// The lock's guard, also if the lock is poisoned.
     fn lock_any(&self) -> MutexGuard<'_, T>;
 }
 

@@ -1,11 +1,11 @@
-//! The words of the keys that know a few: `block` or `drop`.
+//! The keys whose values are one of a few words, such as `block` or `drop`.
 
 /// A value that is written as one of a few words.
 pub(crate) trait Choice: Sized + Copy + 'static {
     /// Each word and its value.
     const WORDS: &'static [(&'static str, Self)];
 
-    /// The value that a word says; the error is what would have been right.
+    /// The value of a word. The error says what would be right.
     fn from_word(word: &str) -> Result<Self, String> {
         let found = Self::WORDS.iter().find(|(known, _)| *known == word);
         found.map(|(_, value)| *value).ok_or_else(|| {

@@ -10,10 +10,10 @@ use super::value::{Keys, Section};
 use super::{binary_size, time_above_zero};
 use crate::error::Mistakes;
 
-/// The most bytes that wait where `limit` says nothing.
+/// The default of `limit`, in bytes.
 const DEFAULT_LIMIT: u64 = 8 << 20;
 
-/// How long the end of a sink waits for what is queued, where `drain_timeout` says nothing.
+/// The default of `drain_timeout`.
 pub(crate) const DEFAULT_DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The keys below `queue`: a setter for each, named as in YAML. A key that is not set has its default.
@@ -47,8 +47,8 @@ pub enum WhenFull {
     /// It waits for room: nothing is lost.
     #[default]
     Block,
-    /// It returns, and its record is lost: counted, and said by a line where it is missing. A record
-    /// that its call waits for (`durable: wait`) is not dropped.
+    /// It returns, and its record is lost. The record is counted, and a line in the log reports that it is missing. A
+    /// record that its call waits for (`durable: wait`) is not dropped.
     Drop,
 }
 
@@ -70,7 +70,7 @@ pub(crate) struct QueueSettings {
     pub(crate) limit: u64,
     pub(crate) when_full: WhenFull,
     pub(crate) durable: WhenDurable,
-    /// How long a drop waits for what is queued.
+    /// How long a drop waits for queued records.
     pub(crate) drain_timeout: Duration,
 }
 
@@ -80,8 +80,8 @@ impl QueueConfig {
         QueueConfig::default()
     }
 
-    /// How many bytes of records may wait, over all equipment. What the queue needs beside them (32 bytes for each record,
-    /// 512 for each log with records that wait) may be as much again. Default: 8 MiB.
+    /// How many bytes of records may wait, over all equipment. The queue may need as much memory again beside them:
+    /// 32 bytes for each record, and 512 bytes for each log with waiting records. Default: 8 MiB.
     pub fn limit(mut self, bytes: u64) -> QueueConfig {
         self.limit_bytes = Some(bytes);
         self
@@ -99,7 +99,7 @@ impl QueueConfig {
         self
     }
 
-    /// How long the end of a sink waits for what is queued. Default: 10 seconds.
+    /// How long the end of a sink waits for queued records. Default: 10 seconds.
     pub fn drain_timeout(mut self, timeout: Duration) -> QueueConfig {
         self.drain_timeout = Some(timeout);
         self

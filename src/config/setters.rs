@@ -1,6 +1,7 @@
 //! [`setters`]: the keys as a builder's methods.
 
-/// The setters that every builder has. What is given leads from the builder to its configuration.
+/// Declares the setters that every builder has. The argument is the path of fields from the builder to its
+/// configuration.
 macro_rules! setters {
     ($($config:ident)*) => {
         /// The host's part of the file's name: one to 128 portable filename characters.
@@ -17,8 +18,8 @@ macro_rules! setters {
             self
         }
 
-        /// Which equipment takes the records of a log target and of those below it, where nothing else
-        /// decides. The longest target that fits counts. Default: none.
+        /// Which equipment gets the records of a log target and of the targets below it, if nothing else
+        /// names the equipment: the record, a scope, or log4rs's MDC. The longest target that fits counts. Default: none.
         pub fn targets<T: Into<String>>(
             mut self,
             targets: impl IntoIterator<Item = (T, $crate::EquipmentId)>,
@@ -28,13 +29,13 @@ macro_rules! setters {
             self
         }
 
-        /// The equipment that takes the records of none. Default: they are skipped.
+        /// The equipment that gets the records that belong to no other. Default: these records are skipped.
         pub fn unscoped(mut self, equipment: $crate::EquipmentId) -> Self {
             self$(.$config)*.unscoped = Some(equipment);
             self
         }
 
-        /// Less severe records are ignored, and counted as filtered. Default: `Trace`, none are.
+        /// Less severe records are ignored, and counted as filtered. Default: `Trace`, which ignores none.
         pub fn level(mut self, level: ::log::LevelFilter) -> Self {
             self$(.$config)*.level = Some(level);
             self
@@ -61,8 +62,8 @@ macro_rules! setters {
             self
         }
 
-        /// Records at this level or worse are on disk when the log call returns; `Off`: none are.
-        /// Default: `Error`.
+        /// Records at this level or worse are on disk when the log call returns. `Off`: no record is synced. Default:
+        /// `Error`.
         pub fn fsync_level(mut self, level: ::log::LevelFilter) -> Self {
             self$(.$config)*.fsync_level = Some(level);
             self
@@ -86,29 +87,29 @@ macro_rules! setters {
             self
         }
 
-        /// How many files may be open: the least recently used are closed beyond it. Default: half of
-        /// the soft limit of descriptors, shared by all sinks of the process without this key.
+        /// How many files may be open. If there are more, the least recently used are closed. Default: half of the
+        /// soft limit of descriptors, shared by all sinks of the process without this key.
         pub fn max_open_files(mut self, files: usize) -> Self {
             self$(.$config)*.max_open_files = Some(files);
             self
         }
 
-        /// A file without a record for this long is closed, also when nothing else is logged, and opened
-        /// again at its next record. Default: a file stays open.
+        /// A file that had no record for this long is closed, also when nothing else is logged. Its next record opens
+        /// it again. Default: a file stays open.
         pub fn idle_timeout(mut self, timeout: ::std::time::Duration) -> Self {
             self$(.$config)*.idle_timeout = Some(timeout);
             self
         }
 
-        /// When a log begins a new file, and what becomes of the rotated ones. Safe where several
-        /// processes write to it. Default: the file grows.
+        /// When a log begins a new file, and what becomes of the rotated ones. Several processes may write to one
+        /// log. Default: the file grows.
         pub fn rotation(mut self, rotation: $crate::RotationConfig) -> Self {
             self$(.$config)*.rotation = Some(rotation);
             self
         }
 
-        /// A thread of this sink that writes, so that the logging thread only queues its record.
-        /// Default: none, the logging thread writes.
+        /// Gives the sink a thread that writes, so that the logging thread only queues its record. Default: the
+        /// logging thread writes.
         pub fn queue(mut self, queue: $crate::QueueConfig) -> Self {
             self$(.$config)*.queue = Some(queue);
             self

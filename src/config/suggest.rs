@@ -1,6 +1,6 @@
-//! Which name was probably meant.
+//! Finds the known name that was probably meant.
 //!
-//! The distance is Jaro and Winkler's: it weighs the beginning of a name, where people seldom err.
+//! The distance is Jaro and Winkler's: it gives weight to the beginning of a name, where people seldom make mistakes.
 
 /// From here on a name is near enough to be worth a question.
 const NEAR: f64 = 0.86;

@@ -1,6 +1,6 @@
 //! The keys that are text with a meaning: `local_root`, `hostname` and `path`.
 //!
-//! What looks like a variable of another program, and would become a folder of that name, is refused.
+//! A text that looks like a variable of another program is refused: it would become the name of a folder.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ const OPEN: &str = "$ENV{";
 /// `local_root`, expanded and absolute.
 pub(super) fn local_root(root: &Path) -> Result<PathBuf, Error> {
     let bad = |why: String| Error::config("local_root", why);
-    // Read at the first build also where the root is absolute: the next one may be relative.
+    // The working directory is read at the first build, also if this root is absolute: the next root may be relative.
     let directory = machine::working_directory();
     let text = root.to_str().ok_or_else(|| bad(format!("{root:?} is not Unicode")))?;
     let expanded = expand("local_root", text)?;
@@ -60,9 +60,9 @@ pub(crate) fn this_host() -> String {
     file_name_part(machine::host())
 }
 
-/// The name with `_` for each character that may not be part of a file name; `localhost` for an empty one.
+/// The name with `_` for each character that may not be part of a file name. An empty name becomes `localhost`.
 ///
-/// What is a valid part already is unchanged.
+/// A valid name is unchanged.
 fn file_name_part(name: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let mut part: String = name.chars().map(|c| if allowed(c) { c } else { '_' }).collect();
@@ -82,7 +82,7 @@ fn file_name_part(name: &str) -> String {
     part
 }
 
-/// `hostname`, expanded. One that is configured is not mapped: it is refused.
+/// `hostname`, expanded. A configured name that is not portable is refused, not mapped.
 pub(super) fn hostname(name: &str) -> Result<String, Error> {
     let expanded = expand("hostname", name)?;
     match equipment_id::check(&expanded) {
@@ -97,7 +97,7 @@ pub(super) fn hostname(name: &str) -> Result<String, Error> {
     }
 }
 
-/// Mistakes in `path` that its layout would answer less well.
+/// Finds mistakes in `path` for which the layout has no helpful message.
 pub(super) fn check_path(path: &str) -> Result<(), Error> {
     let bad = |why: &str| Err(Error::config("path", format!("{path:?} {why}")));
     if let Some(at) = path.find('%') {
@@ -142,7 +142,7 @@ fn placeholders(path: &str) -> impl Iterator<Item = &str> {
     path.split('{').skip(1).filter_map(|rest| Some(rest.split_once('}')?.0))
 }
 
-/// Replaces each `$ENV{NAME}` and `$ENV{NAME:-default}`, and refuses what looks like another variable.
+/// Replaces each `$ENV{NAME}` and `$ENV{NAME:-default}`, and refuses a text that looks like another kind of variable.
 fn expand(key: &str, text: &str) -> Result<String, Error> {
     let bad = |why: String| Error::config(key, format!("{text:?} {why}"));
     let mut expanded = String::new();
@@ -165,11 +165,11 @@ fn expand(key: &str, text: &str) -> Result<String, Error> {
     Ok(expanded)
 }
 
-/// Why what stands in the braces gives no text.
+/// Why the text in the braces has no value.
 enum Unusable {
-    /// The environment is at fault.
+    /// The environment lacks the variable, or its value is invalid.
     Variable(String),
-    /// The text is.
+    /// The text in the braces is invalid.
     Text(String),
 }
 

@@ -1,7 +1,7 @@
 //! [`Section`]: a mapping of keys as it was written, and its mistakes.
 //!
-//! Each key is read on its own, so that all mistakes of a file are found in one reading. A value is taken as the text
-//! that was written, whatever YAML makes of it: its key decides what it should have been.
+//! Each key is read on its own, so that all mistakes of a file are found in one reading. A value is used as the text
+//! that was written, whatever type YAML gives it: the key decides the type.
 
 use std::str::FromStr;
 
@@ -10,7 +10,7 @@ use serde_value::Value;
 use super::suggest::{list, probably};
 use crate::error::{Error, Mistakes};
 
-/// Keys in the order in which they were written. A key that is there twice is there twice.
+/// Keys in the order in which they were written. A key that was written twice is in the list twice.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Keys(pub(crate) Vec<(String, Value)>);
 
@@ -25,7 +25,7 @@ impl Keys {
         Some(self.0.remove(at).1)
     }
 
-    /// The keys of a mapping. The error is the value, where it is no mapping.
+    /// The keys of a mapping. If the value is not a mapping, it is returned as the error.
     pub(crate) fn of(value: Value) -> Result<Keys, Value> {
         match value {
             Value::Map(map) => Ok(Keys(map.into_iter().map(|(k, v)| (key_text(&k), v)).collect())),
@@ -65,9 +65,10 @@ fn key_text(key: &Value) -> String {
 
 /// The keys of one mapping, while they are read.
 ///
-/// `read` takes a key of a single value, `take` one of any kind. `report_unknown_keys` reports the keys that nobody took.
+/// `read` takes a key with a single value, and `take` a key with any value. `report_unknown_keys` reports the keys
+/// that neither took.
 pub(crate) struct Section<'m> {
-    /// What stands before a key in a report: empty, or `queue.`.
+    /// The text before a key in a report: empty, or for example `queue.`.
     prefix: &'static str,
     given: Vec<(String, Value)>,
     known: Vec<&'static str>,
@@ -79,7 +80,7 @@ impl<'m> Section<'m> {
         Section { prefix, given: keys.0, known: Vec::new(), mistakes }
     }
 
-    /// The value of a key; none where the key is not there, and at a key without a value.
+    /// The value of a key. None: the key was not written, or has no value.
     pub(crate) fn take(&mut self, key: &'static str) -> Option<Value> {
         self.known.push(key);
         let mut values = Vec::new();
@@ -96,7 +97,7 @@ impl<'m> Section<'m> {
         values.pop()
     }
 
-    /// The value of a key that has a single one. `parse` returns what would have been right.
+    /// The value of a key with a single value. The error of `parse` says what would be right.
     pub(crate) fn read<T>(
         &mut self,
         key: &'static str,
@@ -125,7 +126,7 @@ impl<'m> Section<'m> {
         self.mistakes.ok_or_record(text.parse())
     }
 
-    /// The text of a key, unjudged.
+    /// The text of a key, without a check.
     pub(crate) fn text(&mut self, key: &'static str) -> Option<String> {
         self.read(key, |text| Ok(text.to_owned()))
     }
@@ -164,8 +165,8 @@ impl<'m> Section<'m> {
         entries
     }
 
-    /// The mapping below a key that turns something on. A key without a value is a mistake: it was meant
-    /// to do something.
+    /// The mapping below a key that turns a function on. A key without a value is a mistake, since it was meant to
+    /// turn the function on.
     pub(crate) fn section<T>(
         &mut self,
         key: &'static str,
@@ -185,9 +186,9 @@ impl<'m> Section<'m> {
         self.mistakes.add(format!("{}{}", self.prefix, shown(key)), why.into());
     }
 
-    /// Reports each key that is left: the known ones, and the one that was probably meant.
+    /// Reports each unknown key, with the known keys and the one that was probably meant.
     ///
-    /// `elsewhere` are known keys that somebody else reads.
+    /// `elsewhere` are known keys that other code reads.
     pub(crate) fn report_unknown_keys(mut self, elsewhere: &[&'static str]) {
         self.known.extend(elsewhere);
         for (key, _) in std::mem::take(&mut self.given) {
@@ -197,7 +198,7 @@ impl<'m> Section<'m> {
     }
 }
 
-/// What is reported of a key that is not among the known ones.
+/// The report of a key that is not among the known ones.
 pub(crate) fn unknown_key(key: &str, known: &[&str]) -> String {
     let meant = probably(key, known.iter().copied());
     let keys = match known {
@@ -207,12 +208,12 @@ pub(crate) fn unknown_key(key: &str, known: &[&str]) -> String {
     format!("unknown key{meant}; {keys}")
 }
 
-/// A name from a file, in one line whatever it is.
+/// A name from a file, in one line whatever characters it has.
 pub(crate) fn shown(name: &str) -> String {
     name.escape_debug().to_string()
 }
 
-/// A single value as text: none at a key without a value; the outer `None` where it is a list or a mapping.
+/// A single value as text. `Some(None)`: the key has no value. `None`: the value is a list or a mapping.
 pub(crate) fn scalar(value: &Value) -> Option<Option<String>> {
     Some(Some(match value {
         Value::Unit | Value::Option(None) => return Some(None),
@@ -234,7 +235,8 @@ pub(crate) fn scalar(value: &Value) -> Option<Option<String>> {
     }))
 }
 
-/// Whether a value is a number: YAML has read `0o644` as 420 by now, and nobody can tell which was meant.
+/// Whether a value is a number. YAML has already read `0o644` as 420, so it cannot be known which of both was
+/// written.
 pub(crate) fn is_number(value: &Value) -> bool {
     !matches!(
         value,

@@ -1,6 +1,6 @@
-//! The text of a YAML file that is none: what its errors mean for the person who wrote it.
+//! The text of a file that is not valid YAML: what the parser's errors mean for the person who wrote it.
 //!
-//! The parser names line and column, and what it was about to read; only seldom what is to be done.
+//! The parser names line and column, and what it expected. It seldom says what to do.
 
 /// Words of the parser, and what to do.
 const ANSWERS: [(&str, &str); 8] = [

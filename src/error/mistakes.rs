@@ -1,4 +1,4 @@
-//! [`Mistakes`]: what is wrong with a configuration, collected so that all of it is reported at once.
+//! [`Mistakes`]: the mistakes of a configuration, collected so that all of them are reported at once.
 
 use super::{Error, Kind};
 
@@ -18,19 +18,19 @@ impl Mistakes {
         self.0.push(Mistake { key: key.into(), why: why.into() });
     }
 
-    /// A required key is missing. It is not where its value was invalid.
+    /// Adds that a required key is missing, unless its value was invalid.
     pub(crate) fn missing(&mut self, key: &str) {
         if !self.is_at(key) {
             self.add(key, "it is required, and missing");
         }
     }
 
-    /// Whether one is at this key.
+    /// Whether there is a mistake at this key.
     pub(crate) fn is_at(&self, key: &str) -> bool {
         self.0.iter().any(|mistake| mistake.key == key)
     }
 
-    /// Takes the error out of a result.
+    /// The value of a result. An error is recorded as a mistake.
     pub(crate) fn ok_or_record<T>(&mut self, result: Result<T, Error>) -> Option<T> {
         match result.map_err(|err| *err.0) {
             Ok(value) => return Some(value),
@@ -40,7 +40,7 @@ impl Mistakes {
         None
     }
 
-    /// Those of another part of the same configuration.
+    /// Adds the mistakes of another part of the same configuration.
     pub(crate) fn append(&mut self, mut others: Mistakes) {
         self.0.append(&mut others.0);
     }
@@ -49,7 +49,7 @@ impl Mistakes {
         self.0.is_empty()
     }
 
-    /// The value where nothing is wrong, and one error otherwise.
+    /// The value if there are no mistakes, and otherwise one error with all of them.
     pub(crate) fn into_result<T>(self, value: T) -> Result<T, Error> {
         match self.is_empty() {
             true => Ok(value),

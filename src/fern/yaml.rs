@@ -1,6 +1,6 @@
 //! An output from YAML.
 //!
-//! Every mistake is named with its key, and all are named at once.
+//! Every mistake is reported with its key, and all mistakes are reported at once.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::config::{yaml_text, SinkConfig};
 use crate::error::{Error, Mistakes};
 use crate::file::read_config;
 
-/// The keys of log4rs that people bring along, and what there is under fern.
+/// Keys of log4rs that a user of log4rs may write, and what to use with fern instead.
 const OF_LOG4RS: [(&str, &str); 7] = [
     ("kind", "fern's YAML has the keys of one output alone, `local_root` first"),
     ("appenders", "fern's YAML has the keys of one output alone, `local_root` first"),
@@ -42,7 +42,7 @@ impl EquipmentScopedOutput {
         let mut mistakes = Mistakes::default();
         for (key, instead) in OF_LOG4RS {
             let is_of_log4rs = |value: &serde_value::Value| {
-                // A folder under this name is meant for `local_root`.
+                // A folder with this name was meant as `local_root`.
                 key != "root" || matches!(value, serde_value::Value::Map(_))
             };
             let at = keys.0.iter().position(|(name, value)| name == key && is_of_log4rs(value));
@@ -76,7 +76,7 @@ fn keys_of(yaml: &str) -> Result<Keys, String> {
     yaml_text::check(yaml)?;
     let answer = |err: serde_yaml::Error| yaml_text::answer(&err.to_string());
     let keys = serde_yaml::from_str(yaml).map_err(answer)?;
-    // What is there twice below a key is there once by now.
+    // A key that was written twice below another key is in the mapping once by now.
     serde_yaml::from_str::<serde_yaml::Value>(yaml).map_err(answer)?;
     Ok(keys)
 }

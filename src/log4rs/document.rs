@@ -1,7 +1,7 @@
 //! [`Document`]: a configuration file of log4rs, part by part.
 //!
-//! log4rs's own type stops at the first mistake, and does not say of what is wrong in an appender; so each part is
-//! given to it alone.
+//! log4rs's own type stops at the first mistake, and does not name the appender that it is in. Therefore each part of
+//! the file is passed to log4rs by itself.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -25,8 +25,8 @@ pub(super) struct Document {
     pub(super) loggers: Vec<Logger>,
     /// In the order of the file.
     pub(super) appenders: Vec<Declared>,
-    /// Whether it is known which appenders are declared, and which are named. Where a part of the file cannot be
-    /// read, a name that seems to be missing may be in there.
+    /// Whether all declared and all named appenders are known. A part of the file that cannot be read may hold a name
+    /// that seems to be missing.
     pub(super) names_are_known: bool,
 }
 
@@ -56,7 +56,7 @@ pub(super) fn check_ending(path: &Path) -> Result<(), Error> {
 }
 
 impl Document {
-    /// The parts of a file. None where it is no mapping at all; each mistake is noted.
+    /// The parts of a file. None: the file is not a mapping. Each mistake is added to `mistakes`.
     pub(super) fn read(text: &str, mistakes: &mut Mistakes) -> Option<Document> {
         let keys = match keys_of(text) {
             Ok(keys) => keys,
@@ -65,7 +65,7 @@ impl Document {
                 return None;
             }
         };
-        // What may hide the name of an appender, apart from all else.
+        // The mistakes that may hide the name of an appender, apart from all others.
         let mut hiding = Mistakes::default();
         let mut section = Section::new("", keys, &mut hiding);
         let refresh_rate = section.read("refresh_rate", |text| time_above_zero(text, "30 seconds"));
@@ -105,7 +105,7 @@ fn keys_of(text: &str) -> Result<Keys, String> {
     let json = text.trim_start().starts_with('{').then(|| text.replace('\t', " "));
     let text = json.as_deref().unwrap_or(text);
     let answer = |err: serde_yaml::Error| yaml_text::answer(&err.to_string());
-    // What is there twice would be there once below.
+    // A key that was written twice would be in the mapping once.
     let whole = serde_yaml::from_str::<serde_yaml::Value>(text);
     if let Some(err) = whole.err().filter(|err| err.to_string().contains("duplicate")) {
         return Err(answer(err));
@@ -113,7 +113,8 @@ fn keys_of(text: &str) -> Result<Keys, String> {
     serde_yaml::from_str(text).map_err(answer)
 }
 
-/// One part of the file, as log4rs reads it. Where it is wrong, that is noted, and log4rs's default returned.
+/// One part of the file, as log4rs reads it. If the part is invalid, the mistake is recorded, and log4rs's default is
+/// returned.
 fn part(key: &str, name: &str, value: Value, mistakes: &mut Mistakes) -> RawConfig {
     let file = Value::Map([(Value::String(key.to_owned()), value)].into());
     file.deserialize_into().unwrap_or_else(|err| {
@@ -181,7 +182,7 @@ fn declared(name: &str, value: Value, mistakes: &mut Mistakes) -> Declared {
     Declared { name: name.to_owned(), kind, config, filters: vec![] }
 }
 
-/// How an appender is called in a report.
+/// The name of an appender in a report.
 pub(super) fn appender_key(name: &str) -> String {
     format!("appender {}", shown(name))
 }

@@ -13,12 +13,12 @@ use crate::report::Reporter;
 use crate::sink::{EquipmentSink, WeakSink};
 use crate::sync::LockExt;
 
-/// The sinks that deserializers made, in the order in which they were made. It keeps none of them open.
+/// The sinks that the deserializers made, in the order in which they were made. This list keeps no sink open.
 #[derive(Debug, Default)]
 pub(super) struct Sinks(Mutex<Vec<WeakSink>>);
 
 impl Sinks {
-    /// A newer view of a sink takes the place of the older.
+    /// Adds a sink. A sink with newer settings replaces the same sink with older ones.
     pub(super) fn add(&self, sink: &EquipmentSink) {
         let mut sinks = self.0.lock_any();
         sinks.retain(|it| it.is_alive() && !it.is_of(sink));
@@ -66,11 +66,11 @@ impl Handle {
     }
 }
 
-/// Gives each sink the time that the ones before it left.
+/// Flushes each sink, in the time that the sinks before it have left.
 fn flush_all(sinks: &[EquipmentSink], timeout: Duration) -> bool {
     let begun = Instant::now();
     let flush = |sink: &EquipmentSink| sink.flush_timeout(timeout.saturating_sub(begun.elapsed()));
-    // Each is asked, also after one was too slow.
+    // Each sink is flushed, also after another was too slow.
     let slow = sinks.iter().filter(|sink| !flush(sink)).count();
     slow == 0
 }
@@ -85,7 +85,7 @@ pub(super) fn drain(sinks: &[EquipmentSink], reporter: &Reporter) {
     if is_written {
         return;
     }
-    // A log may wait in two sinks, one of before an edit.
+    // A log may have queued records in two sinks, one from before an edit and one from after it.
     let mut by_log = BTreeMap::new();
     for (log, records) in sinks.iter().flat_map(EquipmentSink::take_unwritten) {
         *by_log.entry(log).or_default() += records;
@@ -96,7 +96,7 @@ pub(super) fn drain(sinks: &[EquipmentSink], reporter: &Reporter) {
     }
 }
 
-/// The end of a program in which nobody kept the handle.
+/// The end of a program that has not kept the handle.
 struct End {
     sinks: Arc<Sinks>,
     reporter: Reporter,

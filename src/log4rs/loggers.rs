@@ -15,9 +15,9 @@ pub(super) const OF_ROOT: &[&str] = &["level", "appenders"];
 /// The keys of a logger.
 pub(super) const OF_LOGGER: &[&str] = &["level", "appenders", "additive"];
 
-/// The mapping below `key`, without what is wrong in it. None where no name in it can be told.
+/// The mapping below `key`, without its mistakes. None: the names in it are not known.
 ///
-/// A mistake that may hide the name of an appender is noted in `hiding`, any other in `mistakes`.
+/// A mistake that may hide the name of an appender is added to `hiding`, and any other to `mistakes`.
 pub(super) fn check(
     key: &str,
     value: Value,
@@ -54,7 +54,7 @@ pub(super) fn check(
     Some(Value::Map(checked))
 }
 
-/// Notes a level that is none, and puts another in its place, so that the rest is read.
+/// Reports an invalid level, and replaces it by a valid one, so that the rest is read.
 pub(super) fn mend_level(key: &str, found: &mut Value, mistakes: &mut Mistakes) {
     let wrong = match scalar(found).flatten() {
         Some(text) => level(&text).err(),

@@ -1,7 +1,7 @@
 //! log4rs's diagnostic context (MDC), filled with a record's equipment and tags for the time of one encode.
 //!
-//! log4rs's encoders read the MDC and nothing else, so that is where they can see a scope. The invariant: after each
-//! encode the MDC is as the application had set it, also where the encoder panics.
+//! log4rs's encoders read only the MDC, so a scope must be there for them to see it. The invariant: after each encode
+//! the MDC is as the application had set it, also where the encoder panics.
 //!
 //! log-mdc panics where its map is borrowed (a log call inside one of its callbacks), and on a thread that has
 //! destroyed it. Both are caught here: the record is then encoded without its tags.
@@ -36,11 +36,12 @@ fn equipment_of(entries: &[(String, String)]) -> Option<&str> {
 }
 
 thread_local! {
-    /// What the application had set, while the MDC is filled: rule 3 uses it for a record that is logged meanwhile.
+    /// While the MDC is filled, the keys and values that the application had set. Rule 3 uses them for a record that
+    /// is logged meanwhile.
     static APPLICATION: RefCell<Option<MdcEntries>> = const { RefCell::new(None) };
 }
 
-/// The MDC as it was before a fill. Puts it back when dropped.
+/// The MDC as it was before it was filled. Dropping this restores it.
 pub(super) struct SavedContext {
     before: MdcEntries,
     application: Option<MdcEntries>,
@@ -99,9 +100,9 @@ fn read() -> Vec<(String, String)> {
     entries
 }
 
-/// Calls `f`, which uses the MDC, where that is possible.
+/// Calls `f`, which uses the MDC, if the MDC can be used.
 fn access<T>(f: impl FnOnce() -> T) -> Option<T> {
-    /// Made after the MDC, and so destroyed before it.
+    /// This thread-local is made after the MDC, and so is destroyed before the MDC.
     struct Lives(bool);
 
     impl Drop for Lives {

@@ -1,6 +1,6 @@
-//! [`Plan`]: a configuration file without a mistake that can be seen without building; then the build.
+//! [`Plan`]: a configuration file in which no mistake was found without building, and then the build.
 //!
-//! The invariant: a plan that could not be built whole leaves every sink as it was.
+//! The invariant: if any part of a plan cannot be built, every sink stays as it was.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -32,7 +32,7 @@ pub(super) struct Plan {
     root: Root,
     loggers: Vec<Logger>,
     pub(super) refresh_rate: Option<Duration>,
-    /// What is valid, and probably not meant.
+    /// Warnings about settings that are valid, and probably not meant.
     pub(super) warnings: Vec<String>,
 }
 
@@ -52,7 +52,7 @@ impl Ours {
 /// The sinks of the configuration that is installed, by the names of their appenders.
 pub(super) type Kept = BTreeMap<String, (SinkPlace, EquipmentSink)>;
 
-/// What decides whether an appender keeps its sink over an edit.
+/// The settings that decide whether an appender keeps its sink over an edit: a sink with the same place is kept.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct SinkPlace(String);
 
@@ -118,7 +118,7 @@ impl Plan {
         Some(Plan { ours, others, root, loggers, refresh_rate, warnings })
     }
 
-    /// Builds everything, log4rs's own appenders last. A sink that is kept is not touched before all is built.
+    /// Builds everything, log4rs's own appenders last. A kept sink is not changed before everything is built.
     pub(super) fn build(
         self,
         path: &Path,
@@ -180,7 +180,7 @@ impl Plan {
     }
 }
 
-/// Whether log4rs takes an appender's filter.
+/// Checks that log4rs accepts an appender's filter.
 fn check_filter(
     appender: &str,
     filter: &FilterConfig,
@@ -200,7 +200,8 @@ fn check_filter(
     }
 }
 
-/// Whether the kind of another's appender is known. Nothing is built: no deserializer takes the question.
+/// Checks that the kind of an appender of another crate is known. Nothing is built: no deserializer accepts the value
+/// of `question`.
 fn check_kind(appender: &Declared, kinds: &Deserializers, mistakes: &mut Mistakes) {
     // It is reported already that its keys are no appender's.
     if appender.kind.starts_with('?') {
@@ -215,7 +216,7 @@ fn check_kind(appender: &Declared, kinds: &Deserializers, mistakes: &mut Mistake
     }
 }
 
-/// Names that are used and not declared, and the other way round where the appender is ours.
+/// Reports names that are used and not declared, and appenders of ours that are declared and not used.
 fn check_names(
     declared: &[String],
     ours: &[String],
@@ -241,7 +242,7 @@ fn check_names(
     }
 }
 
-/// Whatever else log4rs refuses, such as a logger's name with an empty part.
+/// Reports whatever else log4rs refuses, such as a logger's name with an empty part.
 fn check_whole(declared: &[String], root: &Root, loggers: &[Logger], mistakes: &mut Mistakes) {
     let nobody = |name: &String| Appender::builder().build(name.clone(), Box::new(Nobody));
     let config = Config::builder().appenders(declared.iter().map(nobody));

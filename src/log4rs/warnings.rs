@@ -1,4 +1,4 @@
-//! What is valid in a configuration, and probably not meant.
+//! Warnings about settings that are valid, and probably not meant.
 
 use std::collections::BTreeMap;
 

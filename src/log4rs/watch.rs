@@ -1,6 +1,6 @@
 //! [`Watch`]: a configuration file that is read again while the program runs.
 //!
-//! It lives on a thread of its own, as long as the program.
+//! A watch has a thread of its own, which runs as long as the program.
 //!
 //! ```text
 //!            content differs from `seen`        the same again: take it, or report what is wrong
@@ -103,7 +103,7 @@ impl Watch {
             let edit = match detector.next(FileSnapshot::at(&self.path)) {
                 None => continue,
                 Some(FileSnapshot::Unreadable(why)) => Err(in_file(&self.path, why)),
-                // A mistake that was taken back.
+                // An edit that took a mistake back.
                 Some(FileSnapshot::Text(text)) if *text == self.installed => Ok(()),
                 Some(FileSnapshot::Text(text)) => {
                     let text = text.clone();
@@ -138,8 +138,8 @@ impl Watch {
         Ok(())
     }
 
-    /// Lets go of sinks. One that is gone writes what is queued, and closes its files, which may hang: on a
-    /// thread of its own.
+    /// Drops the earlier sinks. A sink that is no longer used writes its queued records and closes its files. This
+    /// may hang, so each such sink has a thread for it.
     fn end(&self, earlier: Vec<EquipmentSink>) {
         let is_gone = |sink: &EquipmentSink| !self.kept.values().any(|(_, it)| it.is_same_as(sink));
         for sink in earlier.into_iter().filter(is_gone) {
@@ -149,7 +149,7 @@ impl Watch {
                 let sinks = [sink];
                 drain(&sinks, &reporter);
                 let [sink] = sinks;
-                // A thread that is inside a log call has its own.
+                // A thread that is inside a log call has a reference of its own.
                 while !sink.is_last() {
                     std::thread::sleep(Duration::from_millis(20));
                 }
@@ -158,7 +158,7 @@ impl Watch {
     }
 }
 
-/// Each warning once.
+/// Reports each warning once.
 pub(super) fn report_warnings(path: &Path, warnings: Vec<String>, reporter: &Reporter) {
     for warning in warnings {
         reporter.event(in_file(path, format!("warning: {warning}")), Time::now());

@@ -1,6 +1,6 @@
 //! The appender's keys in YAML, and the appender that they make.
 //!
-//! Every mistake is named with its key, and all are named at once.
+//! Every mistake is reported with its key, and all mistakes are reported at once.
 
 use std::fmt;
 use std::sync::Arc;
@@ -66,7 +66,7 @@ impl<'de> serde::Deserialize<'de> for EquipmentScopedAppenderConfig {
     }
 }
 
-/// What no configuration file can hold in place of an appender's keys.
+/// A value that no configuration file can hold in place of an appender's keys.
 pub(super) fn question() -> Value {
     Value::String("equipment-log: are you ours?".to_owned())
 }
@@ -149,7 +149,7 @@ pub(super) enum Encoder {
 }
 
 impl Checked {
-    /// None where something is wrong, which is noted.
+    /// None: a key is invalid, and each mistake was added to `mistakes`.
     pub(super) fn read(
         mut keys: Keys,
         deserializers: &Deserializers,
@@ -225,7 +225,7 @@ fn read_encoder(
         section.report_unknown_keys(&["kind"]);
         return Some(Encoder::Line(config));
     }
-    // log4rs says what it expects, and not what was meant.
+    // log4rs's own error says what it expects, and not which key was probably meant.
     let known: Option<&[&str]> = match kind.as_str() {
         "pattern" => Some(&["pattern"]),
         "json" => Some(&[]),

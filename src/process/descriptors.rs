@@ -1,7 +1,7 @@
-//! [`OpenFiles`]: how many descriptors the logs have open, and which is given up for the next.
+//! [`OpenFiles`]: how many descriptors the logs have open, and which of them is released for the next one.
 //!
 //! The sinks without a limit of their own share one [`Pool`], since they share the descriptors of the process. The
-//! invariant: a descriptor is counted from before it is opened until it is closed.
+//! invariant: a descriptor is counted from before its opening until after its closing.
 //!
 //! ```text
 //! Opening --opened--> Open --evicted, idle, retired--> RetiredInUse --last user gone--> Closing
@@ -20,17 +20,17 @@ use super::pools;
 use super::sync::{Condvar, Mutex, MutexGuard};
 use crate::clock::Time;
 
-/// Something that holds a descriptor and can be asked to release it.
+/// A holder of a descriptor, which can be asked to release it.
 pub(crate) trait Evictable: Send + Sync {
-    /// Grows with each use.
+    /// The time of the last use. It grows with each use.
     fn last_used(&self) -> i64;
 
-    /// Takes the descriptor out of use. It is closed when what this returns is dropped and the last writer is
-    /// through. Called under the pool's lock: it MUST NOT block, and MUST NOT drop the descriptor.
+    /// Retires the descriptor and returns it. The descriptor is closed when the returned value is dropped and the
+    /// last writer has finished. Called under the pool's lock: it MUST NOT block, and MUST NOT drop the descriptor.
     fn release(&self, reason: CloseReason) -> Option<Arc<dyn Send + Sync>>;
 }
 
-/// Why a descriptor is given up.
+/// Why a descriptor is released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CloseReason {
     /// Another file needs it.
@@ -42,9 +42,9 @@ pub(crate) enum CloseReason {
 /// The open files of one sink.
 #[derive(Debug)]
 pub(crate) struct OpenFiles {
-    /// Where the next is counted.
+    /// The pool in which the next descriptor is counted.
     pool: Mutex<Limited>,
-    /// How many are in use. Tells this sink's files from others of the pool, too.
+    /// How many files are in use. The counter also tells this sink's files from the other files of the pool.
     open: Arc<AtomicUsize>,
 }
 
@@ -63,7 +63,7 @@ pub(crate) struct Pool {
     freed: Condvar,
 }
 
-/// One descriptor's place in a pool, until this is dropped.
+/// The permission to hold one descriptor, which has a place in a pool. Dropping it frees the place.
 #[derive(Debug)]
 pub(crate) struct DescriptorPermit {
     pool: Arc<Pool>,
@@ -80,7 +80,7 @@ impl Pool {
         self.limit.load(Ordering::Relaxed)
     }
 
-    /// Files that are open beyond it are closed by the next that is opened.
+    /// If more files are open than the new limit allows, the next opening closes them.
     pub(super) fn set_limit(&self, limit: usize) {
         self.limit.store(limit, Ordering::Relaxed);
     }
@@ -89,9 +89,10 @@ impl Pool {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a place, and makes room for it: it waits for descriptors that are being closed, unless they hang.
+    /// Takes a place. If the pool is full, it releases other files, and waits for descriptors that are being closed,
+    /// unless they hang.
     fn take_place(&self, new: Place) -> usize {
-        // Declared before the guard, so that it is dropped after it.
+        // Declared before the guard, so that it is dropped after the guard.
         let mut released = Released::default();
         let mut places = self.places();
         while places.taken() >= self.limit() {
@@ -123,9 +124,10 @@ impl Pool {
         }
     }
 
-    /// Releases some of the least recently used, where the system has no descriptor left. `false` where there is none.
+    /// Releases some of the least recently used descriptors, when the system has none left. `false`: there is none to
+    /// release.
     fn evict_some(&self) -> bool {
-        /// One of this many: each of the next openings would need one, too.
+        /// One in this many is released, since each of the next openings would need a descriptor too.
         const SHARE: usize = 16;
         let mut released = Released::default();
         let mut places = self.places();
@@ -176,15 +178,15 @@ impl Pool {
 }
 
 impl OpenFiles {
-    /// The open files of a new sink, with a limit of its own, or where it has none as one of those that share
-    /// `of_process`, less what the others with a limit take.
+    /// The open files of a new sink. With `limit`, the sink has a pool of its own. Without, it shares a pool of
+    /// `of_process` descriptors, less those of the sinks with a limit.
     pub(crate) fn new(limit: Option<usize>, of_process: usize) -> Arc<OpenFiles> {
         let pool = pools::pool(limit, of_process);
         Arc::new(OpenFiles { pool: Mutex::new(Limited { limit, pool }), open: Arc::default() })
     }
 
-    /// Another limit for a sink that goes on. What it has open is closed, and opened again at its next record: none of
-    /// it counts as another sink's.
+    /// Changes the limit of a sink. The sink's open files are closed, and opened again at their next record, so that
+    /// each is counted in the new pool.
     pub(crate) fn set_limit(&self, limit: Option<usize>, of_process: usize) {
         let mut limited = self.limited();
         if limited.limit == limit {
@@ -205,7 +207,7 @@ impl OpenFiles {
         Arc::clone(&self.limited().pool)
     }
 
-    /// Makes room, and counts a descriptor that is about to be opened.
+    /// Counts a descriptor that is about to be opened, and makes room for it if necessary.
     pub(crate) fn register(&self, holder: Weak<dyn Evictable>) -> DescriptorPermit {
         let open = Arc::clone(&self.open);
         let new = Place { holder, open, state: State::Opening, seen: (i64::MIN, None) };
@@ -213,13 +215,13 @@ impl OpenFiles {
         DescriptorPermit { place: pool.take_place(new), pool }
     }
 
-    /// Releases least recently used files, of this pool or of any other. `false` where there is none.
+    /// Releases the least recently used files of this pool, or else of another. `false`: there is none to release.
     pub(crate) fn evict_some(&self) -> bool {
         self.pool().evict_some() || pools::pools().iter().any(|pool| pool.evict_some())
     }
 
-    /// Releases every file of this sink that was not used for this long: by the times of its records, and where the
-    /// clock was set back, as seen from one call to the next.
+    /// Releases every file of this sink that was not used for this long, by the times of its records. If the clock
+    /// was set back, a file counts as not used when two calls have seen the same last use.
     pub(crate) fn close_idle(&self, timeout: Duration) {
         let now = Instant::now();
         // Some may have been opened while the limit changed.
@@ -228,15 +230,15 @@ impl OpenFiles {
         }
     }
 
-    /// How many are in use.
+    /// How many files are in use.
     pub(crate) fn len(&self) -> usize {
         self.open.load(Ordering::Relaxed)
     }
 }
 
 impl DescriptorPermit {
-    /// The descriptor is open. From now on it can be released: at once, where several were opened at the same moment
-    /// and none of them could make room for another.
+    /// Notes that the descriptor is open, and can be released from now on. It may be released at once, if several
+    /// were opened at the same moment and none of them could make room for the others.
     pub(crate) fn opened(&self) {
         let pool = &self.pool;
         let mut released = Released::default();
@@ -251,12 +253,12 @@ impl DescriptorPermit {
         pools::descriptor_came_free();
     }
 
-    /// No new writer uses the descriptor any more.
+    /// Notes that no new writer uses the descriptor any more.
     pub(crate) fn out_of_use(&self) {
         self.pool.places().leave_use(self.place);
     }
 
-    /// The last writer is through: the descriptor is being closed.
+    /// Notes that the last writer has finished, and that the descriptor is being closed.
     pub(crate) fn closing(&self) {
         let mut places = self.pool.places();
         places.leave_use(self.place);

@@ -1,9 +1,9 @@
-//! What is left to do when the program ends.
+//! What must be done when the program ends.
 //!
-//! Nothing of log4rs is dropped at the end of a program, since its logger is a static; so what is queued would be lost
-//! where nobody kept a handle. The one thing that is run then without `unsafe` is a thread-local's destructor of the
-//! thread that calls exit(3), which is the one that returns from `main`. Windows ends all other threads before it, so
-//! nothing can be waited for there.
+//! The loggers of log4rs and fern are statics, and are not dropped at the end of a program. Queued records would be
+//! lost if nobody kept a handle. The only code that runs then without `unsafe` is the destructor of a thread-local,
+//! on the thread that calls exit(3) or returns from `main`. Windows ends all other threads before that, so nothing
+//! can be waited for there.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -14,12 +14,12 @@ use super::{reports, threads};
 /// How long the end of a program waits for its last reports: standard error may be a pipe that nobody reads.
 pub(crate) const LAST_REPORTS: Duration = Duration::from_secs(1);
 
-/// What is to be done at the end.
+/// An action for the end of the program.
 pub(crate) trait AtEnd {
-    /// Waits for what is on its way, and not for ever.
+    /// Does the action. It MUST NOT wait for ever.
     fn end(&self);
 
-    /// False: it is forgotten.
+    /// Whether the action is still needed. False: it is forgotten.
     fn is_needed(&self) -> bool;
 }
 
@@ -30,12 +30,12 @@ thread_local! {
     static ENDS: Ends = const { Ends(RefCell::new(Vec::new())) };
 }
 
-/// Does it when this thread ends, or calls exit(3).
+/// Does the action when the calling thread ends, or calls exit(3).
 pub(crate) fn at_end(end: Arc<dyn AtEnd>) {
     if !threads::EXIT_WAITS_FOR_THREADS {
         return;
     }
-    // Where this thread is ending already, nobody waits.
+    // If this thread is ending already, the action is not done.
     let _ = ENDS.try_with(|ends| {
         let mut ends = ends.0.borrow_mut();
         ends.retain(|end| end.is_needed());

@@ -1,5 +1,5 @@
-//! What logs that are gone could not report of their lost records, for the next log of this process at the same
-//! path: a reload replaces a sink while its disk is full.
+//! The lost records that a closed log could not report. The next log of this process at the same path reports them: a
+//! reload may replace a sink while its disk is full.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,13 +12,13 @@ use crate::sync::LockExt as _;
 #[derive(Clone, Debug)]
 pub(crate) struct Gap {
     pub(crate) records: u64,
-    /// When the first of them was lost.
+    /// When the first of these records was lost.
     pub(crate) since: Time,
-    /// The operating system's words for the first.
+    /// The operating system's reason for the first loss.
     pub(crate) reason: String,
 }
 
-/// By the log's path, since the log itself is gone.
+/// The gaps by the log's path, since the log itself is gone.
 static LEFT: Mutex<BTreeMap<PathBuf, Gap>> = Mutex::new(BTreeMap::new());
 
 /// Leaves a gap to the next log at that path.

@@ -1,8 +1,7 @@
-//! [`IdleWatch`]: the files of a sink are closed when they had no record for a while, also when nothing at
-//! all is logged.
+//! [`IdleWatch`]: closes the files of a sink that had no record for a while, also when nothing at all is logged.
 //!
-//! One thread for the process looks after the sinks that ask for it, and ends with the last of them. The invariant: it
-//! holds no lock over a close, and no sink for longer than one look.
+//! The process has one thread for all sinks with an `idle_timeout`. The thread ends with the last of these sinks. The
+//! invariant: the thread holds no lock while it closes a file, and holds no sink for longer than one pass.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
@@ -11,22 +10,21 @@ use super::threads::{self, ProcessId};
 use crate::error::Error;
 use crate::sync::LockExt as _;
 
-/// How often the thread looks within one timeout: a file is closed a quarter of it late at most.
+/// How often the thread checks within one timeout: a file is closed at most a quarter of the timeout late.
 const LOOKS: u32 = 4;
 
-/// The shortest and the longest time between two looks.
+/// The shortest and the longest time between two checks.
 const BETWEEN: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(3600));
 
-/// What has files that may be idle.
+/// A holder of files that may be idle.
 pub(crate) trait Idle: Send + Sync {
-    /// Closes each file that had no record for this long, and forgets what is known of its log. It MUST NOT wait
-    /// for a file.
+    /// Closes each file that had no record for this long, and forgets its log. It MUST NOT wait for a file.
     fn close_idle(&self, timeout: Duration);
 }
 
 struct IdleReaper {
     sinks: Vec<Watched>,
-    /// The process that has the thread: a child by fork(2) has the list and not the thread.
+    /// The process that has the thread. A child by fork(2) has a copy of the list, and not the thread.
     running_in: Option<ProcessId>,
 }
 
@@ -46,7 +44,7 @@ fn reaper() -> MutexGuard<'static, IdleReaper> {
     REAPER.lock_any()
 }
 
-/// The files of a sink are looked after until this is dropped.
+/// While this lives, the idle files of a sink are closed.
 pub(crate) struct IdleWatch(Weak<dyn Idle>);
 
 impl IdleWatch {

@@ -1,8 +1,8 @@
 //! The folders at and above a `local_root` that this process made, until their entries are on disk.
 //!
-//! For the process, since after a reload another sink writes below a root that the last one made. The folders below a
-//! root are not listed: each log syncs them once. The invariant: a folder is listed from before it is made until its
-//! parent was synced, and that sync began after it was made.
+//! The list belongs to the process, since after a reload another sink may write below a root that the earlier sink
+//! made. The folders below a root are not listed: each log syncs them once. The invariant: a folder is listed from
+//! before it is made until a sync of its parent has succeeded that began after it was made.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,10 +19,10 @@ struct Made {
     last: u64,
 }
 
-/// Few: one for each part of a path that was missing when the first log below it was made.
+/// The list is short: it has one entry for each part of a `local_root` that was missing.
 static MADE: Mutex<Made> = Mutex::new(Made { folders: BTreeMap::new(), last: 0 });
 
-/// To be called before the folder is made.
+/// Lists a folder. MUST be called before the folder is made.
 pub(crate) fn about_to_make(folder: &Path) {
     let mut made = MADE.lock_any();
     made.last += 1;
@@ -30,7 +30,7 @@ pub(crate) fn about_to_make(folder: &Path) {
     made.folders.insert(folder.to_owned(), serial);
 }
 
-/// Which of `root` and the folders above it are listed.
+/// The listed folders among `root` and those above it.
 pub(crate) fn unsynced(root: &Path) -> Vec<(PathBuf, Serial)> {
     let made = MADE.lock_any();
     let listed = |folder: &Path| Some((folder.to_owned(), *made.folders.get(folder)?));
@@ -40,7 +40,7 @@ pub(crate) fn unsynced(root: &Path) -> Vec<(PathBuf, Serial)> {
     }
 }
 
-/// The folder's parent was synced after `unsynced` returned this.
+/// Notes that the folder's parent was synced, in a sync that began after `unsynced` had returned this serial.
 pub(crate) fn synced(folder: &Path, serial: Serial) {
     let mut made = MADE.lock_any();
     if made.folders.get(folder) == Some(&serial) {

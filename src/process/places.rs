@@ -1,6 +1,6 @@
-//! [`Places`]: the descriptors of one pool, each with what holds it.
+//! [`Places`]: the descriptors of one pool, and the holder of each.
 //!
-//! It is what the lock of a pool protects: nothing here blocks.
+//! The lock of a pool protects this value: nothing here blocks.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use super::descriptors::{CloseReason, Evictable};
 
-/// How long an opening waits for a descriptor that is being closed. One that takes longer hangs: from then on it
-/// is not waited for, and other files are closed to make room.
+/// How long an opening waits for a descriptor that is being closed. A close that takes longer hangs: openings no
+/// longer wait for it, and other files are closed to make room.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// A slab: a place keeps its number until it is free.
@@ -19,7 +19,7 @@ pub(super) struct Places {
     pub(super) free: Vec<usize>,
     /// How many are [`State::Opening`] or [`State::Open`].
     pub(super) in_use: usize,
-    /// Those that are being closed, and since when.
+    /// The descriptors that are being closed, and since when.
     pub(super) closing: Vec<(usize, Instant)>,
 }
 
@@ -28,21 +28,22 @@ pub(super) struct Place {
     /// The sink's number of files in use.
     pub(super) open: Arc<AtomicUsize>,
     pub(super) state: State,
-    /// The use that was seen last, and since when there was no other.
+    /// The last use that was seen, and since when there was no later use.
     pub(super) seen: (i64, Option<Instant>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// There is nothing to release yet.
+    /// The descriptor is being opened: there is nothing to release yet.
     Opening,
     Open,
-    /// Out of use, and some thread is still writing through it.
+    /// New records do not use the descriptor, and a thread is still writing through it.
     RetiredInUse,
     Closing,
 }
 
-/// What was released, and what was looked at. Dropped when the lock is not held: it may be the last reference.
+/// The released descriptors, and the holders that were inspected. It MUST be dropped when the lock is not held: it
+/// may hold the last references.
 #[derive(Default)]
 pub(super) struct Released {
     pub(super) descriptors: Vec<Arc<dyn Send + Sync>>,
@@ -54,7 +55,7 @@ impl Places {
         self.places.len() - self.free.len()
     }
 
-    /// How long each descriptor that is being closed will be waited for yet.
+    /// How long to wait yet for each descriptor that is being closed.
     pub(super) fn patience(&self, now: Instant) -> impl Iterator<Item = Duration> + '_ {
         let left = move |since: Instant| PATIENCE.checked_sub(now.duration_since(since));
         self.closing
@@ -63,8 +64,8 @@ impl Places {
             .filter(|left| !left.is_zero())
     }
 
-    /// Releases the `count` least recently used. One pass serves a whole batch, so that a large limit does not
-    /// make each eviction cost as much as the limit.
+    /// Releases the `count` least recently used descriptors. One pass over the places serves all of them, so that
+    /// with a large limit not every eviction costs a pass.
     pub(super) fn evict(&mut self, count: usize, released: &mut Released) -> usize {
         if count == 0 {
             return 0;

@@ -1,7 +1,7 @@
-//! The descriptor pools of the process, and those who wait for a descriptor.
+//! The descriptor pools of the process, and the calls that wait for a descriptor.
 //!
-//! The sinks without `max_open_files` share one pool: half of the process's descriptors, less what the sinks with a
-//! limit of their own may take. The other half is the application's.
+//! The sinks without `max_open_files` share one pool. Its limit is half of the process's descriptors, less the limits
+//! of the sinks that have one. The other half belongs to the application.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, Weak};
@@ -40,11 +40,11 @@ pub(super) fn pool(limit: Option<usize>, of_process: usize) -> Arc<Pool> {
     pool
 }
 
-/// The pool of a sink whose limit has changed. What is open in the earlier one is to be released.
+/// The pool of a sink whose limit has changed. The caller MUST release the sink's files in the earlier pool.
 pub(super) fn change(earlier: &Arc<Pool>, limit: Option<usize>, of_process: usize) -> Arc<Pool> {
     let shared = POOLS.lock_any().shared.upgrade();
     if !shared.is_some_and(|shared| Arc::ptr_eq(&shared, earlier)) {
-        // It takes nothing from the shared limit any more.
+        // The earlier pool takes nothing from the shared limit any more.
         earlier.set_limit(0);
     }
     pool(limit, of_process)
@@ -63,7 +63,7 @@ static CAME_FREE: Condvar = Condvar::new();
 /// How many calls wait: read at every opening and closing, without a lock.
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 
-/// A descriptor was closed, or can be released from now on.
+/// Notes that a descriptor was closed, or can be released from now on.
 pub(super) fn descriptor_came_free() {
     if WAITING.load(Ordering::Relaxed) > 0 {
         *FREED.lock_any() += 1;
@@ -71,7 +71,7 @@ pub(super) fn descriptor_came_free() {
     }
 }
 
-/// A call that found no descriptor left, and waits for one.
+/// The wait of a call that found no descriptor left.
 #[derive(Debug)]
 pub(crate) struct DescriptorWait {
     freed: u64,
@@ -79,10 +79,10 @@ pub(crate) struct DescriptorWait {
 }
 
 impl DescriptorWait {
-    /// How long a call waits while no descriptor of any log comes free: those that are left are the application's.
+    /// How long a call waits while no log's descriptor comes free: all other descriptors belong to the application.
     const WITHOUT_PROGRESS: Duration = Duration::from_secs(1);
 
-    /// The folders that are opened on the way to a file are not counted: the call looks again after this time.
+    /// The call tries again after this time, since the folders that are opened on the way to a file are not counted.
     const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
     pub(crate) fn new() -> DescriptorWait {
@@ -93,7 +93,7 @@ impl DescriptorWait {
         }
     }
 
-    /// Returns when it is time for another attempt; `false` where there is no hope left.
+    /// Returns when it is time for another attempt. `false`: the call has waited long enough, and must fail.
     pub(crate) fn wait(&mut self) -> bool {
         let mut freed = FREED.lock_any();
         if *freed == self.freed {

@@ -1,6 +1,7 @@
-//! The one reporting thread of the process: what may hang or call the application is done there.
+//! The reporting thread of the process. It writes to standard error and calls the application's functions, which may
+//! hang.
 //!
-//! It is started by the first report. In a child that fork(2) made it is not there, and a report is dropped.
+//! The first report starts the thread. In a child by fork(2) the thread does not exist, and reports are dropped.
 
 use std::sync::mpsc::{sync_channel, SyncSender};
 use std::sync::Mutex;
@@ -8,16 +9,16 @@ use std::sync::Mutex;
 use super::threads::{self, ProcessId};
 use crate::sync::LockExt;
 
-/// One report: it is run once, on the reporting thread.
+/// A report: a function that is run once, on the reporting thread.
 pub(crate) type Report = Box<dyn FnOnce() + Send>;
 
-/// The most reports that wait while standard error, or the application, is held up.
+/// The most reports that wait while standard error or the application hangs.
 const MOST_WAITING: usize = 256;
 
 // One thread for all adapters: an application has one standard error.
 static THREAD: Mutex<Option<(ProcessId, SyncSender<Report>)>> = Mutex::new(None);
 
-/// Hands a report over, and never waits for it. False: it is dropped.
+/// Passes a report to the thread, and never waits. False: the report is dropped.
 pub(crate) fn submit(report: Report) -> bool {
     let mut thread = THREAD.lock_any();
     let running = match &*thread {
@@ -39,13 +40,13 @@ pub(crate) fn submit(report: Report) -> bool {
     reports.try_send(report).is_ok()
 }
 
-/// Returns when what was reported before is delivered, or after `timeout`.
+/// Returns when all earlier reports are delivered, or after `timeout`.
 pub(crate) fn flush(timeout: std::time::Duration) -> bool {
     if THREAD.lock_any().is_none() {
         return true;
     }
     let (done, delivered) = std::sync::mpsc::channel();
-    // Where nothing has room, nothing is read either.
+    // If there is no room for another report, the thread hangs, and would not answer.
     let report = Box::new(move || {
         let _ = done.send(());
     });

@@ -3,9 +3,9 @@
 //! The invariant: a thread of this crate runs no signal handler of the application. Signals that belong to a thread's
 //! own fault (SIGSEGV, SIGBUS, …) are not blocked.
 //!
-//! Each platform's file exports `block_signals()`. While what it returns lives, the calling thread takes no
-//! signal that it need not take, and a thread that it starts begins with the same mask. Dropped, it MUST restore
-//! the mask that the thread had.
+//! Each platform's file exports `block_signals()`. While the returned guard lives, the calling thread takes no signal
+//! that it need not take, and a thread that it starts begins with the same mask. When the guard is dropped, it MUST
+//! restore the mask that the thread had before.
 
 use std::io;
 use std::thread::{Builder, JoinHandle};
@@ -14,11 +14,11 @@ use std::thread::{Builder, JoinHandle};
 #[cfg_attr(not(unix), path = "threads/other.rs")]
 mod signals;
 
-/// Whether the other threads still run when exit(3) calls a thread-local's destructor. ExitProcess ends them before
-/// it: <https://learn.microsoft.com/windows/win32/api/processthreadsapi/nf-processthreadsapi-exitprocess>.
+/// Whether the other threads still run when exit(3) calls a thread-local's destructor. On Windows, ExitProcess ends
+/// them before: <https://learn.microsoft.com/windows/win32/api/processthreadsapi/nf-processthreadsapi-exitprocess>.
 pub(crate) const EXIT_WAITS_FOR_THREADS: bool = cfg!(unix);
 
-/// One name for all threads of this crate: it is easily found in a list of threads. Linux keeps 15 bytes.
+/// The name of all threads of this crate, which is easily found in a list of threads. Linux keeps 15 bytes.
 pub(crate) const THREAD_NAME: &str = "equipment-log";
 
 /// Starts a thread of this crate.
@@ -39,12 +39,12 @@ pub(crate) fn spawn<T: Send + 'static>(
 pub(crate) struct ProcessId(u32);
 
 impl ProcessId {
-    /// The process that this is called in, by a system call.
+    /// The process of the caller. This makes a system call.
     pub(crate) fn current() -> ProcessId {
         ProcessId(std::process::id())
     }
 
-    /// Whether this is called in that process, not in a copy of it. By a system call.
+    /// Whether the caller is in this process, and not in a copy of it. This makes a system call.
     pub(crate) fn is_current(self) -> bool {
         self == ProcessId::current()
     }

@@ -124,7 +124,7 @@ struct Schedule {
     seen: (u64, Instant),
 }
 
-/// The server.
+/// The server thread: it starts the working threads, and gives each its next upkeep.
 fn serve() {
     let mut schedule = Schedule {
         asked: VecDeque::new(),
@@ -152,7 +152,7 @@ fn serve() {
     }
 }
 
-/// A thread that works.
+/// A working thread.
 fn work(jobs: &Receiver<Job>, ended: &Sender<Ended>, server: &Thread) {
     for (number, upkeep) in jobs {
         let next = upkeep.upgrade().map_or(Next::Done, Upkeep::run);

@@ -1,17 +1,17 @@
-//! [`Rates`]: which failure is reported, and what the others come to.
+//! [`Rates`]: which failure is reported at once, and in which later report the others are counted.
 //!
-//! The invariant: each failure is in exactly one report: its own, the next one of its log, or the one of what is left
-//! at the end.
+//! The invariant: each failure is counted in exactly one report: its own, the next report of its log, or the last
+//! report.
 
 use std::collections::HashMap;
 
 use crate::clock::Time;
 use crate::error::Failures;
 
-/// A log is reported once in this time.
+/// A log is reported at most once in this time.
 const INTERVAL_MILLIS: i64 = 10_000;
 
-/// The most logs whose last report is remembered. Beyond it, all others count as one.
+/// The most logs whose last report is remembered. If there are more, all further logs count as one.
 const MOST_LOGS: usize = 1024;
 
 /// When each log was last reported.

@@ -1,6 +1,7 @@
-//! Unix other than Linux, where byte ranges are locked for a process, not for a description (fcntl(2)): any close
-//! of the file would release them. Relies on flock(2), whose lock is a description's: one on the file, and one on
-//! its folder. Logs in one folder are rotated one after the other, which takes microseconds.
+//! Unix other than Linux and Android. There, byte ranges are locked for a process, not for a description (fcntl(2)),
+//! so any close of the file would release them. This relies on flock(2), whose lock belongs to a description: one
+//! lock is on the file, and one on its folder. Logs in one folder are rotated one after the other, which takes
+//! microseconds.
 
 use std::fs::File;
 use std::io;
