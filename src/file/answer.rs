@@ -27,6 +27,8 @@ pub(super) enum Call {
     SyncFile,
     SyncFolder,
     Rename,
+    /// Takes a lock, without waiting for it. Over NFS a signal may interrupt this call as well (fcntl(2), EINTR).
+    Lock,
 }
 
 /// What the caller does.

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::answer::{attempt, Call};
 use super::rotation::Rotation;
 
 /// How much an open file may still grow.
@@ -26,7 +27,7 @@ const LOOKS_A_FILE: u64 = 64;
 impl SizeBudget {
     pub(super) fn new(file: &File, rotation: Option<Rotation>) -> io::Result<SizeBudget> {
         let (size, limit) = match rotation {
-            Some(rotation) => (file.metadata()?.len(), rotation.limit),
+            Some(rotation) => (size_of(file)?, rotation.limit),
             None => (0, u64::MAX),
         };
         let budget = SizeBudget {
@@ -84,7 +85,7 @@ impl SizeBudget {
 
     /// Asks for the file's size, which may be smaller than the known size: a tool may have truncated the file.
     pub(super) fn look_again(&self, file: &File) -> io::Result<u64> {
-        let size = file.metadata()?.len();
+        let size = size_of(file)?;
         self.size.store(size, Ordering::Relaxed);
         self.knows(size);
         Ok(size)
@@ -97,4 +98,8 @@ impl SizeBudget {
         let step = self.step.max(8 * record.len() as u64);
         self.limit.store(size.saturating_add(step), Ordering::Relaxed);
     }
+}
+
+fn size_of(file: &File) -> io::Result<u64> {
+    attempt(Call::Read, || Ok(file.metadata()?.len()))
 }

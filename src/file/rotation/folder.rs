@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::names::RotatedName;
 use super::period::Period;
+use crate::file::answer::{attempt, Call};
 use crate::file::root::RootDir;
 use crate::file::sys::{self, Lock, LockOn, Purpose};
 
@@ -28,10 +29,11 @@ impl RootDir {
     ) -> io::Result<Option<Lock>> {
         let begin = Instant::now();
         loop {
-            if let Some(lock) = self.try_rotation_lock(relative)? {
+            if let Some(lock) = attempt(Call::Lock, || self.try_rotation_lock(relative))? {
                 return Ok(Some(lock));
             }
-            if sys::identity_at(&self.path().join(relative))? != *log {
+            let path = self.path().join(relative);
+            if attempt(Call::Inspect, || sys::identity_at(&path))? != *log {
                 return Ok(None);
             }
             if begin.elapsed() > WAIT {

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::clock::Time;
 use crate::error::{Doing, Error};
+use crate::file::answer::{attempt, Call};
 use crate::file::open::OpenFile;
 use crate::file::root::Opened;
 use crate::file::{sys, Batch, LogFile, PathCheck};
@@ -95,7 +96,7 @@ impl LogFile {
                 self.root.inherit_from_rotated(relative, &opened.file);
             }
             // If the file system has no locks, no process compresses or deletes the file.
-            let is_marked = sys::mark_in_use(&opened.file).unwrap_or(true);
+            let is_marked = attempt(Call::Lock, || sys::mark_in_use(&opened.file)).unwrap_or(true);
             let found = sys::identity_at(&self.path).ok();
             let is_current = found.is_some() && found == sys::identity(&opened.file).ok();
             if (is_marked && is_current) || tries == 0 {
