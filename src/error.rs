@@ -67,6 +67,8 @@ pub(crate) enum Kind {
     Unreported(Vec<(String, Failures)>),
     /// Queued records that failed, and no later call of their log returned the error.
     Untold { records: u64, source: Error },
+    /// Reports for which the reporting thread had no room, while it was held up.
+    ReportsDropped { reports: u64 },
 }
 
 /// The operation that failed, in the words of the message.
@@ -138,6 +140,7 @@ impl Error {
             | Kind::NotDrained { .. }
             | Kind::Unreported(_)
             | Kind::Untold { .. }
+            | Kind::ReportsDropped { .. }
             | Kind::Reported { .. } => false,
         }
     }
@@ -314,6 +317,10 @@ impl fmt::Display for Error {
             Kind::Untold { records, source } => {
                 let what = if *records == 1 { "record" } else { "records" };
                 write!(f, "{records} queued {what} failed: {source}")
+            }
+            Kind::ReportsDropped { reports } => {
+                let what = if *reports == 1 { "report was" } else { "reports were" };
+                write!(f, "{reports} {what} dropped before this: the receiver was held up")
             }
         }
     }

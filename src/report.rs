@@ -148,18 +148,21 @@ impl Reporter {
 
     /// On the reporting thread.
     fn deliver(&self, error: &Error, time: Time) {
-        let dropped = self.0.dropped.swap(0, Ordering::Relaxed);
+        let reports = self.0.dropped.swap(0, Ordering::Relaxed);
+        if reports > 0 {
+            self.tell(&Error::from(Kind::ReportsDropped { reports }), time);
+        }
+        self.tell(error, time);
+    }
+
+    fn tell(&self, error: &Error, time: Time) {
         match &self.0.to {
-            // A panic of the application's function is the application's matter.
+            // What the application's function does wrong is its own.
             To::Application(on_error) => drop(catch_unwind(AssertUnwindSafe(|| on_error(error)))),
             To::StandardError | To::Caller => {
                 let time = humantime::format_rfc3339_seconds(after_1970(time));
-                let more = match dropped {
-                    0 => String::new(),
-                    more => format!(" ({more} reports before it were dropped)"),
-                };
                 // In one write. A standard error that is closed is no reason to panic.
-                let line = format!("{time} equipment-log: {error}{more}\n");
+                let line = format!("{time} equipment-log: {error}\n");
                 let _ = std::io::stderr().write_all(line.as_bytes());
             }
         }

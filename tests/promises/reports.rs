@@ -4,10 +4,10 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{mpsc, Arc, Mutex};
 use std::time::Duration;
 
-use crate::support::{child, role, tell, until, Running, HOST};
+use crate::support::{alone, child, role, tell, until, Running, HOST};
 use equipment_log::fern::EquipmentScopedOutputBuilder;
 use equipment_log::log4rs::Setup;
 use equipment_log::{EquipmentScopedOutput, QueueConfig, Scope};
@@ -74,6 +74,39 @@ fn fail(log: &dyn log::Log, id: &str, level: log::Level) {
     Scope::new(id).unwrap().run(|| {
         log.log(&log::Record::builder().level(level).args(format_args!("lost")).build());
     });
+}
+
+/// The application's function is busy with the first report until more have come than may wait, 256.
+#[test]
+fn whoever_gets_the_reports_is_told_how_many_were_dropped() {
+    alone!();
+    const FAILURES: usize = 300;
+    let root = tempfile::tempdir().unwrap();
+    let ids: Vec<String> = (0..FAILURES).map(|n| format!("FULL_{n:03}")).collect();
+    ids.iter().for_each(|id| fs::write(root.path().join(id), "in the way").unwrap());
+    let (told, heard) = mpsc::channel();
+    let (go_on, hold) = mpsc::channel::<()>();
+    let hold = Mutex::new(hold);
+    let output = EquipmentScopedOutput::builder(root.path())
+        .on_error(move |err| {
+            told.send(err.to_string()).unwrap();
+            let _ = hold.lock().unwrap().recv();
+        })
+        .build()
+        .unwrap();
+    fail(&output, &ids[0], log::Level::Info);
+    let first = heard.recv().unwrap();
+    assert!(first.starts_with("FULL_000: "), "{first}");
+    ids[1..].iter().for_each(|id| fail(&output, id, log::Level::Info));
+    drop(go_on);
+    let dropped = FAILURES - 1 - 256;
+    let next = heard.recv().unwrap();
+    assert_eq!(
+        next,
+        format!("{dropped} reports were dropped before this: the receiver was held up")
+    );
+    let next = heard.recv().unwrap();
+    assert!(next.starts_with("FULL_001: "), "{next}");
 }
 
 /// What is told once more at the end, by each way to end. Windows ends all threads before a program's last words.
