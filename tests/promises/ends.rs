@@ -18,7 +18,7 @@ const RECORDS: usize = 500;
 /// How each row of the table begins, and the tests that show it, each with its module.
 const ROWS: &[(&str, &[&str])] = &[
     (
-        "return from `main`, the handle or the sink",
+        "return from `main`, the handle or the last clone of the sink",
         &["ends::a_return_with_a_handle_writes_everything"],
     ),
     ("return from `main`, `let _", &["ends::a_return_without_a_handle_writes_everything"]),
