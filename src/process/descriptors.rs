@@ -243,9 +243,13 @@ impl DescriptorPermit {
         let pool = &self.pool;
         let mut released = Released::default();
         let mut places = pool.places();
-        if let Some(place) = places.places[self.place].as_mut() {
-            place.state = State::Open;
-            place.open.fetch_add(1, Ordering::Relaxed);
+        match places.places[self.place].as_mut() {
+            // Another thread may have retired the descriptor already, since the log could be used before this call.
+            Some(place) if place.state == State::Opening => {
+                place.state = State::Open;
+                place.open.fetch_add(1, Ordering::Relaxed);
+            }
+            _ => {}
         }
         let over = places.in_use.saturating_sub(pool.limit());
         places.evict(over, &mut released);

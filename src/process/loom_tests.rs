@@ -89,6 +89,13 @@ impl Log {
         self.records.fetch_add(1, Ordering::SeqCst);
     }
 
+    /// A record after which the descriptor is retired, as where its sync fails.
+    fn append_and_retire(&self) {
+        self.append();
+        let retired = self.open.lock().unwrap().take();
+        retired.iter().for_each(|open| open.permit.out_of_use());
+    }
+
     fn open_again(&self) -> Arc<Descriptor> {
         let _opening = self.opening.lock().unwrap();
         let open = self.open.lock().unwrap().clone();
@@ -105,23 +112,44 @@ impl Log {
     }
 }
 
+fn logs(number: usize, open_files: &Arc<OpenFiles>) -> Vec<Arc<Log>> {
+    let descriptors = Arc::new(AtomicUsize::new(0));
+    let log = |_| {
+        Arc::new_cyclic(|me| Log {
+            me: me.clone(),
+            open: Mutex::new(None),
+            opening: Mutex::new(()),
+            records: AtomicUsize::new(0),
+            open_files: Arc::clone(open_files),
+            descriptors: Arc::clone(&descriptors),
+        })
+    };
+    (0..number).map(log).collect()
+}
+
+/// The thread that opened a file may not have noted it yet.
+#[test]
+fn a_descriptor_that_is_retired_at_once_leaves_the_count_true() {
+    crate::sync::model(|| {
+        let open_files = OpenFiles::new(Some(2), 2);
+        let log = logs(1, &open_files).remove(0);
+        let same = Arc::clone(&log);
+        let other = thread::spawn(move || same.append_and_retire());
+        log.append();
+        other.join().unwrap();
+
+        let open = usize::from(log.open.lock().unwrap().is_some());
+        assert_eq!(open, log.descriptors.load(Ordering::SeqCst));
+        assert_eq!(open, open_files.len(), "the count and the descriptors disagree");
+    });
+}
+
 #[test]
 fn an_eviction_loses_no_record_and_leaves_the_count_true() {
     crate::sync::model(|| {
         let open_files = OpenFiles::new(Some(1), 1);
-        let descriptors = Arc::new(AtomicUsize::new(0));
-        let logs: Vec<Arc<Log>> = (0..2)
-            .map(|_| {
-                Arc::new_cyclic(|me| Log {
-                    me: me.clone(),
-                    open: Mutex::new(None),
-                    opening: Mutex::new(()),
-                    records: AtomicUsize::new(0),
-                    open_files: Arc::clone(&open_files),
-                    descriptors: Arc::clone(&descriptors),
-                })
-            })
-            .collect();
+        let logs = logs(2, &open_files);
+        let descriptors = Arc::clone(&logs[0].descriptors);
         let theirs = logs.clone();
         let other = thread::spawn(move || {
             theirs[1].append();
