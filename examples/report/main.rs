@@ -79,6 +79,9 @@ fn run(args: &Args, troubles: &Troubles) -> Result<(), Box<dyn Error>> {
     for log in find_logs(&args.paths, troubles) {
         by_equipment.entry(log.equipment()).or_default().insert(log);
     }
+    if by_equipment.is_empty() && troubles.count() > 0 {
+        return Err("no log is found, and no page written".into());
+    }
     let equipment = collect_all(&by_equipment, &filter, args.errors, troubles)?;
     let page = view::Page::new(&equipment, &filter, args.silent, troubles);
     if args.output == Path::new("-") {

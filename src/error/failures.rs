@@ -28,7 +28,7 @@ impl fmt::Display for Failures {
 
 /// The failures of each piece of equipment, in one line.
 pub(super) fn write_all(logs: &[(String, Failures)], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    f.write_str("since the last report there were")?;
+    f.write_str("since the last report:")?;
     for (i, (equipment, failures)) in logs.iter().enumerate() {
         let gap = if i > 0 { ";" } else { "" };
         let of = if equipment.is_empty() { "other equipment" } else { equipment };

@@ -50,16 +50,33 @@ fn tree(root: &Path) {
     write("PUMP_03", "wizard.a.log", &c);
 }
 
-fn report(root: &Path, page: &Path, args: &[&str]) -> String {
+/// Whether it succeeded, and what it said on standard error.
+fn try_report(root: &Path, page: &Path, args: &[&str]) -> (bool, String) {
     let test = std::env::current_exe().unwrap();
     let built = test.ancestors().nth(2).unwrap().join("examples/report");
     let program = built.with_extension(std::env::consts::EXE_EXTENSION);
     assert!(program.exists(), "{} is not built: `cargo build --example report`", program.display());
     let output =
         Command::new(program).arg(root).arg("--output").arg(page).args(args).output().unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.success(), "{stderr}");
+    (output.status.success(), String::from_utf8(output.stderr).unwrap())
+}
+
+fn report(root: &Path, page: &Path, args: &[&str]) -> String {
+    let (succeeded, stderr) = try_report(root, page, args);
+    assert!(succeeded, "{stderr}");
     stderr
+}
+
+/// A path that is mistyped.
+#[test]
+fn where_no_log_is_found_the_page_of_before_stays() {
+    let root = tempfile::tempdir().unwrap();
+    let page = root.path().join("page.html");
+    fs::write(&page, "of before").unwrap();
+    let (succeeded, stderr) = try_report(&root.path().join("missing"), &page, &[]);
+    assert!(!succeeded && stderr.contains("missing"), "{stderr}");
+    assert!(stderr.contains("no log is found, and no page written"), "{stderr}");
+    assert_eq!(fs::read_to_string(&page).unwrap(), "of before");
 }
 
 #[test]

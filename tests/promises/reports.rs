@@ -110,8 +110,7 @@ fn whoever_gets_the_reports_is_told_how_many_were_dropped() {
 }
 
 /// What is told once more at the end, by each way to end. Windows ends all threads before a program's last words.
-const REST: &str =
-    "since the last report there were 3 more failures of FULL_01, the worst of level \
+const REST: &str = "since the last report: 3 more failures of FULL_01, the worst of level \
                     ERROR; 1 more failure of FULL_02, the worst of level INFO";
 
 fn fail_often(log: &dyn log::Log) {

@@ -38,6 +38,23 @@ fn a_rotated_file_becomes_a_gzip_file_of_the_same_time() {
     wait_until("it is counted", || sink.stats().total.compressed == 1);
 }
 
+/// A pass deletes half of the files at most.
+#[test]
+fn what_is_not_kept_is_deleted_before_the_rest_is_compressed() {
+    let root = tempfile::tempdir().unwrap();
+    for day in 10..16 {
+        leave_rotated(root.path(), "EQ", &format!("2026-04-{day}"), 1_000);
+    }
+    let log_path = log_of(root.path(), "EQ");
+    let sink = build(root.path(), gzip().keep(Keep::Files(2)));
+    log(&sink, "EQ", "record");
+    let kept = ["2026-04-14.gz", "2026-04-15.gz"];
+    wait_until("two compressed files are kept", || rotated_suffixes(&log_path) == kept);
+    wait_until("all are counted", || sink.stats().total.deleted == 4);
+    let compressed = sink.stats().total.compressed;
+    assert!(compressed <= 3, "{compressed} of six are compressed, of which three went at once");
+}
+
 /// Where both are there a crash has come between: the plain file counts.
 #[test]
 fn half_a_compressed_file_is_made_again() {

@@ -13,7 +13,7 @@ use std::sync::{Arc, Weak};
 use super::gzip::compress;
 use super::keep::{to_delete, RotatedFile};
 use super::names::RotatedName;
-use super::{Compress, Rotation};
+use super::{Compress, Keep, Rotation};
 use crate::clock::Time;
 use crate::file::root::RootDir;
 use crate::file::{sys, LogFile};
@@ -63,18 +63,39 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
+    /// What is not kept is not compressed first: a program that ends soon gets on with it. Only how many bytes a file
+    /// has is not known before.
     fn run(&mut self, rotation: Rotation, now: i64) -> io::Result<()> {
-        let names: BTreeSet<_> = self.root.rotated_names(self.relative)?.into_iter().collect();
+        let by_size = matches!(rotation.keep, Keep::Bytes(_));
+        if !by_size {
+            self.delete_what_is_not_kept(rotation.keep, now)?;
+        }
+        self.compress_all(rotation.compress)?;
+        if by_size {
+            self.delete_what_is_not_kept(rotation.keep, now)?;
+        }
+        Ok(())
+    }
+
+    fn names(&self) -> io::Result<BTreeSet<RotatedName>> {
+        Ok(self.root.rotated_names(self.relative)?.into_iter().collect())
+    }
+
+    fn compress_all(&mut self, compress: Compress) -> io::Result<()> {
+        let names = self.names()?;
         for plain in names.iter().filter(|name| !name.is_gzip()) {
             let has_half = names.contains(&plain.compressed());
-            match rotation.compress {
+            match compress {
                 Compress::Gzip => self.compress(*plain),
                 Compress::None if has_half => self.remove_half_of(*plain),
                 Compress::None => {}
             }
         }
-        let names: BTreeSet<_> = self.root.rotated_names(self.relative)?.into_iter().collect();
-        let verdict = to_delete(rotation.keep, &self.files(&names), now);
+        Ok(())
+    }
+
+    fn delete_what_is_not_kept(&mut self, keep: Keep, now: i64) -> io::Result<()> {
+        let verdict = to_delete(keep, &self.files(&self.names()?), now);
         if verdict.more {
             self.next = Next::Later;
         }
