@@ -21,7 +21,7 @@ impl Mistakes {
     /// Adds that a required key is missing, unless its value was invalid.
     pub(crate) fn missing(&mut self, key: &str) {
         if !self.is_at(key) {
-            self.add(key, "it is required, and missing");
+            self.add(key, "it is required, and missing or empty");
         }
     }
 

@@ -102,7 +102,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("/lab\n", "/lab\n    filters: [{kind: threshold, level: fatal}]\n", "appender equipment, filter threshold: level: \"fatal\" is not one of off, error, warn, info, debug, trace (was `error` meant?)"),
     ("/lab\n", "/lab\n    filters: {kind: threshold}\n", "appender equipment: filters: Invalid type map. Expected a sequence; a list such as [{ kind: threshold, level: warn }] is right"),
     ("/lab\n", "/lab\n    encoder: {kind: json, pretty: true}\n", "appender equipment: encoder.pretty: unknown key; there are none"),
-    ("    local_root", "  local_root", "appender local_root: invalid type: \"/lab\", expected a mapping with `kind`; appender equipment: local_root: it is required, and missing"),
+    ("    local_root", "  local_root", "appender local_root: invalid type: \"/lab\", expected a mapping with `kind`; appender equipment: local_root: it is required, and missing or empty"),
 ];
 
 /// Keys of log4rs in fern's YAML, and the whole answer behind the file's name.
