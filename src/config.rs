@@ -122,7 +122,8 @@ impl SinkConfig {
     pub(crate) fn check(&self) -> Result<Settings, Error> {
         let mut mistakes = Mistakes::default();
         let settings = self.check_into(&mut mistakes);
-        let none_without_a_mistake = || Error::config("local_root", "it is required, and missing or empty");
+        let none_without_a_mistake =
+            || Error::config("local_root", "it is required, and missing or empty");
         mistakes.into_result(settings)?.ok_or_else(none_without_a_mistake)
     }
 
