@@ -90,6 +90,10 @@ pub(crate) fn find_logs(paths: &[PathBuf], troubles: &Troubles) -> BTreeSet<Log>
             }
         } else if let Err(err) = fs::metadata(path) {
             troubles.report(path, err);
+        } else if path.extension().is_some_and(|end| end == "gz")
+            && paths.contains(&path.with_extension(""))
+        {
+            // Both are there where a compression was interrupted: the plain one counts, as in a folder.
         } else if let Some(name) = path.file_name() {
             let only = name.to_string_lossy().into_owned();
             let name = names::split(&only).map_or(&*only, |(log, ..)| log).to_owned();

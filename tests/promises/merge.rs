@@ -173,6 +173,18 @@ fn names_of_all_kinds_are_one_log() {
     assert_eq!(last_words(&text), ["1", "2", "3", "4", "5", "6", "7", "8", "9"]);
 }
 
+/// As a pattern of the shell names them, while a compression is unfinished.
+#[test]
+fn a_file_that_is_named_plain_and_compressed_is_read_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let plain = dir.path().join("pump.log.2026-04-17");
+    let compressed = dir.path().join("pump.log.2026-04-17.gz");
+    fs::write(&plain, line(1, "[INFO ] [host:a] [equip:E] one")).unwrap();
+    fs::write(&compressed, b"\x1f\x8b\x08 half").unwrap();
+    let text = printed(merge(&compressed, &[plain.to_str().unwrap()]).output().unwrap());
+    assert_eq!(text.lines().count(), 1, "{text}");
+}
+
 #[test]
 fn what_cannot_be_read_is_named_and_the_rest_is_merged() {
     let equipment = tempfile::tempdir().unwrap();
