@@ -17,8 +17,9 @@ pub(super) fn folders_of(relative: &Path) -> impl Iterator<Item = &Path> {
     folders.into_iter()
 }
 
-/// What keeps a file below the root from being made, whoever else is at work: something that is no folder in the place
-/// of one, or a link to nothing in that of the file. Windows says of the first that the path is not found.
+/// What keeps a file below the root from being made, and stays whatever other processes do. It is a file or a link in the
+/// place of a folder, or a link to nothing in the place of the file. Where a file is in the place of a folder, Windows
+/// says that the path is not found.
 pub(super) fn obstacle(root: &Path, relative: &Path) -> Option<PathBuf> {
     for folder in folders_of(relative).map(|folder| root.join(folder)) {
         let kind = fs::symlink_metadata(&folder).ok()?;

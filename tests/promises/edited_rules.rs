@@ -7,27 +7,14 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{alone, log_path, messages, names_in, put_in_place, HOST};
+use crate::support::{alone, log4rs_yaml, log_path, messages, names_in, put_in_place};
 use equipment_log::log4rs::Setup;
 
 /// Longer than anything takes on any machine.
 const LONG: Duration = Duration::from_secs(60);
 
 fn edit(file: &Path, root: &Path, keys: &str) {
-    let yaml = format!(
-        "refresh_rate: 20 ms
-appenders:
-  equipment:
-    kind: equipment_scoped
-    local_root: {root:?}
-    hostname: {HOST}
-    {keys}
-root:
-  level: debug
-  appenders: [equipment]
-"
-    );
-    put_in_place(file, &yaml);
+    put_in_place(file, &log4rs_yaml(root, &format!("    {keys}"), "debug"));
 }
 
 /// Logs until the record is there, or is not. A record is in its file when its log call returns.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::alone;
 use crate::support::StopFlag;
-use crate::support::{log_path, HOST};
+use crate::support::{log4rs_yaml, log_path, HOST};
 use equipment_log::Scope;
 
 /// Longer than a reload takes on any machine.
@@ -29,22 +29,8 @@ fn wait_until(what: &str, happened: impl Fn() -> bool) {
 }
 
 fn configure(file: &Path, root: &Path, precision: &str, queue: &str) {
-    let yaml = format!(
-        "refresh_rate: 20 ms
-appenders:
-  equipment:
-    kind: equipment_scoped
-    local_root: {root:?}
-    hostname: {HOST}
-    {queue}
-    encoder:
-      kind: equipment_line
-      precision: {precision}
-root:
-  level: info
-  appenders: [equipment]
-"
-    );
+    let encoder = format!("    encoder: {{kind: equipment_line, precision: {precision}}}");
+    let yaml = log4rs_yaml(root, &format!("    {queue}\n{encoder}"), "info");
     crate::support::put_in_place(file, &yaml);
 }
 

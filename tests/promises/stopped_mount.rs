@@ -240,27 +240,15 @@ fn assert_all_is_there(files: &[&dyn Fn(PathBuf) -> PathBuf], root: &Path, hangi
 #[cfg(feature = "log4rs")]
 mod edited {
     use super::*;
-    use crate::support::{put_in_place, HOST};
+    use crate::support::{log4rs_yaml, put_in_place};
     use equipment_log::log4rs::Setup;
 
     fn yaml(root: &Path, is_queued: bool, file: &str, more: &str) -> String {
         let queue = if is_queued { "queue: {}" } else { "" };
-        format!(
-            "refresh_rate: 20 ms
-appenders:
-  equipment:
-    kind: equipment_scoped
-    local_root: {root:?}
-    hostname: {HOST}
-    path: \"{{place}}/{{equipment_id}}/{file}.log\"
-    encoder: {{pattern: \"{{m}}{{n}}\"}}
-    {queue}
-    {more}
-root:
-  level: trace
-  appenders: [equipment]
-"
-        )
+        let path = format!("path: \"{{place}}/{{equipment_id}}/{file}.log\"");
+        let encoder = "encoder: {pattern: \"{m}{n}\"}";
+        let keys = [&path, encoder, queue, more].map(|key| format!("    {key}\n"));
+        log4rs_yaml(root, &keys.concat(), "trace")
     }
 
     /// The sink is replaced twice while its files hang: no edit waits for the one before.

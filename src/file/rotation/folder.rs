@@ -91,9 +91,14 @@ impl RootDir {
     }
 
     fn is_there(&self, relative: &Path, name: RotatedName) -> io::Result<bool> {
+        Ok(self.metadata_of(relative, name)?.is_some())
+    }
+
+    /// The metadata of whatever has this name. None: nothing has it.
+    fn metadata_of(&self, relative: &Path, name: RotatedName) -> io::Result<Option<Metadata>> {
         match self.below()?.metadata(&name.beside(relative)) {
-            Ok(_) => Ok(true),
-            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(false),
+            Ok(metadata) => Ok(Some(metadata)),
+            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(err) => Err(err),
         }
     }
@@ -104,11 +109,7 @@ impl RootDir {
         relative: &Path,
         name: RotatedName,
     ) -> io::Result<Option<Metadata>> {
-        match self.below()?.metadata(&name.beside(relative)) {
-            Ok(metadata) => Ok(metadata.is_file().then_some(metadata)),
-            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(err) => Err(err),
-        }
+        Ok(self.metadata_of(relative, name)?.filter(Metadata::is_file))
     }
 
     /// Locks a rotated file: no process writes to it until the lock is dropped. None: a process may still write to

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
+use std::fmt::Debug;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -56,9 +57,16 @@ fn suffixes(root: &Path) -> Vec<String> {
 }
 
 fn wait_for(root: &Path, expected: &[&str]) {
+    wait_until(expected, || suffixes(root));
+}
+
+fn wait_until<T: Debug + PartialEq<U>, U: Debug>(expected: U, find: impl Fn() -> T) {
     let start = Instant::now();
-    while suffixes(root) != expected {
-        let found = suffixes(root);
+    loop {
+        let found = find();
+        if found == expected {
+            return;
+        }
         assert!(start.elapsed() < Duration::from_secs(60), "{found:?} instead of {expected:?}");
         std::thread::sleep(Duration::from_millis(2));
     }
@@ -193,12 +201,7 @@ fn what_is_older_than_it_is_to_be_kept_goes_with_the_next_rotation() {
         wait_for(dir.path(), &expected.iter().map(String::as_str).collect::<Vec<_>>());
     }
     // It is counted after the file is gone.
-    let start = Instant::now();
-    while file.counters.deleted.get() != 6 {
-        let deleted = file.counters.deleted.get();
-        assert!(deleted < 6 && start.elapsed() < Duration::from_secs(60), "{deleted} deleted");
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    wait_until(6, || file.counters.deleted.get());
 }
 
 /// What a rename would replace is never replaced: neither the last number that there is, nor a file that a listing

@@ -41,6 +41,25 @@ pub(crate) fn put_in_place(path: &Path, text: &str) {
     }
 }
 
+/// A log4rs configuration that is read again every 20 ms, with one appender: ours, with further keys, each in a line
+/// of its own that is indented by four spaces.
+pub(crate) fn log4rs_yaml(root: &Path, keys: &str, level: &str) -> String {
+    format!(
+        "refresh_rate: 20 ms
+appenders:
+  equipment:
+    kind: equipment_scoped
+    local_root: {root:?}
+    hostname: {}
+{keys}
+root:
+  level: {level}
+  appenders: [equipment]
+",
+        super::HOST
+    )
+}
+
 /// The names of what is in a folder, sorted.
 pub(crate) fn names_in(folder: &Path) -> Vec<String> {
     let entries = folder.read_dir().unwrap_or_else(|err| panic!("{}: {err}", folder.display()));
