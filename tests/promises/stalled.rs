@@ -227,21 +227,18 @@ fn a_read_only_file_system_harms_its_own_equipment_only() {
     }
     let dir = tempdir().unwrap();
     let bad = dir.path().join("BAD");
-    let _mount = Mount::tmpfs(&bad, "1m");
+    let mount = Mount::tmpfs(&bad, "1m");
     let sink = sink(dir.path()).build().unwrap();
     write(&sink, "BAD", Level::Error);
-    let remount = |how: &str| {
-        run(Command::new("mount").args(["-o", &format!("remount,{how}")]).arg(&bad));
-    };
     // The open file keeps a file system from being made read-only.
     sink.close_all().unwrap();
-    remount("ro");
+    mount.remount("ro");
     for _ in 0..10 {
         let err = sink.write(&Scope::new("BAD").unwrap(), Level::Error, b"record").unwrap_err();
         assert!(err.to_string().contains("Read-only file system"), "{err}");
         write(&sink, "GOOD", Level::Error);
     }
-    remount("rw");
+    mount.remount("rw");
     write(&sink, "BAD", Level::Error);
     assert_eq!(missing(&crate::support::lines(&log_of(dir.path(), "BAD"))[1]), Some(10));
     assert_eq!(crate::support::lines(&log_of(dir.path(), "GOOD")).len(), 10);

@@ -39,23 +39,34 @@ impl Mount {
     pub(crate) fn leave_room(&self, bytes: u64) {
         let now = rustix::fs::statvfs(&self.at).unwrap();
         let size = (now.f_blocks - now.f_bfree) * now.f_frsize + bytes;
-        run(Command::new("mount").args(["-o", &format!("remount,size={size}")]).arg(&self.at));
+        self.remount(&format!("size={size}"));
     }
 
-    /// Unmounts, which fails where a file is still open there: for good, or for the moment between a
-    /// fork and the exec of another test's child.
+    /// Mounts it again with another option, such as `ro`.
+    pub(crate) fn remount(&self, how: &str) {
+        let option = format!("remount,{how}");
+        run_when_not_busy(Command::new("mount").args(["-o", &option]).arg(&self.at));
+    }
+
     pub(crate) fn unmount(self) {
-        let begun = Instant::now();
-        loop {
-            let out = Command::new("umount").arg(&self.at).output().unwrap();
-            if out.status.success() {
-                return std::mem::forget(self);
-            }
-            let why = String::from_utf8_lossy(&out.stderr);
-            let again = why.contains("busy") && begun.elapsed() < Duration::from_secs(60);
-            assert!(again, "{why}");
-            thread::sleep(Duration::from_millis(10));
+        run_when_not_busy(Command::new("umount").arg(&self.at));
+        std::mem::forget(self);
+    }
+}
+
+/// Runs a program that fails where a file is still open in the file system: for good, or for the moment between a
+/// fork and the exec of another test's child.
+fn run_when_not_busy(command: &mut Command) {
+    let begun = Instant::now();
+    loop {
+        let out = command.output().unwrap();
+        if out.status.success() {
+            return;
         }
+        let why = String::from_utf8_lossy(&out.stderr);
+        let again = why.contains("busy") && begun.elapsed() < Duration::from_secs(60);
+        assert!(again, "{why}");
+        thread::sleep(Duration::from_millis(10));
     }
 }
 
