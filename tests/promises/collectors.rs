@@ -116,7 +116,9 @@ struct Lab {
     root: PathBuf,
     logger: log4rs::Logger,
     sent: Sent,
-    /// Records that were written in the moment of a rotation: they may be sent twice.
+    /// How many of them have arrived.
+    delivered: usize,
+    /// Records that rsyslog had not sent before their file was renamed: they may be sent twice.
     late: BTreeSet<u32>,
 }
 
@@ -137,7 +139,7 @@ impl Lab {
     /// The writer continues in the renamed file until it notices.
     fn rotate(&mut self, id: &str, period: &str) {
         let path = crate::support::log_path(&self.root, id);
-        let first = self.sent.len() as u32 + 1;
+        let first = self.delivered as u32 + 1;
         fs::rename(&path, format!("{}.{period}", path.display())).unwrap();
         self.send(id, Level::Warn, 10);
         while !path.exists() {
@@ -151,7 +153,7 @@ impl Lab {
 
 /// Takes records until each that was sent has arrived.
 fn take_all(
-    lab: &Lab,
+    lab: &mut Lab,
     received: &mut Received,
     arrived: &mut BTreeMap<u32, (String, String, String)>,
 ) {
@@ -171,6 +173,7 @@ fn take_all(
         let before = arrived.insert(number, (field("equipment"), field("level"), field("run")));
         assert!(before.is_none() || lab.late.contains(&number), "record {number} arrived twice");
     }
+    lab.delivered = lab.sent.len();
 }
 
 #[test]
@@ -183,7 +186,8 @@ fn rsyslog_delivers_every_record_over_rotations_and_while_it_is_stopped() {
     fs::create_dir_all(&state).unwrap();
     fs::create_dir_all(&root).unwrap();
     let (logger, sink, errors) = crate::support::logger(&root);
-    let mut lab = Lab { root: root.clone(), logger, sent: Vec::new(), late: BTreeSet::new() };
+    let mut lab =
+        Lab { root: root.clone(), logger, sent: Vec::new(), delivered: 0, late: BTreeSet::new() };
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let mut arrived = BTreeMap::new();
@@ -192,13 +196,13 @@ fn rsyslog_delivers_every_record_over_rotations_and_while_it_is_stopped() {
     EQUIPMENT.iter().for_each(|id| lab.send(id, Level::Info, 100));
     let mut rsyslog = Rsyslog::start(&root, &state, port);
     let mut received = accept(&listener, &mut rsyslog);
-    take_all(&lab, &mut received, &mut arrived);
+    take_all(&mut lab, &mut received, &mut arrived);
     // While it reads.
     for id in EQUIPMENT {
         lab.send(id, Level::Warn, 100);
         lab.rotate(id, "2026-04-16");
     }
-    take_all(&lab, &mut received, &mut arrived);
+    take_all(&mut lab, &mut received, &mut arrived);
     rsyslog.stop();
     // While it is stopped: two rotations.
     for id in EQUIPMENT {
@@ -208,9 +212,9 @@ fn rsyslog_delivers_every_record_over_rotations_and_while_it_is_stopped() {
     }
     let mut rsyslog = Rsyslog::start(&root, &state, port);
     let mut received = accept(&listener, &mut rsyslog);
-    take_all(&lab, &mut received, &mut arrived);
+    take_all(&mut lab, &mut received, &mut arrived);
     EQUIPMENT.iter().for_each(|id| lab.send(id, Level::Info, 50));
-    take_all(&lab, &mut received, &mut arrived);
+    take_all(&mut lab, &mut received, &mut arrived);
 
     assert_eq!(*errors.lock().unwrap(), [""; 0]);
     assert_eq!(sink.stats().total.written, lab.sent.len() as u64);
