@@ -33,12 +33,13 @@ use ::fern::FormatCallback;
 
 use crate::clock::Time;
 use crate::config;
-use crate::context::{Handover, RecordContext, RecordFacts, Scope};
-use crate::error::{Error, Kind};
+use crate::context::{Handover, RecordFacts, Scope};
+use crate::equipment_id::EquipmentId;
+use crate::error::Error;
 use crate::line::{ByteBuffer, LineBuffer, LineFormat};
 use crate::process::end::{self, AtEnd};
 use crate::report::{About, OnError, Reporter, WeakReporter};
-use crate::sink::{EquipmentSink, EquipmentSinkBuilder, WeakSink};
+use crate::sink::{drain, EquipmentSink, EquipmentSinkBuilder, WeakSink};
 
 /// Writes each record to the log of the equipment it belongs to, at the end of a fern dispatch.
 ///
@@ -101,7 +102,8 @@ impl EquipmentScopedOutput {
             // The output reports a refused id.
             let context = sink.context_by_all_rules(facts.clone(), record.target(), no_context);
             let context = context.unwrap_or_default();
-            let line = line_of(sink.line_format(), context, &facts, record, message);
+            let (time, level) = (facts.time(), record.level());
+            let line = sink.line_format().line_of(context.as_ref(), time, level, *message);
             finish(out, &line, record, facts);
         }
     }
@@ -132,16 +134,10 @@ impl log::Log for EquipmentScopedOutput {
 
     fn log(&self, record: &log::Record<'_>) {
         if let Err(err) = self.write(record) {
-            // Asked again, so that a record that is written pays nothing for this.
-            let context = self.sink.context_by_all_rules(
-                RecordFacts::of(record),
-                record.target(),
-                no_context,
-            );
-            let context = context.ok().flatten();
-            let equipment = context.as_ref().map(|context| context.equipment_id().as_str());
+            let equipment = self.sink.equipment_of_failed(record, no_context);
+            let about = About { record, equipment: equipment.as_ref().map(EquipmentId::as_str) };
             // It goes to the reporting thread: there is nothing to return.
-            let _ = self.reporter.failure(About { record, equipment }, err, Time::now());
+            let _ = self.reporter.failure(about, err, Time::now());
         }
     }
 
@@ -162,13 +158,7 @@ struct End(WeakSink, WeakReporter);
 impl AtEnd for End {
     fn end(&self) {
         let (Some(sink), Some(reporter)) = (self.0.upgrade(), self.1.upgrade()) else { return };
-        let waited = sink.drain_timeout();
-        let is_written = sink.flush_timeout(waited);
-        sink.take_errors().into_iter().for_each(|error| reporter.event(error, Time::now()));
-        if !is_written {
-            let records = sink.take_unwritten();
-            reporter.event(Error::from(Kind::NotDrained { waited, records }), Time::now());
-        }
+        drain(&[sink], &reporter);
         reporter.report_rest();
     }
 
@@ -233,24 +223,14 @@ impl EquipmentScopedOutputBuilder {
 /// ```
 pub fn line_format(
 ) -> impl Fn(FormatCallback<'_>, &fmt::Arguments<'_>, &log::Record<'_>) + Send + Sync + 'static {
-    let line = LineFormat::new(&config::this_host());
+    let format = LineFormat::new(&config::this_host());
     move |out, message, record| {
         let facts = RecordFacts::of(record);
         // An output reports a refused id.
         let context = facts.clone().context_by_rules_1_to_3(no_context).unwrap_or_default();
-        let line = line_of(&line, context, &facts, record, message);
+        let line = format.line_of(context.as_ref(), facts.time(), record.level(), *message);
         finish(out, &line, record, facts);
     }
-}
-
-fn line_of(
-    line: &LineFormat,
-    context: Option<RecordContext<'_>>,
-    facts: &RecordFacts,
-    record: &log::Record<'_>,
-    message: &fmt::Arguments<'_>,
-) -> LineBuffer {
-    line.line_of(context.as_ref(), facts.time(), record.level(), *message)
 }
 
 /// Gives a line to the outputs of the dispatch, which add its end.

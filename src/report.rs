@@ -6,11 +6,6 @@
 //! calls the application's function or writes to standard error. If that thread hangs, reports are dropped and
 //! counted.
 
-#![cfg_attr(
-    not(all(feature = "log4rs", feature = "fern")),
-    allow(dead_code, reason = "an adapter's part is of no use without it")
-)]
-
 mod rates;
 
 use std::fmt;
@@ -82,7 +77,6 @@ impl Reporter {
     }
 
     /// To the caller of [`failure`](Reporter::failure).
-    #[cfg(feature = "log4rs")]
     pub(crate) fn to_caller() -> Reporter {
         Reporter::to(To::Caller)
     }

@@ -3,18 +3,23 @@
 //! The invariant: a sink knows neither log4rs nor fern.
 
 mod builder;
+mod drain;
 mod life;
 mod many;
 mod resolve;
+mod weak;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
+use std::time::Duration;
 
 pub use builder::EquipmentSinkBuilder;
+pub(crate) use drain::{drain, flush_all};
 use many::for_each_log;
 use resolve::Rules;
+pub(crate) use weak::WeakSink;
 
 use crate::config::SinkConfig;
 use crate::context::{RecordContext, Scope};
@@ -185,7 +190,6 @@ impl EquipmentSink {
     }
 
     /// The structured line, for this sink's host.
-    #[cfg_attr(not(feature = "log4rs"), allow(dead_code, reason = "fern's dispatch formats"))]
     pub(crate) fn line_format(&self) -> &LineFormat {
         &self.0.line
     }
@@ -217,6 +221,12 @@ impl EquipmentSink {
             // A record that cannot be written is counted, and reported to a later call of its log.
             let _ = queue.flush();
         }
+    }
+
+    /// Does what [`flush`](EquipmentSink::flush) does, and waits at most this long. False: records that were queued
+    /// before this call may not be written yet.
+    pub fn flush_timeout(&self, timeout: Duration) -> bool {
+        self.0.queue.as_ref().is_none_or(|queue| queue.flush_timeout(timeout))
     }
 
     /// Makes every record written so far durable, also where its file was closed meanwhile. A file that another
@@ -278,14 +288,6 @@ impl EquipmentSink {
             f(log).and(flushed)
         })
     }
-
-    #[cfg_attr(
-        not(feature = "log4rs"),
-        allow(dead_code, reason = "only log4rs makes sinks by itself")
-    )]
-    pub(crate) fn downgrade(&self) -> WeakSink {
-        WeakSink(Arc::downgrade(&self.0))
-    }
 }
 
 impl fmt::Debug for EquipmentSink {
@@ -294,17 +296,5 @@ impl fmt::Debug for EquipmentSink {
             .field("local_root", &self.0.registry.local_root())
             .field("logs", &self.0.registry.len())
             .finish_non_exhaustive()
-    }
-}
-
-/// A reference that does not keep its sink open.
-#[derive(Clone)]
-#[cfg_attr(not(feature = "log4rs"), allow(dead_code, reason = "only log4rs makes sinks by itself"))]
-pub(crate) struct WeakSink(Weak<Inner>);
-
-#[cfg_attr(not(feature = "log4rs"), allow(dead_code, reason = "only log4rs makes sinks by itself"))]
-impl WeakSink {
-    pub(crate) fn upgrade(&self) -> Option<EquipmentSink> {
-        self.0.upgrade().map(EquipmentSink)
     }
 }

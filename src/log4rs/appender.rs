@@ -14,7 +14,8 @@ use super::mdc;
 use super::scoped::scoped;
 use crate::clock::Time;
 use crate::config::{self, SinkConfig};
-use crate::context::{Handover, RecordContext, RecordFacts};
+use crate::context::{Handover, RecordContext};
+use crate::equipment_id::EquipmentId;
 use crate::error::{Error, Kind};
 use crate::line::{ByteBuffer, LineFormat};
 use crate::report::{About, Reporter};
@@ -96,15 +97,9 @@ impl EquipmentScopedAppender {
         let err = err.downcast::<Error>().unwrap_or_else(|err| {
             Error::from(Kind::Encode { why: format!("{err:#}").replace('\n', " ") })
         });
-        // Decided a second time, so that a record that is written pays nothing for this.
-        let context = self.sink.context_by_all_rules(
-            RecordFacts::of(record),
-            record.target(),
-            mdc::equipment_scope,
-        );
-        let context = context.ok().flatten();
-        let equipment = context.as_ref().map(|context| context.equipment_id().as_str());
-        Ok(self.reporter.failure(About { record, equipment }, err, Time::now())?)
+        let equipment = self.sink.equipment_of_failed(record, mdc::equipment_scope);
+        let about = About { record, equipment: equipment.as_ref().map(EquipmentId::as_str) };
+        Ok(self.reporter.failure(about, err, Time::now())?)
     }
 }
 

@@ -1,16 +1,13 @@
 //! [`Handle`]: the sinks that a configuration made.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::clock::Time;
-use crate::error::{Error, Kind};
 use crate::process::end::{self, AtEnd, LAST_REPORTS};
 use crate::process::reports;
 use crate::report::Reporter;
-use crate::sink::{EquipmentSink, WeakSink};
+use crate::sink::{drain, flush_all, EquipmentSink, WeakSink};
 use crate::sync::LockExt;
 
 /// The sinks that the deserializers made, in the order in which they were made. This list keeps no sink open.
@@ -63,36 +60,6 @@ impl Handle {
     /// queued before may not be written.
     pub fn flush_timeout(&self, timeout: Duration) -> bool {
         flush_all(&self.sinks(), timeout)
-    }
-}
-
-/// Flushes each sink, in the time that the sinks before it have left.
-fn flush_all(sinks: &[EquipmentSink], timeout: Duration) -> bool {
-    let begun = Instant::now();
-    let flush = |sink: &EquipmentSink| sink.flush_timeout(timeout.saturating_sub(begun.elapsed()));
-    // Each sink is flushed, also after another was too slow.
-    let slow = sinks.iter().filter(|sink| !flush(sink)).count();
-    slow == 0
-}
-
-/// Writes what is queued, within the longest `drain_timeout`, and reports what is not, and what failed.
-pub(super) fn drain(sinks: &[EquipmentSink], reporter: &Reporter) {
-    let timeout = sinks.iter().map(EquipmentSink::drain_timeout).max().unwrap_or_default();
-    let is_written = flush_all(sinks, timeout);
-    for error in sinks.iter().flat_map(EquipmentSink::take_errors) {
-        reporter.event(error, Time::now());
-    }
-    if is_written {
-        return;
-    }
-    // A log may have queued records in two sinks, one from before an edit and one from after it.
-    let mut by_log = BTreeMap::new();
-    for (log, records) in sinks.iter().flat_map(EquipmentSink::take_unwritten) {
-        *by_log.entry(log).or_default() += records;
-    }
-    let records: Vec<_> = by_log.into_iter().collect();
-    if !records.is_empty() {
-        reporter.event(Error::from(Kind::NotDrained { waited: timeout, records }), Time::now());
     }
 }
 

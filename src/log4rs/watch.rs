@@ -14,14 +14,14 @@ use std::time::Duration;
 
 use ::log4rs::config::Deserializers;
 
-use super::handle::{drain, Sinks};
+use super::handle::Sinks;
 use super::plan::{in_file, Kept, Plan};
 use crate::clock::Time;
 use crate::error::Error;
 use crate::file::read_config;
 use crate::process::threads;
 use crate::report::Reporter;
-use crate::sink::EquipmentSink;
+use crate::sink::{drain, EquipmentSink};
 
 /// The longest time between the two looks that find an edit.
 const SECOND_LOOK: Duration = Duration::from_secs(1);

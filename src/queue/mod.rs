@@ -158,7 +158,6 @@ impl<L: QueuedLog> Queue<L> {
     }
 
     /// How many records of which log are not written.
-    #[cfg(any(feature = "log4rs", feature = "fern"))]
     pub(crate) fn unwritten(&self) -> Vec<Unwritten<L>> {
         self.shared.lock().unwritten()
     }

@@ -1,9 +1,6 @@
 //! How a sink is built, what it keeps when its configuration is edited, and how it ends.
 
-use std::fmt;
 use std::sync::atomic::AtomicBool;
-#[cfg(any(feature = "log4rs", feature = "fern"))]
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,7 +43,6 @@ impl EquipmentSink {
     /// The same sink with other settings: it keeps its logs, its queue and its counters. The place, the modes,
     /// `rotation` and `queue` of `settings` must be those of this sink. The limit of open files in `settings` holds
     /// from [`take_effect`](EquipmentSink::take_effect) on.
-    #[cfg(feature = "log4rs")]
     pub(crate) fn with_settings(&self, settings: Settings) -> Result<EquipmentSink, Error> {
         ReloadableSettings::of(&settings)?.build_on(Arc::clone(&self.0.core))
     }
@@ -56,53 +52,19 @@ impl EquipmentSink {
         limit_open_files(&self.0.registry.open_files, self.0.max_open_files);
     }
 
-    /// Does what [`flush`](EquipmentSink::flush) does, and waits at most this long. False: records that were queued
-    /// before this call may not be written yet.
-    pub fn flush_timeout(&self, timeout: Duration) -> bool {
-        self.0.queue.as_ref().is_none_or(|queue| queue.flush_timeout(timeout))
-    }
-
-    /// How long the end of this sink waits for queued records.
-    #[cfg(any(feature = "log4rs", feature = "fern"))]
-    pub(crate) fn drain_timeout(&self) -> Duration {
-        match self.0.drain_reported.load(Ordering::Relaxed) {
-            // Its time is over.
-            true => Duration::ZERO,
-            false => self.0.queue.as_ref().map_or(Duration::ZERO, Queue::drain_timeout),
-        }
-    }
-
-    /// How many queued records of each log are not written; the log is a path below `local_root`. They are returned
-    /// once.
-    #[cfg(any(feature = "log4rs", feature = "fern"))]
-    pub(crate) fn take_unwritten(&self) -> Vec<(String, u64)> {
-        let Some(queue) = &self.0.queue else { return Vec::new() };
-        match self.0.drain_reported.swap(true, Ordering::Relaxed) {
-            true => Vec::new(),
-            false => by_log(queue.unwritten()),
-        }
-    }
-
-    /// The errors of queued records that no later call of their log has returned. Each is returned once.
-    #[cfg(any(feature = "log4rs", feature = "fern"))]
-    pub(crate) fn take_errors(&self) -> Vec<Error> {
-        self.0.queue.as_ref().map(Queue::take_errors).unwrap_or_default()
-    }
-
     /// Whether `other` is the same sink, perhaps with other settings.
-    #[cfg(feature = "log4rs")]
     pub(crate) fn is_same_as(&self, other: &EquipmentSink) -> bool {
         Arc::ptr_eq(&self.0.core, &other.0.core)
     }
 
     /// Whether this is the last reference to the sink.
-    #[cfg(feature = "log4rs")]
     pub(crate) fn is_last(&self) -> bool {
         Arc::strong_count(&self.0) == 1 && Arc::strong_count(&self.0.core) == 1
     }
 }
 
-fn by_log(unwritten: Vec<Unwritten<LogFile>>) -> Vec<(String, u64)> {
+/// How many records of each log are not written; the log is a path below `local_root`.
+pub(super) fn by_log(unwritten: Vec<Unwritten<LogFile>>) -> Vec<(String, u64)> {
     let of = |it: Unwritten<LogFile>| (it.log.relative().display().to_string(), it.records);
     unwritten.into_iter().map(of).collect()
 }
@@ -162,24 +124,5 @@ impl ReloadableSettings {
             line,
             rules,
         })))
-    }
-}
-
-impl fmt::Debug for super::WeakSink {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("WeakSink")
-    }
-}
-
-impl super::WeakSink {
-    #[cfg(any(feature = "log4rs", feature = "fern"))]
-    pub(crate) fn is_alive(&self) -> bool {
-        self.0.strong_count() > 0
-    }
-
-    /// Whether this is the same sink, perhaps with other settings.
-    #[cfg(feature = "log4rs")]
-    pub(crate) fn is_of(&self, sink: &EquipmentSink) -> bool {
-        self.upgrade().is_some_and(|it| it.is_same_as(sink))
     }
 }

@@ -136,6 +136,19 @@ impl EquipmentSink {
         Ok(Some(facts.into_context(scope)))
     }
 
+    /// The equipment of a record that could not be written, for the report. None: its id is refused, or unknown. It is
+    /// decided a second time, so that a record that is written pays nothing for this.
+    #[cold]
+    pub(crate) fn equipment_of_failed(
+        &self,
+        record: &log::Record<'_>,
+        framework: FrameworkLookup,
+    ) -> Option<EquipmentId> {
+        let facts = RecordFacts::of(record);
+        let context = self.context_by_all_rules(facts, record.target(), framework).ok()??;
+        Some(context.equipment_id().clone())
+    }
+
     /// Counts a record that its encoder could not format.
     #[cold]
     pub(crate) fn count_unformatted(&self) {
