@@ -134,6 +134,14 @@ pub(super) fn attempt<T>(call: Call, mut make: impl FnMut() -> io::Result<T>) ->
     }
 }
 
+/// Makes a sync. `false`: the file system has no such sync, and durability is left to it.
+pub(super) fn attempt_sync(call: Call, sync: impl FnMut() -> io::Result<()>) -> io::Result<bool> {
+    match attempt(call, sync) {
+        Err(err) if answer(call, &err) == Answer::NotSupported => Ok(false),
+        synced => synced.map(|()| true),
+    }
+}
+
 #[cold]
 fn attempt_again<T>(
     call: Call,

@@ -199,7 +199,6 @@ impl Append<'_> {
             Ok(Wrote::Whole) => return records.end,
             Ok(Wrote::Part(written)) => start + written,
             Err(err) => {
-                open.tail_unverified.store(true, Ordering::Release);
                 let err = log.write_failed(open, err);
                 self.lose(records.start, &err);
                 return records.start + 1;
@@ -207,7 +206,6 @@ impl Append<'_> {
         };
         let whole = batch.records[records.clone()].partition_point(|record| record.end <= end);
         let torn = records.start + whole;
-        log.counters.write_failures.add(1);
         log.terminate_fragment(open, &batch.bytes[batch.start_of(torn)..end]);
         if let Err(err) = log.write_again(open, batch.record(torn), batch.time(torn)) {
             self.lose(torn, &err);

@@ -8,7 +8,7 @@ use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{mpsc, Arc, Weak};
 
-use super::answer::{answer, attempt, Answer, Call};
+use super::answer::{attempt_sync, Call};
 use super::open::{Descriptor, OpenFile};
 use super::rotation::FileFor;
 use super::{LogFile, PathCheck};
@@ -93,10 +93,8 @@ impl LogFile {
 
     /// Syncs a descriptor that was opened for this sync alone.
     pub(super) fn sync_file(&self, file: &File) -> Result<(), Error> {
-        match attempt(Call::SyncFile, || file.sync_data()) {
-            Err(err) if answer(Call::SyncFile, &err) == Answer::NotSupported => Ok(()),
-            synced => synced.map_err(|err| self.sync_failed(err)),
-        }
+        let synced = attempt_sync(Call::SyncFile, || file.sync_data());
+        synced.map(drop).map_err(|err| self.sync_failed(err))
     }
 
     fn sync_failed(&self, err: io::Error) -> Error {

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 
-use super::answer::{answer, attempt, Answer, Call};
+use super::answer::{answer, attempt, attempt_sync, Answer, Call};
 use super::root::Opened;
 use super::rotation::{FilePeriod, Rotation};
 use super::shared_sync::SharedSync;
@@ -72,12 +72,9 @@ impl Descriptor {
     /// `fdatasync`.
     pub(crate) fn sync(&self) -> io::Result<bool> {
         let supported = Cell::new(true);
-        let sync = || match attempt(Call::SyncFile, || self.file.sync_data()) {
-            Err(err) if answer(Call::SyncFile, &err) == Answer::NotSupported => {
-                supported.set(false);
-                Ok(())
-            }
-            synced => synced.map_err(|err| (err.raw_os_error(), err.kind())),
+        let sync = || {
+            let synced = attempt_sync(Call::SyncFile, || self.file.sync_data());
+            synced.map(|it| supported.set(it)).map_err(|err| (err.raw_os_error(), err.kind()))
         };
         let synced = self.shared_sync.sync(sync);
         synced.map(|first| first && supported.get()).map_err(|(code, kind)| match code {
@@ -214,33 +211,6 @@ impl OpenFile {
         !ends_whole().unwrap_or(false)
     }
 
-    /// Replaces the last byte of our own fragment by a line end. This needs no space on the disk, and is right
-    /// whatever other processes have appended behind the fragment meanwhile.
-    ///
-    /// `reopen` opens the same path without `O_APPEND`: `pwrite` on a descriptor with `O_APPEND` appends (pwrite(2),
-    /// BUGS).
-    pub(crate) fn terminate_fragment(
-        &self,
-        fragment: &[u8],
-        reopen: impl FnOnce() -> io::Result<File>,
-    ) -> bool {
-        if matches!(fragment.last(), None | Some(b'\n')) {
-            return true;
-        }
-        let sealed = || -> Option<()> {
-            let end = sys::end_of_own_write(self.file().ok()?)?;
-            let start = end.checked_sub(fragment.len() as u64)?;
-            let file = reopen().ok()?;
-            let mut found = vec![0; fragment.len()];
-            sys::read_at(&file, &mut found, start).ok()?;
-            let ours = sys::identity(&file).ok()? == self.identity && found == fragment;
-            ours.then(|| sys::overwrite(&file, b'\n', end - 1).ok())?
-        };
-        sealed().is_some()
-    }
-}
-
-impl OpenFile {
     /// Notes that the descriptor is open, and may be evicted from now on.
     pub(crate) fn opened(&self) {
         self.descriptor.iter().for_each(|descriptor| descriptor.permit.opened());

@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::answer::{answer, attempt, Answer, Call};
+use super::answer::{answer, attempt, attempt_sync, Answer, Call};
 use super::obstacle::{folders_of, obstacle, open_failed, other_than_file};
 use super::rotation::Rotation;
 use super::sys::{self, How, Purpose};
@@ -187,10 +187,7 @@ impl RootDir {
             Ok(inside) if !inside.as_os_str().is_empty() => self.below()?.open_folder(inside),
             _ => attempt(Call::Open, || File::open(folder)),
         };
-        match attempt(Call::SyncFolder, || sys::sync_folder(open)) {
-            Err(err) if answer(Call::SyncFolder, &err) == Answer::NotSupported => Ok(()),
-            synced => synced,
-        }
+        attempt_sync(Call::SyncFolder, || sys::sync_folder(open)).map(drop)
     }
 
     /// Makes everything durable that was written below the root, also to logs that are known no more.
@@ -204,10 +201,8 @@ impl RootDir {
             Err(err) if answer(Call::Open, &err) == Answer::Missing => return Ok(()),
             Err(err) => return Err(Error::io(Doing::SyncFolder, &self.path, err)),
         };
-        match attempt(Call::SyncFile, || sys::sync_file_system(&folder)) {
-            Err(err) if answer(Call::SyncFile, &err) == Answer::NotSupported => Ok(()),
-            synced => synced.map_err(|err| Error::io(Doing::SyncFolder, &self.path, err)),
-        }
+        let synced = attempt_sync(Call::SyncFile, || sys::sync_file_system(&folder));
+        synced.map(drop).map_err(|err| Error::io(Doing::SyncFolder, &self.path, err))
     }
 
     /// Puts an error into words: a link that leads out, or what stands in the place of the file.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::answer::{answer, Answer, Call};
 use super::gap::write_gap_line;
 use super::open::{OpenFile, Wrote};
-use super::LogFile;
+use super::{sys, LogFile};
 use crate::clock::Time;
 use crate::error::{Doing, Error, Kind};
 use crate::sync::LockExt as _;
@@ -28,59 +28,38 @@ impl LogFile {
     ) -> Result<(), Error> {
         match self.write_once(open, record, time) {
             Ok(Wrote::Whole) => Ok(()),
-            first => self.write_second(open, record, time, first),
-        }
-    }
-
-    #[cold]
-    fn write_second(
-        &self,
-        open: &Arc<OpenFile>,
-        record: &[u8],
-        time: Time,
-        first: io::Result<Wrote>,
-    ) -> Result<(), Error> {
-        match first {
-            Ok(_) => {
-                self.counters.write_failures.add(1);
-                self.write_last(open, record, time)
-            }
+            Ok(Wrote::Part(_)) => self.write_again(open, record, time),
             Err(err) => Err(self.write_failed(open, err)),
         }
-        .inspect_err(|_| {
-            // The fragment of another process may have caused the failure.
-            open.tail_unverified.store(true, Ordering::Release);
-        })
     }
 
-    /// Writes a record again after a first write has left a part of it.
+    /// Counts the first write of a record, which left a part of it, as failed, and makes the second.
+    #[cold]
     pub(super) fn write_again(
         &self,
         open: &Arc<OpenFile>,
         record: &[u8],
         time: Time,
     ) -> Result<(), Error> {
-        self.write_last(open, record, time).inspect_err(|_| {
-            open.tail_unverified.store(true, Ordering::Release);
-        })
-    }
-
-    /// The second write of a record.
-    fn write_last(&self, open: &Arc<OpenFile>, record: &[u8], time: Time) -> Result<(), Error> {
-        let wrote =
-            self.write_once(open, record, time).map_err(|err| self.write_failed(open, err))?;
-        let Wrote::Part(written) = wrote else { return Ok(()) };
-        Err(Error::from(Kind::Short {
-            path: self.path.to_path_buf(),
-            written,
-            length: record.len(),
-        }))
+        self.counters.write_failures.add(1);
+        match self.write_once(open, record, time) {
+            Ok(Wrote::Whole) => Ok(()),
+            Ok(Wrote::Part(written)) => {
+                open.tail_unverified.store(true, Ordering::Release);
+                let (path, length) = (self.path.to_path_buf(), record.len());
+                Err(Error::from(Kind::Short { path, written, length }))
+            }
+            Err(err) => Err(self.write_failed(open, err)),
+        }
     }
 
     /// Counts a failed write. If the descriptor can no longer be used, it is retired, and the next record opens the
     /// path again.
+    #[cold]
     pub(super) fn write_failed(&self, open: &Arc<OpenFile>, err: io::Error) -> Error {
         self.counters.write_failures.add(1);
+        // The fragment of another process may have caused the failure.
+        open.tail_unverified.store(true, Ordering::Release);
         if answer(Call::Write, &err) == Answer::Release && self.retire(open) {
             self.folder_entries.made();
             self.counters.reopened.add(1);
@@ -146,10 +125,25 @@ impl LogFile {
         wrote
     }
 
+    /// Replaces the last byte of our own fragment by a line end. This needs no space on the disk, and is right
+    /// whatever other processes have appended behind the fragment meanwhile. If it is not possible, the next write
+    /// checks the end of the file.
     #[cold]
-    pub(super) fn terminate_fragment(&self, open: &Arc<OpenFile>, fragment: &[u8]) {
-        if !open.terminate_fragment(fragment, || self.root.open_to_overwrite(self.relative())) {
+    pub(super) fn terminate_fragment(&self, open: &OpenFile, fragment: &[u8]) {
+        let is_terminated = matches!(fragment.last(), None | Some(b'\n'));
+        if !is_terminated && self.try_to_terminate(open, fragment).is_none() {
             open.tail_unverified.store(true, Ordering::Release);
         }
+    }
+
+    fn try_to_terminate(&self, open: &OpenFile, fragment: &[u8]) -> Option<()> {
+        let end = sys::end_of_own_write(open.file().ok()?)?;
+        let start = end.checked_sub(fragment.len() as u64)?;
+        // `pwrite` on a descriptor with `O_APPEND` appends (pwrite(2), BUGS), so the path is opened without it.
+        let file = self.root.open_to_overwrite(self.relative()).ok()?;
+        let mut found = vec![0; fragment.len()];
+        sys::read_at(&file, &mut found, start).ok()?;
+        let is_ours = sys::identity(&file).ok()? == open.identity && found == fragment;
+        is_ours.then(|| sys::overwrite(&file, b'\n', end - 1).ok())?
     }
 }

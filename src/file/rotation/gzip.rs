@@ -11,7 +11,7 @@ use flate2::Compression;
 
 use super::folder::folder_of;
 use super::names::RotatedName;
-use crate::file::answer::{answer, attempt, Answer, Call};
+use crate::file::answer::{attempt_sync, Call};
 use crate::file::root::RootDir;
 use crate::file::sys::{self, Purpose};
 use crate::process::upkeep;
@@ -61,9 +61,6 @@ fn write(
     if let Ok(modified) = metadata.modified() {
         let _ = target.set_times(std::fs::FileTimes::new().set_modified(modified));
     }
-    match attempt(Call::SyncFile, || target.sync_data()) {
-        Err(err) if answer(Call::SyncFile, &err) == Answer::NotSupported => {}
-        synced => synced?,
-    }
+    attempt_sync(Call::SyncFile, || target.sync_data())?;
     root.sync_folder(&root.path().join(folder_of(relative)))
 }
