@@ -11,8 +11,9 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::StopFlag;
-use crate::support::{child, lacks, run, tell, Need, Running};
+use crate::support::{
+    by_size, child, lacks, rotated_suffixes, run, tell, until, Need, Running, StopFlag,
+};
 use equipment_log::{EquipmentSink, Scope};
 use log::Level;
 use tempfile::{tempdir, TempDir};
@@ -231,4 +232,29 @@ fn the_sample_as_it_stands_loses_nothing_where_its_runs_are_a_second_apart() {
     let found = by_writer(text.lines().map(str::to_owned));
     let found = &found["only"];
     assert!(found.iter().copied().eq(0..logged), "{} of {logged}", found.len());
+}
+
+/// The reason that the sample gives for not having two rotate one log.
+#[test]
+fn logrotate_and_a_rotation_of_our_own_keep_their_own_files_each() {
+    if lacks(&[Need::Tool("logrotate")]) {
+        return;
+    }
+    let logrotate = Logrotate::new(str::to_owned);
+    let builder = EquipmentSink::builder(logrotate.root()).hostname("labpc-04");
+    let sink = builder.rotation(by_size(150, 2)).build().unwrap();
+    let (scope, log) = (Scope::new("EQ").unwrap(), log_of(&logrotate.root()));
+    for _ in 0..8 {
+        // Three records are two files of ours, and what logrotate finds.
+        (0..3).for_each(|_| sink.write(&scope, Level::Error, "x".repeat(99)).unwrap());
+        logrotate.force();
+    }
+    let suffixes = |of_ours: bool| -> Vec<String> {
+        // A name of ours has a date.
+        let suffixes = rotated_suffixes(&log).into_iter();
+        suffixes.filter(|suffix| suffix.contains('-') == of_ours).collect()
+    };
+    until("two files of ours are kept", || suffixes(true).len() == 2);
+    assert_eq!(suffixes(false), ["1", "2.gz", "3.gz", "4.gz", "5.gz"]);
+    assert_eq!(sink.stats().total.rotated, 16);
 }
