@@ -5,25 +5,12 @@
 
 use std::path::Path;
 use std::thread;
-use std::time::{Duration, Instant};
 
-use crate::support::{alone, log4rs_yaml, log_path, messages, names_in, put_in_place};
+use crate::support::{alone, log4rs_yaml, log_path, messages, names_in, put_in_place, until};
 use equipment_log::log4rs::Setup;
-
-/// Longer than anything takes on any machine.
-const LONG: Duration = Duration::from_secs(60);
 
 fn edit(file: &Path, root: &Path, keys: &str) {
     put_in_place(file, &log4rs_yaml(root, &format!("    {keys}"), "debug"));
-}
-
-/// Logs until the record is there, or is not. A record is in its file when its log call returns.
-fn wait_until(what: &str, log: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !log() {
-        assert!(start.elapsed() < LONG, "not seen in time: {what}");
-        thread::sleep(Duration::from_millis(2));
-    }
 }
 
 fn written(root: &Path, id: &str) -> Vec<String> {
@@ -64,7 +51,7 @@ fn every_record_of_a_program_without_scopes_is_in_the_right_log_and_an_edit_chan
 
     let targets = "targets: {opcua: OPC_UA, 'acme': STAGE_03}";
     edit(&file, &root, targets);
-    wait_until("the edit", || {
+    until("the edit", || {
         log::info!(target: "acme::stage", "edited");
         !written(&root, "STAGE_03").is_empty()
     });
@@ -95,10 +82,10 @@ fn a_level_of_one_equipment_comes_and_goes_with_an_edit() {
     assert_eq!(filtered, 2);
 
     edit(&file, &root, "level: info\n    levels: {STAGE_02: debug}");
-    wait_until("a DEBUG record of STAGE_02", || debug_is_written("STAGE_02"));
+    until("a DEBUG record of STAGE_02", || debug_is_written("STAGE_02"));
     assert!(!debug_is_written("LAMP"));
 
     edit(&file, &root, "level: info");
-    wait_until("no DEBUG record of STAGE_02", || !debug_is_written("STAGE_02"));
+    until("no DEBUG record of STAGE_02", || !debug_is_written("STAGE_02"));
     assert_eq!(written(&root, "LAMP"), ["info"]);
 }

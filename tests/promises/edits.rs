@@ -9,24 +9,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::support::{alone, lacks, log_path, put_in_place, Need, StopFlag, HOST};
+use crate::support::{
+    alone, lacks, log4rs_yaml_with_central, log_path, put_in_place, until, Need, StopFlag,
+};
 use equipment_log::log4rs::{Handle, Setup};
 use equipment_log::Scope;
 
-/// Longer than anything takes on any machine.
-const LONG: Duration = Duration::from_secs(60);
-
 const THREADS: usize = 3;
-
-fn wait_until(what: &str, happened: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !happened() {
-        assert!(start.elapsed() < LONG, "not seen in time: {what}");
-        thread::sleep(Duration::from_millis(2));
-    }
-}
 
 type Reports = Arc<Mutex<Vec<String>>>;
 
@@ -66,7 +57,7 @@ impl Program {
 
     /// Returns when one more report is there than `before`.
     fn await_report(&self, before: usize) -> String {
-        wait_until("a report", || self.reports.lock().unwrap().len() > before);
+        until("a report", || self.reports.lock().unwrap().len() > before);
         self.reports.lock().unwrap()[before].clone()
     }
 
@@ -77,7 +68,7 @@ impl Program {
 
 /// Returns when a record gets to a file of log4rs's own. It is of no equipment.
 fn await_record(file: &Path) {
-    wait_until("an edit is taken", || {
+    until("an edit is taken", || {
         log::info!("of no equipment");
         fs::metadata(file).is_ok_and(|file| file.len() > 0)
     });
@@ -102,26 +93,8 @@ const KEYS: &[&str] = &[
 ];
 
 fn right(folder: &Path, edit: usize) -> String {
-    let (root, central) = (folder.join("lab"), central(folder, edit));
-    let keys = KEYS[edit % KEYS.len()];
-    format!(
-        "refresh_rate: 20 ms
-appenders:
-  equipment:
-    kind: equipment_scoped
-    local_root: '{}'
-    hostname: {HOST}
-    {keys}
-  central:
-    kind: file
-    path: '{}'
-root:
-  level: info
-  appenders: [equipment, central]
-",
-        root.display(),
-        central.display()
-    )
+    let keys = format!("    {}", KEYS[edit % KEYS.len()]);
+    log4rs_yaml_with_central(&folder.join("lab"), &keys, &central(folder, edit))
 }
 
 /// What is wrong with every third edit, and words of the report.
@@ -296,7 +269,7 @@ fn is_edited(folder: &Path) {
             let central = central(&program.folder, taken);
             let length = || fs::metadata(&central).unwrap().len();
             let then = length();
-            wait_until("a record of the last right configuration", || length() > then);
+            until("a record of the last right configuration", || length() > then);
         }
         let grown = memory_kb().saturating_sub(memory);
         let most = MOST_KB + MOST_KB_AN_EDIT * (edits() - warm);
@@ -311,12 +284,12 @@ fn is_edited(folder: &Path) {
     put_right(&program, edits() + 1);
     program.await_taken(edits() + 1);
     assert_eq!(program.number_of_reports(), reported, "{:?}", program.reports.lock().unwrap());
-    wait_until("the end of the old descriptors and threads", || {
+    until("the end of the old descriptors and threads", || {
         let (descriptors, threads) = held();
         // Of a queue that is there now, and was not before.
         descriptors <= before.0 + 1 && threads <= before.1 + 1
     });
-    wait_until("the end of the old sinks", || program.handle.sinks().len() == 1);
+    until("the end of the old sinks", || program.handle.sinks().len() == 1);
 
     program.handle.flush();
     let mut found: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
@@ -348,14 +321,14 @@ fn a_sink_is_kept_where_its_place_is_unchanged() {
     for (n, edit) in (2..).zip([1, 4, 5, 7, 8]) {
         put_right(&program, edit);
         program.await_taken(edit);
-        wait_until("one sink", || program.handle.sinks().len() == 1);
+        until("one sink", || program.handle.sinks().len() == 1);
         scope.run(|| log::info!("0 {n}"));
         assert_eq!(written(), n, "{}", KEYS[edit]);
     }
     // Another queue.
     put_right(&program, 2);
     program.await_taken(2);
-    wait_until("the new sink alone", || program.handle.sinks().len() == 1);
+    until("the new sink alone", || program.handle.sinks().len() == 1);
     scope.run(|| log::info!("0 7"));
     program.handle.flush();
     assert_eq!(written(), 1);
@@ -385,7 +358,7 @@ fn a_limit_of_open_files_that_is_edited_holds_for_the_sink_that_is_kept() {
             right(&program.folder, edit).replace("hostname:", &format!("{keys}\n    hostname:"));
         put_in_place(&program.file, &text);
         program.await_taken(edit);
-        wait_until("one sink", || program.handle.sinks().len() == 1);
+        until("one sink", || program.handle.sinks().len() == 1);
         assert_eq!(open(), 0, "{keys}");
         log_all();
         assert_eq!(open(), most, "{keys}");

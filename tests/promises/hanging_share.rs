@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use crate::stalled::{Stallable, HANGS};
 use crate::support::{
-    child, lacks, log_path, messages, put_in_place, role, tell, told, until, within, Need, Running,
-    HOST,
+    child, lacks, log4rs_yaml_with_central, log_path, messages, put_in_place, role, tell, told,
+    until, within, Need, Running,
 };
 use equipment_log::log4rs::Setup;
 use equipment_log::Scope;
@@ -23,16 +23,7 @@ const IN_TIME: Duration = Duration::from_secs(60);
 /// Writes the configuration of an edit. What its own appender of log4rs writes to.
 fn configure(root: &Path, edit: usize, keys: &str) -> PathBuf {
     let central = root.join(format!("central-{edit}.log"));
-    let text = format!(
-        "refresh_rate: 20 ms
-appenders:
-  equipment: {{kind: equipment_scoped, local_root: '{}', hostname: {HOST}, {keys}}}
-  central: {{kind: file, path: '{}'}}
-root: {{level: info, appenders: [equipment, central]}}
-",
-        root.display(),
-        central.display()
-    );
+    let text = log4rs_yaml_with_central(root, &format!("    {keys}"), &central);
     put_in_place(&root.join("log4rs.yaml"), &text);
     central
 }
@@ -59,7 +50,7 @@ fn child_plays_its_role() {
     told().next();
     (1..=5).for_each(|n| log("SLOW", n));
     // The sink is kept, and then another takes its place.
-    let edits = [format!("{}, precision: millis", queue("8 mb")), queue("4 mb")];
+    let edits = [format!("{}\n    precision: millis", queue("8 mb")), queue("4 mb")];
     for (edit, keys) in (1..).zip(edits) {
         let central = configure(&root, edit, &keys);
         until("the edit is taken", || {

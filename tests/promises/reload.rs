@@ -7,26 +7,12 @@
 
 use std::path::Path;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::support::alone;
-use crate::support::StopFlag;
-use crate::support::{log4rs_yaml, log_path, HOST};
+use crate::support::{alone, log4rs_yaml, log_path, until, StopFlag, HOST};
 use equipment_log::Scope;
 
-/// Longer than a reload takes on any machine.
-const RELOADED: Duration = Duration::from_secs(60);
-
 const THREADS: usize = 4;
-
-/// Returns when `happened`, and fails when it never does.
-fn wait_until(what: &str, happened: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !happened() {
-        assert!(start.elapsed() < RELOADED, "not seen in time: {what}");
-        thread::sleep(Duration::from_millis(5));
-    }
-}
 
 fn configure(file: &Path, root: &Path, precision: &str, queue: &str) {
     let encoder = format!("    encoder: {{kind: equipment_line, precision: {precision}}}");
@@ -78,12 +64,12 @@ fn a_reload_loses_nothing_and_follows_a_changed_root() {
             .collect();
 
         // The same file, through new appenders.
-        wait_until("a first record", || old_log.exists());
+        until("a first record", || old_log.exists());
         for round in 0..8 {
             let precision = ["millis", "seconds"][round % 2];
             let queue = ["queue: {}", "queue: {limit: 1 kb}", "", ""][round % 4];
             configure(&config, &old, precision, queue);
-            wait_until("the new precision in the same log", || {
+            until("the new precision in the same log", || {
                 let text = std::fs::read_to_string(&old_log).unwrap();
                 let last = text.rsplit('\n').nth(1);
                 last.is_some_and(|line| (line.get(19..20) == Some(".")) == (precision == "millis"))
@@ -91,8 +77,8 @@ fn a_reload_loses_nothing_and_follows_a_changed_root() {
         }
         // Another root.
         configure(&config, &new, "seconds", "queue: {}");
-        wait_until("the log below the new root", || new_log.exists());
-        wait_until("the end of the old appenders", || paths() == [&*new_log]);
+        until("the log below the new root", || new_log.exists());
+        until("the end of the old appenders", || paths() == [&*new_log]);
         drop(stopper);
         loggers.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<usize>>()
     });

@@ -11,19 +11,14 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::support::alone;
-use crate::support::StopFlag;
-use crate::support::{log_path, HOST};
+use crate::support::{alone, log4rs_yaml, log_path, until, StopFlag};
 use equipment_log::Scope;
 use log4rs::config::{Config, Deserializers, RawConfig};
 
 const RELOADS: usize = 200;
 const THREADS: usize = 4;
-
-/// Longer than anything takes on any machine.
-const LONG: Duration = Duration::from_secs(60);
 
 /// What the configurations in turn have besides `local_root`. Each must lose nothing to the next.
 const KEYS: &[&str] = &[
@@ -39,18 +34,7 @@ const KEYS: &[&str] = &[
 
 /// As log4rs does it when its file has changed.
 fn load(deserializers: &Deserializers, root: &Path, keys: &str) -> Config {
-    let yaml = format!(
-        "appenders:
-  equipment:
-    kind: equipment_scoped
-    local_root: {root:?}
-    hostname: {HOST}
-    {keys}
-root:
-  level: info
-  appenders: [equipment]
-"
-    );
+    let yaml = log4rs_yaml(root, &format!("    {keys}"), "info");
     let raw: RawConfig = serde_yaml::from_str(&yaml).unwrap();
     let (appenders, errors) = raw.appenders_lossy(deserializers);
     assert!(errors.is_empty(), "{errors:?}");
@@ -59,14 +43,6 @@ root:
 
 fn entries_of(folder: &str) -> usize {
     fs::read_dir(folder).unwrap().count()
-}
-
-fn wait_until(what: &str, happened: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !happened() {
-        assert!(start.elapsed() < LONG, "not seen in time: {what}");
-        thread::sleep(Duration::from_millis(1));
-    }
 }
 
 #[test]
@@ -113,9 +89,7 @@ fn two_hundred_reloads_lose_double_and_leak_nothing() {
             // Mostly the same files in the old appender and the new.
             let root = &roots[reload / 10 % 2];
             logger.set_config(load(&deserializers, root, KEYS[reload % KEYS.len()]));
-            wait_until("records after a reload", || {
-                total.load(Ordering::Relaxed) > logged + THREADS
-            });
+            until("records after a reload", || total.load(Ordering::Relaxed) > logged + THREADS);
         }
         drop(stopper);
         loggers.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<usize>>()
@@ -139,7 +113,7 @@ fn two_hundred_reloads_lose_double_and_leak_nothing() {
     // The last configuration's one log is open; before the first record none was.
     logger.set_config(load(&deserializers, &roots[0], ""));
     assert_eq!(handle.sinks().len(), 1);
-    wait_until("the end of the old descriptors and threads", || {
+    until("the end of the old descriptors and threads", || {
         let now = (entries_of("/proc/self/fd"), entries_of("/proc/self/task"));
         now.0 <= before.0 && now.1 <= before.1
     });

@@ -13,7 +13,7 @@ use equipment_log::{
 use log::Level;
 
 use crate::support::{
-    all_lines, beside, by_size, log_of, names_in, rotated, rotated_suffixes, sink, wait_until,
+    all_lines, beside, by_size, log_of, names_in, rotated, rotated_suffixes, sink, until,
 };
 
 const LIMIT: u64 = 1000;
@@ -42,14 +42,14 @@ fn the_newest_files_are_kept_and_none_passes_the_limit() {
     (0..1234).for_each(|n| log_ok(&sink, n));
 
     let log = log_of(root.path(), "EQ");
-    wait_until("three files are kept", || rotated(&log).len() == 3);
+    until("three files are kept", || rotated(&log).len() == 3);
     for file in rotated(&log) {
         assert_eq!(fs::metadata(file).unwrap().len(), LIMIT);
     }
     let expected: Vec<_> = (900..1234).map(numbered).collect();
     assert_eq!(all_lines(&log), expected);
     let total = || sink.stats().total;
-    wait_until("the others are counted", || total().deleted == 9);
+    until("the others are counted", || total().deleted == 9);
     assert_eq!((total().written, total().rotated, total().lost), (1234, 12, 0));
     assert_eq!((total().rotation_failures, total().reopened, total().upkeep_failures), (0, 0, 0));
 }
@@ -181,7 +181,7 @@ fn a_file_is_not_deleted_while_a_slow_writer_has_it_open() {
     // Once nobody has it open any more it goes like the others.
     slow.close_all().unwrap();
     log_ok(&quick, 0);
-    wait_until("two files are kept", || rotated(&path).len() == 2);
+    until("two files are kept", || rotated(&path).len() == 2);
 }
 
 /// The last number of the month is taken.
@@ -268,7 +268,7 @@ fn files_of_others_are_neither_counted_nor_touched() {
     let rotation = by_size(10, 1).compress(Compress::Gzip);
     let sink = sink(root.path()).rotation(rotation).build().unwrap();
     (0..20).for_each(|n| log_ok(&sink, n));
-    wait_until("the last is kept", || sink.stats().total.deleted == 18);
+    until("the last is kept", || sink.stats().total.deleted == 18);
     let after = names_in(folder);
     assert!(before.iter().all(|name| after.contains(name)), "{before:?} {after:?}");
     for name in others {

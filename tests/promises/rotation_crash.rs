@@ -15,7 +15,7 @@ use log::Level;
 
 use crate::support::{
     beside, child, lacks, leave_rotated, log_of, names_in, rotated_suffixes, sink, tell, text_of,
-    told, wait_until, Need, Running,
+    told, until, Need, Running,
 };
 
 fn build(root: &Path) -> EquipmentSink {
@@ -46,13 +46,13 @@ fn child_plays_its_role() {
         });
         ours.into_iter().nth(1)
     };
-    wait_until("the thread is there", || thread().is_some());
+    until("the thread is there", || thread().is_some());
     let sleeps = || {
         let state = fs::read_to_string(thread().unwrap().join("wchan")).unwrap_or_default();
         let stat = fs::read_to_string(thread().unwrap().join("stat")).unwrap_or_default();
         state.contains("futex") || stat.contains(") S ")
     };
-    wait_until("the thread waits", sleeps);
+    until("the thread waits", sleeps);
     tell(thread().unwrap().file_name().unwrap().to_str().unwrap());
     let mut told = told();
     let _ = told.next();
@@ -72,7 +72,7 @@ fn compress_under_strace(root: &Path, options: &[&str], out: &Path) -> bool {
         .spawn()
         .unwrap();
     let status = format!("/proc/{}/task/{thread}/status", running.process.id());
-    wait_until("strace has the thread", || {
+    until("strace has the thread", || {
         let status = fs::read_to_string(&status).unwrap();
         status.lines().any(|line| line.starts_with("TracerPid:") && !line.ends_with("\t0"))
     });
@@ -133,7 +133,7 @@ fn a_kill_at_any_system_call_of_the_compressing_thread_loses_and_doubles_nothing
         let sink = build(root);
         log(&sink, "EQ", "record of the next process");
         let log_path = log_of(root, "EQ");
-        wait_until("it is compressed", || rotated_suffixes(&log_path) == ["2026-04-17.gz"]);
+        until("it is compressed", || rotated_suffixes(&log_path) == ["2026-04-17.gz"]);
         assert_eq!(text_of(&beside(&log_path, "2026-04-17.gz")), text, "call {call}");
         let lines = fs::read_to_string(&log_path).unwrap();
         // The thread may be killed before the record that gave it work is written.

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use equipment_log::{EquipmentSink, Every, Keep, RotationConfig, Scope};
 use log::Level;
 
-use crate::support::{log_of, rotated, rotated_suffixes, sink, text_of, wait_until};
+use crate::support::{log_of, rotated, rotated_suffixes, sink, text_of, until};
 
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
@@ -157,7 +157,7 @@ fn each_second_has_its_file_over_restarts_and_keep_keeps_what_it_says() {
     assert!(files + touched.len() >= with_record.len(), "{files} for {}", with_record.len());
 
     let [files, age, bytes] = &kept;
-    wait_until("three are kept", || rotated(&files.path()).len() <= 3);
+    until("three are kept", || rotated(&files.path()).len() <= 3);
     assert_eq!(rotated(&files.path()).len(), 3.min(with_record.len() - 1));
     let total = |log: &Log| log.sink.as_ref().unwrap().stats().total;
     let is_young = |log: &Log| {
@@ -166,11 +166,11 @@ fn each_second_has_its_file_over_restarts_and_keep_keeps_what_it_says() {
         let newest = newest.duration_since(UNIX_EPOCH).unwrap().as_secs();
         rotated_suffixes(&log.path()).iter().all(|suffix| suffix >= &stamp(newest - 4))
     };
-    wait_until("the young ones are kept", || is_young(age));
+    until("the young ones are kept", || is_young(age));
     let sum = |log: &Log| -> u64 {
         rotated(&log.path()).iter().map(|file| fs::metadata(file).unwrap().len()).sum()
     };
-    wait_until("what is kept is small", || sum(bytes) <= size || rotated(&bytes.path()).len() == 1);
+    until("what is kept is small", || sum(bytes) <= size || rotated(&bytes.path()).len() == 1);
     for log in &kept {
         assert_eq!((total(log).lost, total(log).upkeep_failures), (0, 0), "{}", log.keep);
         assert!(total(log).deleted > 0, "{}", total(log));

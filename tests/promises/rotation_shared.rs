@@ -18,7 +18,7 @@ use tempfile::tempdir;
 
 use crate::support::{
     all_lines, alone, beside, by_size, child, lacks, log_of, rotated, rotated_suffixes, sink, tell,
-    text_of, trace, wait_until, Need, Running,
+    text_of, trace, until, Need, Running,
 };
 
 const THREADS: u64 = 2;
@@ -116,7 +116,7 @@ fn what_is_kept_is_the_end_of_what_each_writer_logged() {
     // What the processes had no time for is done at the next start.
     let sink = sink(dir.path()).rotation(by_size(LIMIT, KEEP)).build().unwrap();
     sink.write(&Scope::new("EQ").unwrap(), Level::Info, record(9, 9, 0)).unwrap();
-    wait_until("three files are kept", || rotated(&log).len() == KEEP as usize);
+    until("three files are kept", || rotated(&log).len() == KEEP as usize);
 
     assert_no_file_is_too_long(&log, 2);
     let mut found = by_writer(&log);
@@ -178,7 +178,7 @@ fn compressed_under_four_processes(role: &str) {
     let end = sink.write(&Scope::new("EQ").unwrap(), Level::Info, record(9, 9, 0));
     end.unwrap();
     let all_compressed = || rotated_suffixes(&log).iter().all(|suffix| suffix.ends_with(".gz"));
-    wait_until("all are compressed", all_compressed);
+    until("all are compressed", all_compressed);
 
     let files = rotated(&log);
     let test = Command::new("gzip").arg("-t").args(&files).output().unwrap();
@@ -364,7 +364,7 @@ fn a_new_log_has_the_permissions_and_the_group_of_the_one_before() {
         sink.write(&Scope::new("EQ").unwrap(), Level::Info, record(0, 0, n)).unwrap()
     });
     let is_compressed = || sink.stats().total.compressed == 3;
-    wait_until("all are compressed", is_compressed);
+    until("all are compressed", is_compressed);
     for file in rotated(&log).into_iter().chain([log]) {
         let metadata = fs::metadata(&file).unwrap();
         let (mode, group) = (metadata.mode() & 0o7777, metadata.gid());

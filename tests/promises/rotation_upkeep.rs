@@ -8,7 +8,7 @@ use equipment_log::{Compress, EquipmentSink, Every, Keep, RotationConfig, Scope}
 use log::Level;
 
 use crate::support::{
-    all_lines, beside, leave_rotated, log_of, rotated, rotated_suffixes, sink, text_of, wait_until,
+    all_lines, beside, leave_rotated, log_of, rotated, rotated_suffixes, sink, text_of, until,
 };
 
 fn gzip() -> RotationConfig {
@@ -31,11 +31,11 @@ fn a_rotated_file_becomes_a_gzip_file_of_the_same_time() {
     let time = fs::metadata(beside(&log_path, "2026-04-17")).unwrap().modified().unwrap();
     let sink = build(root.path(), gzip());
     log(&sink, "EQ", "record");
-    wait_until("it is compressed", || rotated_suffixes(&log_path) == ["2026-04-17.gz"]);
+    until("it is compressed", || rotated_suffixes(&log_path) == ["2026-04-17.gz"]);
     let compressed = beside(&log_path, "2026-04-17.gz");
     assert_eq!(text_of(&compressed), text);
     assert_eq!(fs::metadata(compressed).unwrap().modified().unwrap(), time);
-    wait_until("it is counted", || sink.stats().total.compressed == 1);
+    until("it is counted", || sink.stats().total.compressed == 1);
 }
 
 /// A pass deletes half of the files at most.
@@ -49,8 +49,8 @@ fn what_is_not_kept_is_deleted_before_the_rest_is_compressed() {
     let sink = build(root.path(), gzip().keep(Keep::Files(2)));
     log(&sink, "EQ", "record");
     let kept = ["2026-04-14.gz", "2026-04-15.gz"];
-    wait_until("two compressed files are kept", || rotated_suffixes(&log_path) == kept);
-    wait_until("all are counted", || sink.stats().total.deleted == 4);
+    until("two compressed files are kept", || rotated_suffixes(&log_path) == kept);
+    until("all are counted", || sink.stats().total.deleted == 4);
     let compressed = sink.stats().total.compressed;
     assert!(compressed <= 3, "{compressed} of six are compressed, of which three went at once");
 }
@@ -65,7 +65,7 @@ fn half_a_compressed_file_is_made_again() {
         fs::write(beside(&log_path, "2026-04-17.gz"), b"\x1f\x8b\x08 half").unwrap();
         let sink = build(root.path(), gzip().compress(compress));
         log(&sink, "EQ", "record");
-        wait_until("one of them is left", || rotated_suffixes(&log_path) == [left]);
+        until("one of them is left", || rotated_suffixes(&log_path) == [left]);
         assert_eq!(text_of(&beside(&log_path, left)), text);
         drop(sink);
     }
@@ -80,7 +80,7 @@ fn a_file_that_another_writer_has_open_is_compressed_when_it_lets_it_go() {
     let (slow, quick) = (build(root.path(), gzip()), build(root.path(), gzip()));
     log(&slow, "EQ", "first");
     (0..30).for_each(|n| log(&quick, "EQ", &format!("{n:099}")));
-    wait_until("the others are compressed", || {
+    until("the others are compressed", || {
         rotated_suffixes(&log_path).iter().filter(|suffix| suffix.ends_with(".gz")).count() == 2
     });
     // The slow one has not noticed: its record goes into the file that was rotated first.
@@ -89,7 +89,7 @@ fn a_file_that_another_writer_has_open_is_compressed_when_it_lets_it_go() {
     assert!(first.extension().is_none_or(|end| end != "gz"), "{}", first.display());
     slow.close_all().unwrap();
     let is_compressed = |file: &Path| fs::metadata(format!("{}.gz", file.display())).is_ok();
-    wait_until("the first is compressed", || is_compressed(&first) && !first.exists());
+    until("the first is compressed", || is_compressed(&first) && !first.exists());
     let mut lines = all_lines(&log_path);
     assert_eq!(lines.len(), 32);
     lines.sort();
@@ -108,11 +108,11 @@ fn what_is_kept_is_counted_by_the_size_on_disk() {
     let sink = build(root.path(), gzip().keep(Keep::Bytes(60_000)));
     log(&sink, "EQ", "record");
     let all_small = || rotated_suffixes(&log_path).iter().all(|suffix| suffix.ends_with(".gz"));
-    wait_until("all are compressed", all_small);
+    until("all are compressed", all_small);
     let total = || sink.stats().total;
-    wait_until("all are counted", || total().compressed == 10);
+    until("all are counted", || total().compressed == 10);
     // Compressed they are small enough, or nearly.
     let size: u64 = rotated(&log_path).iter().map(|file| fs::metadata(file).unwrap().len()).sum();
-    wait_until("few are deleted", || size <= 60_000 || total().deleted > 0);
+    until("few are deleted", || size <= 60_000 || total().deleted > 0);
     assert!(total().deleted <= 5 && total().upkeep_failures == 0, "{}", total());
 }

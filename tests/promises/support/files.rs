@@ -60,6 +60,14 @@ root:
     )
 }
 
+/// The same at `info`, with an appender of log4rs's own beside ours. Its file has a record when the configuration is in
+/// use and something was logged.
+pub(crate) fn log4rs_yaml_with_central(root: &Path, keys: &str, central: &Path) -> String {
+    let central = format!("  central:\n    kind: file\n    path: {central:?}\nroot:\n");
+    let yaml = log4rs_yaml(root, keys, "info");
+    yaml.replace("root:\n", &central).replace("[equipment]", "[equipment, central]")
+}
+
 /// The names of what is in a folder, sorted.
 pub(crate) fn names_in(folder: &Path) -> Vec<String> {
     let entries = folder.read_dir().unwrap_or_else(|err| panic!("{}: {err}", folder.display()));

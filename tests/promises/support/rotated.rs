@@ -3,13 +3,8 @@
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use equipment_log::{Keep, RotationConfig};
-
-/// Longer than anything takes on any machine: a test that waits so long hangs.
-pub(crate) const HANG: Duration = Duration::from_secs(120);
 
 /// Rotation by size alone, with this many rotated files.
 pub(crate) fn by_size(limit: u64, files: u32) -> RotationConfig {
@@ -103,13 +98,4 @@ pub(crate) fn leave_rotated(root: &Path, id: &str, suffix: &str, bytes: usize) -
     let text: String = (0..bytes / 40).map(line).collect();
     fs::write(path, &text).unwrap();
     text
-}
-
-/// Waits until it is so: what the upkeep thread does is done some time.
-pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < HANG, "{what}: not after {HANG:?}");
-        thread::sleep(Duration::from_millis(5));
-    }
 }
