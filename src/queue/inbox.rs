@@ -306,8 +306,8 @@ impl<L: QueuedLog> Inbox<L> {
 }
 
 impl<L: QueuedLog> Inbox<L> {
-    /// Called in a copy of the process, where no thread writes the waiting records. They are counted as lost if this
-    /// process enqueued them.
+    /// Called in a copy of the process, where no thread writes the waiting records. All of them are counted as lost
+    /// here, also those that the original process writes.
     pub(super) fn abandon(&mut self, why: &Error) {
         self.is_copy = true;
         for slot in self.slots.iter_mut() {

@@ -28,7 +28,7 @@ pub(crate) struct Verdict {
 /// Which files one pass deletes. `now` is in seconds since 1970.
 ///
 /// No file is deleted by its age while the clock is more than a day ahead of the newest file: either the clock is
-/// wrong, or the log was idle, and its next rotation makes a newer file.
+/// wrong, or the log was idle. Its next rotation makes a file of the period before, and the one after that a newer file.
 pub(crate) fn to_delete(keep: Keep, files: &[RotatedFile], now: i64) -> Verdict {
     let mut files = files.to_vec();
     files.sort_unstable_by_key(|file| file.name);
