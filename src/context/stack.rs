@@ -148,9 +148,9 @@ impl Scope {
 
 /// Enters a scope, or none: then the scopes below are hidden.
 pub(super) fn enter(scope: Option<&Scope>) -> ScopeGuard {
-    let scope = scope.map(|scope| Rc::new(scope.clone()));
     let entered = thread::with(|thread| {
         thread.last_token += 1;
+        let scope = scope.map(|scope| Rc::new(scope.clone()));
         thread.entries.push(Entry { token: thread.last_token, scope });
         thread.last_token
     });
@@ -173,10 +173,13 @@ pub struct ScopeGuard {
 impl Drop for ScopeGuard {
     fn drop(&mut self) {
         let left = thread::with(|thread| {
+            if thread.entries.last()?.token == self.token {
+                return thread.entries.pop();
+            }
             let at = thread.entries.iter().rposition(|entry| entry.token == self.token)?;
             Some(thread.entries.remove(at))
         });
-        // Outside of the borrow: the last of a scope may close files.
-        drop(left);
+        // Outside of the borrow: the last of a scope may close files. `into_inner` leaves no call to drop the `Rc`.
+        drop(left.flatten().and_then(|entry| entry.scope).and_then(Rc::into_inner));
     }
 }
