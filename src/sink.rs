@@ -84,14 +84,6 @@ struct Core {
     drain_reported: AtomicBool,
 }
 
-impl std::ops::Deref for Inner {
-    type Target = Core;
-
-    fn deref(&self) -> &Core {
-        &self.core
-    }
-}
-
 impl EquipmentSink {
     /// A builder for a sink below `local_root`; `$ENV{NAME}` in it expands, as in YAML.
     pub fn builder(local_root: impl AsRef<Path>) -> EquipmentSinkBuilder {
@@ -120,7 +112,7 @@ impl EquipmentSink {
         record: impl AsRef<[u8]>,
     ) -> Result<(), Error> {
         if !self.0.rules.wants(scope.equipment_id(), level) {
-            self.0.filtered.add(1);
+            self.0.core.filtered.add(1);
             return Ok(());
         }
         let (context, record) = (RecordContext::of_scope(scope), record.as_ref());
@@ -169,20 +161,20 @@ impl EquipmentSink {
         level: log::Level,
         record: &[u8],
     ) -> Result<(), Error> {
-        let inner = &*self.0;
-        let log = match inner.registry.log_of(context) {
+        let core = &*self.0.core;
+        let log = match core.registry.log_of(context) {
             Ok(log) => log,
             Err(NoPath::MissingTag) => {
-                inner.skipped.add(1);
+                core.skipped.add(1);
                 return Ok(());
             }
             Err(NoPath::Refused(err)) => {
-                inner.refused.add(1);
+                core.refused.add(1);
                 return Err(err);
             }
         };
-        let durable = level <= inner.fsync_level;
-        match &inner.queue {
+        let durable = level <= self.0.fsync_level;
+        match &core.queue {
             Some(queue) => queue.enqueue(&log, record, context.time(), durable),
             None if durable => log.append_durable(record, context.time()),
             None => log.append(record, context.time()),
@@ -197,27 +189,28 @@ impl EquipmentSink {
     /// Where the scope's records go. `None`: the scope lacks a tag that the path names, or a tag's
     /// value may not become part of a path.
     pub fn path(&self, scope: &Scope) -> Option<PathBuf> {
-        self.0.registry.path(scope)
+        self.0.core.registry.path(scope)
     }
 
     /// What became of every record so far. It never waits: a record that is still queued is in no counter.
     pub fn stats(&self) -> Stats {
+        let core = &*self.0.core;
         let mut stats = Stats {
-            skipped: self.0.skipped.get(),
-            filtered: self.0.filtered.get(),
-            refused: self.0.refused.get(),
-            open: self.0.registry.open_files.len() as u64,
+            skipped: core.skipped.get(),
+            filtered: core.filtered.get(),
+            refused: core.refused.get(),
+            open: core.registry.open_files.len() as u64,
             ..Stats::default()
         };
-        (stats.equipment, stats.total) = self.0.registry.counts();
-        stats.total.lost += self.0.unformatted.get();
+        (stats.equipment, stats.total) = core.registry.counts();
+        stats.total.lost += core.unformatted.get();
         stats
     }
 
     /// Returns when every record that was queued before this call is in the kernel, or counted as lost. Without a
     /// queue it returns at once.
     pub fn flush(&self) {
-        if let Some(queue) = &self.0.queue {
+        if let Some(queue) = &self.0.core.queue {
             // A record that cannot be written is counted, and reported to a later call of its log.
             let _ = queue.flush();
         }
@@ -226,7 +219,7 @@ impl EquipmentSink {
     /// Does what [`flush`](EquipmentSink::flush) does, and waits at most this long. False: records that were queued
     /// before this call may not be written yet.
     pub fn flush_timeout(&self, timeout: Duration) -> bool {
-        self.0.queue.as_ref().is_none_or(|queue| queue.flush_timeout(timeout))
+        self.0.core.queue.as_ref().is_none_or(|queue| queue.flush_timeout(timeout))
     }
 
     /// Makes every record written so far durable, also where its file was closed meanwhile. A file that another
@@ -237,8 +230,8 @@ impl EquipmentSink {
     /// The first failure, after all files were tried: [`Error::is_sync`], [`Error::is_open`] where a file that was
     /// closed could not be opened for its sync, and [`Error::is_queue`] where queued records will not be written.
     pub fn sync(&self) -> Result<(), Error> {
-        let known = self.flush_and(self.0.registry.logs(), LogFile::sync);
-        known.and(self.0.registry.sync_forgotten())
+        let known = self.flush_and(self.0.core.registry.logs(), LogFile::sync);
+        known.and(self.0.core.registry.sync_forgotten())
     }
 
     /// Lets the next record of each log open its path again: for a handler of `SIGHUP`, after a program has moved
@@ -249,7 +242,7 @@ impl EquipmentSink {
             Ok(())
         };
         // A queue that cannot write reports that to the calls that log.
-        let _ = self.flush_and(self.0.registry.logs(), reopen);
+        let _ = self.flush_and(self.0.core.registry.logs(), reopen);
     }
 
     /// Closes all files of one piece of equipment: waits for the records that are being written, and syncs. A later
@@ -259,8 +252,8 @@ impl EquipmentSink {
     ///
     /// As [`sync`](EquipmentSink::sync): the first failure, after all its files are closed.
     pub fn close(&self, equipment: &EquipmentId) -> Result<(), Error> {
-        let closed = self.flush_and(self.0.registry.logs_of(equipment), LogFile::close);
-        self.0.registry.forget(equipment);
+        let closed = self.flush_and(self.0.core.registry.logs_of(equipment), LogFile::close);
+        self.0.core.registry.forget(equipment);
         closed
     }
 
@@ -271,8 +264,8 @@ impl EquipmentSink {
     ///
     /// As [`sync`](EquipmentSink::sync): the first failure, after all files are closed.
     pub fn close_all(&self) -> Result<(), Error> {
-        let closed = self.flush_and(self.0.registry.logs(), LogFile::close);
-        self.0.registry.forget_all();
+        let closed = self.flush_and(self.0.core.registry.logs(), LogFile::close);
+        self.0.core.registry.forget_all();
         closed
     }
 
@@ -293,8 +286,8 @@ impl EquipmentSink {
 impl fmt::Debug for EquipmentSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EquipmentSink")
-            .field("local_root", &self.0.registry.local_root())
-            .field("logs", &self.0.registry.len())
+            .field("local_root", &self.0.core.registry.local_root())
+            .field("logs", &self.0.core.registry.len())
             .finish_non_exhaustive()
     }
 }

@@ -47,18 +47,18 @@ pub(crate) fn flush_all(sinks: &[EquipmentSink], timeout: Duration) -> bool {
 impl EquipmentSink {
     /// How long the end of this sink waits for queued records.
     fn drain_timeout(&self) -> Duration {
-        match self.0.drain_reported.load(Ordering::Relaxed) {
+        match self.0.core.drain_reported.load(Ordering::Relaxed) {
             // Its time is over.
             true => Duration::ZERO,
-            false => self.0.queue.as_ref().map_or(Duration::ZERO, Queue::drain_timeout),
+            false => self.0.core.queue.as_ref().map_or(Duration::ZERO, Queue::drain_timeout),
         }
     }
 
     /// How many queued records of each log are not written; the log is a path below `local_root`. They are returned
     /// once.
     fn take_unwritten(&self) -> Vec<(String, u64)> {
-        let Some(queue) = &self.0.queue else { return Vec::new() };
-        match self.0.drain_reported.swap(true, Ordering::Relaxed) {
+        let Some(queue) = &self.0.core.queue else { return Vec::new() };
+        match self.0.core.drain_reported.swap(true, Ordering::Relaxed) {
             true => Vec::new(),
             false => by_log(queue.unwritten()),
         }
@@ -66,6 +66,6 @@ impl EquipmentSink {
 
     /// The errors of queued records that no later call of their log has returned. Each is returned once.
     fn take_errors(&self) -> Vec<Error> {
-        self.0.queue.as_ref().map(Queue::take_errors).unwrap_or_default()
+        self.0.core.queue.as_ref().map(Queue::take_errors).unwrap_or_default()
     }
 }

@@ -49,7 +49,7 @@ impl EquipmentSink {
 
     /// Applies these settings to the core as well, when they are installed.
     pub(crate) fn take_effect(&self) {
-        limit_open_files(&self.0.registry.open_files, self.0.max_open_files);
+        limit_open_files(&self.0.core.registry.open_files, self.0.max_open_files);
     }
 
     /// Whether `other` is the same sink, perhaps with other settings.

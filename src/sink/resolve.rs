@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use log::LevelFilter;
 
-use super::EquipmentSink;
+use super::{EquipmentSink, Inner};
 use crate::context::{FrameworkLookup, RecordContext, RecordFacts, Scope, ScopeOf};
 use crate::equipment_id::EquipmentId;
 use crate::error::Error;
@@ -90,25 +90,25 @@ impl EquipmentSink {
         record: &log::Record<'_>,
         framework: FrameworkLookup,
     ) -> Result<Option<RecordContext<'r>>, Error> {
-        let inner = &*self.0;
-        if record.level() > inner.rules.most_verbose {
-            inner.filtered.add(1);
+        let Inner { core, rules, .. } = &*self.0;
+        if record.level() > rules.most_verbose {
+            core.filtered.add(1);
             return Ok(None);
         }
-        let context =
-            match self.context_by_all_rules(RecordFacts::of(record), record.target(), framework) {
-                Ok(Some(context)) => context,
-                Ok(None) => {
-                    inner.skipped.add(1);
-                    return Ok(None);
-                }
-                Err(err) => {
-                    inner.refused.add(1);
-                    return Err(err);
-                }
-            };
-        if !inner.rules.wants(context.equipment_id(), record.level()) {
-            inner.filtered.add(1);
+        let facts = RecordFacts::of(record);
+        let context = match self.context_by_all_rules(facts, record.target(), framework) {
+            Ok(Some(context)) => context,
+            Ok(None) => {
+                core.skipped.add(1);
+                return Ok(None);
+            }
+            Err(err) => {
+                core.refused.add(1);
+                return Err(err);
+            }
+        };
+        if !rules.wants(context.equipment_id(), record.level()) {
+            core.filtered.add(1);
             return Ok(None);
         }
         Ok(Some(context))
@@ -152,7 +152,7 @@ impl EquipmentSink {
     /// Counts a record that its encoder could not format.
     #[cold]
     pub(crate) fn count_unformatted(&self) {
-        self.0.unformatted.add(1);
+        self.0.core.unformatted.add(1);
     }
 
     /// Counts a record as lost if its own code panics while this lives: one of its values, or its message.
