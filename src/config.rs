@@ -79,7 +79,6 @@ pub struct SinkConfig {
 
 /// What the keys mean: checked, and with the defaults in place.
 #[derive(Debug)]
-#[allow(dead_code, reason = "the rooms take it up one by one")]
 pub(crate) struct Settings {
     pub(crate) layout: Layout,
     pub(crate) hostname: String,
@@ -155,23 +154,7 @@ impl SinkConfig {
             Some(_) => layout.and_then(|layout| mistakes.ok_or_record(layout.for_rotation())),
             None => layout,
         };
-        for target in self.targets.keys().filter(|target| target.is_empty()) {
-            mistakes.add(
-                "targets",
-                format!("{target:?} is no log target; `unscoped` takes what belongs to none"),
-            );
-        }
-        for (key, mode) in [("file_mode", self.file_mode), ("dir_mode", self.dir_mode)] {
-            if let Some(mode) = mode.filter(|mode| *mode > 0o7777) {
-                mistakes.add(key, format!("{mode:o} is not an octal mode such as \"0644\""));
-            }
-        }
-        if self.max_open_files == Some(0) {
-            mistakes.add("max_open_files", "0 is not a whole number from 1 on");
-        }
-        if self.idle_timeout.is_some_and(|timeout| timeout.is_zero()) {
-            mistakes.add("idle_timeout", "0s is not a time above zero, such as 30 minutes");
-        }
+        self.check_values(mistakes);
         let queue = self.queue.as_ref().map(|queue| queue.check(mistakes));
         let (root, hostname) = (root?, hostname?);
         Some(Settings {
@@ -196,5 +179,24 @@ impl SinkConfig {
             idle_timeout: self.idle_timeout,
             queue,
         })
+    }
+
+    /// Adds the mistakes in the keys whose values are used as they are.
+    fn check_values(&self, mistakes: &mut Mistakes) {
+        if self.targets.contains_key("") {
+            let why = "\"\" is no log target; `unscoped` takes what belongs to none";
+            mistakes.add("targets", why);
+        }
+        for (key, mode) in [("file_mode", self.file_mode), ("dir_mode", self.dir_mode)] {
+            if let Some(mode) = mode.filter(|mode| *mode > 0o7777) {
+                mistakes.add(key, format!("{mode:o} is not an octal mode such as \"0644\""));
+            }
+        }
+        if self.max_open_files == Some(0) {
+            mistakes.add("max_open_files", "0 is not a whole number from 1 on");
+        }
+        if self.idle_timeout.is_some_and(|timeout| timeout.is_zero()) {
+            mistakes.add("idle_timeout", "0s is not a time above zero, such as 30 minutes");
+        }
     }
 }

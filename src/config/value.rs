@@ -16,10 +16,6 @@ pub(crate) struct Keys(pub(crate) Vec<(String, Value)>);
 
 impl Keys {
     /// Takes a key out.
-    #[cfg_attr(
-        not(feature = "log4rs"),
-        allow(dead_code, reason = "only log4rs has keys of its own")
-    )]
     pub(crate) fn take(&mut self, key: &str) -> Option<Value> {
         let at = self.0.iter().position(|(name, _)| name == key)?;
         Some(self.0.remove(at).1)

@@ -13,6 +13,7 @@ use ::log4rs::filter::FilterConfig;
 use serde_value::Value;
 
 use super::loggers::{self, OF_LOGGER, OF_ROOT};
+use super::APPENDER_KIND;
 use crate::config::time_above_zero;
 use crate::config::value::{kind_of, scalar, shown, Keys, Section};
 use crate::config::yaml_text;
@@ -31,11 +32,18 @@ pub(super) struct Document {
 }
 
 /// An appender as it is declared.
+#[derive(Clone)]
 pub(super) struct Declared {
     pub(super) name: String,
     pub(super) kind: String,
     pub(super) config: Value,
     pub(super) filters: Vec<FilterConfig>,
+}
+
+impl Declared {
+    pub(super) fn is_ours(&self) -> bool {
+        self.kind == APPENDER_KIND
+    }
 }
 
 /// Refuses a file whose ending names a format that is not read here.

@@ -3,7 +3,8 @@
 //! The invariant: if any part of a plan cannot be built, every sink stays as it was.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::log4rs::append::Append;
@@ -16,6 +17,7 @@ use super::handle::Sinks;
 use super::loggers::mend_level;
 use super::yaml::{self, Checked};
 use super::{warnings, APPENDER_KIND};
+use crate::config::suggest::probably;
 use crate::config::value::{kind_of, shown, Keys};
 use crate::config::Settings;
 use crate::error::{Error, Mistakes};
@@ -44,9 +46,77 @@ pub(super) struct Ours {
 }
 
 impl Ours {
+    /// None: the appender is invalid, and its mistakes were added to `mistakes`.
+    fn check(appender: &Declared, kinds: &Deserializers, mistakes: &mut Mistakes) -> Option<Ours> {
+        let Declared { name, config, filters, .. } = appender.clone();
+        let mut own = Mistakes::default();
+        let checked = match Keys::of(config) {
+            Ok(keys) => Checked::read(keys, kinds, &mut own),
+            Err(value) => {
+                own.add("keys", format!("invalid type: {}", kind_of(&value)));
+                None
+            }
+        };
+        match own.into_result(checked) {
+            Ok(checked) => Some(Ours { name, filters, checked: checked? }),
+            Err(err) => {
+                mistakes.add(appender_key(&name), err.to_string());
+                None
+            }
+        }
+    }
+
     pub(super) fn settings(&self) -> &Settings {
         &self.checked.settings
     }
+
+    /// The appender, and its sink: the kept one with new settings, or a new one.
+    fn build(
+        self,
+        kept: &Kept,
+        reporter: Reporter,
+    ) -> Result<(Built, (SinkPlace, EquipmentSink)), Error> {
+        let Ours { name, filters, checked: Checked { settings, encoder } } = self;
+        let place = SinkPlace::of(&settings);
+        let sink = match kept.get(&name) {
+            Some((its, sink)) if *its == place => sink.with_settings(settings)?,
+            _ => EquipmentSink::from_settings(settings)?,
+        };
+        let appender = Box::new(yaml::appender(sink.clone(), encoder, reporter));
+        Ok((Built { name, filters, appender }, (place, sink)))
+    }
+}
+
+/// An appender that is built, without its filters.
+struct Built {
+    name: String,
+    filters: Vec<FilterConfig>,
+    appender: Box<dyn Append>,
+}
+
+impl Built {
+    fn with_filters(self, kinds: &Deserializers, mistakes: &mut Mistakes) -> Appender {
+        let mut builder = Appender::builder();
+        for FilterConfig { kind, config } in self.filters {
+            match kinds.deserialize::<dyn Filter>(&kind, config) {
+                Ok(filter) => builder = builder.filter(filter),
+                Err(err) => {
+                    mistakes.add(appender_key(&self.name), format!("filter {kind}: {err:#}"))
+                }
+            }
+        }
+        builder.build(self.name, self.appender)
+    }
+}
+
+/// The configuration file of a program, and what its appenders are built with.
+#[derive(Clone)]
+pub(super) struct ConfigFile {
+    pub(super) path: PathBuf,
+    pub(super) kinds: Deserializers,
+    /// The sinks that the handle reaches.
+    pub(super) sinks: Arc<Sinks>,
+    pub(super) reporter: Reporter,
 }
 
 /// The sinks of the configuration that is installed, by the names of their appenders.
@@ -77,70 +147,39 @@ impl Plan {
     }
 
     fn check(document: Document, kinds: &Deserializers, mistakes: &mut Mistakes) -> Option<Plan> {
-        let Document { refresh_rate, root, loggers, appenders, names_are_known } = document;
-        let declared: Vec<_> = appenders.iter().map(|it| it.name.clone()).collect();
-        let mut ours_by_name = Vec::new();
-        let (mut ours, mut others) = (Vec::new(), Vec::new());
-        for appender in appenders {
+        let mut ours = Vec::new();
+        for appender in &document.appenders {
             let key = appender_key(&appender.name);
             appender.filters.iter().for_each(|filter| check_filter(&key, filter, kinds, mistakes));
-            if appender.kind != APPENDER_KIND {
-                check_kind(&appender, kinds, mistakes);
-                others.push(appender);
-                continue;
-            }
-            ours_by_name.push(appender.name.clone());
-            let mut own = Mistakes::default();
-            let checked = match Keys::of(appender.config) {
-                Ok(keys) => Checked::read(keys, kinds, &mut own),
-                Err(value) => {
-                    own.add("keys", format!("invalid type: {}", kind_of(&value)));
-                    None
-                }
-            };
-            match own.into_result(checked) {
-                Ok(Some(checked)) => {
-                    let Declared { name, filters, .. } = appender;
-                    ours.push(Ours { name, filters, checked });
-                }
-                Ok(None) => {}
-                Err(err) => mistakes.add(&key, err.to_string()),
+            match appender.is_ours() {
+                true => ours.extend(Ours::check(appender, kinds, mistakes)),
+                false => check_kind(appender, kinds, mistakes),
             }
         }
-        if names_are_known {
-            check_names(&declared, &ours_by_name, &root, &loggers, mistakes);
+        if document.names_are_known {
+            check_names(&document, mistakes);
         }
         if !mistakes.is_empty() {
             return None;
         }
-        check_whole(&declared, &root, &loggers, mistakes);
+        check_whole(&document, mistakes);
+        let Document { refresh_rate, root, loggers, appenders, .. } = document;
         let warnings = warnings::of(&ours, &root, &loggers);
+        let others = appenders.into_iter().filter(|appender| !appender.is_ours()).collect();
         Some(Plan { ours, others, root, loggers, refresh_rate, warnings })
     }
 
     /// Builds everything, log4rs's own appenders last. A kept sink is not changed before everything is built.
-    pub(super) fn build(
-        self,
-        path: &Path,
-        kinds: &Deserializers,
-        kept: &Kept,
-        sinks: &Sinks,
-        reporter: &Reporter,
-    ) -> Result<(Config, Kept), Error> {
+    pub(super) fn build(self, file: &ConfigFile, kept: &Kept) -> Result<(Config, Kept), Error> {
         let mut mistakes = Mistakes::default();
         let mut appenders = Vec::new();
         let mut now_kept = Kept::new();
-        for Ours { name, filters, checked: Checked { settings, encoder } } in self.ours {
-            let place = SinkPlace::of(&settings);
-            let sink = match kept.get(&name) {
-                Some((its, sink)) if *its == place => sink.with_settings(settings),
-                _ => EquipmentSink::from_settings(settings),
-            };
-            match sink {
-                Ok(sink) => {
-                    now_kept.insert(name.clone(), (place, sink.clone()));
-                    let built = yaml::appender(sink, encoder, reporter.clone());
-                    appenders.push((name, filters, Box::new(built) as Box<dyn Append>));
+        for ours in self.ours {
+            let name = ours.name.clone();
+            match ours.build(kept, file.reporter.clone()) {
+                Ok((built, sink)) => {
+                    now_kept.insert(name, sink);
+                    appenders.push(built);
                 }
                 Err(err) => mistakes.add(appender_key(&name), err.to_string()),
             }
@@ -149,32 +188,22 @@ impl Plan {
             if !mistakes.is_empty() {
                 break;
             }
-            match kinds.deserialize::<dyn Append>(&kind, config) {
-                Ok(built) => appenders.push((name, filters, built)),
+            match file.kinds.deserialize::<dyn Append>(&kind, config) {
+                Ok(appender) => appenders.push(Built { name, filters, appender }),
                 Err(err) => {
                     mistakes.add(appender_key(&name), format!("{err:#}").replace('\n', " "))
                 }
             }
         }
-        let mut config = Config::builder();
-        for (name, filters, appender) in appenders {
-            let mut builder = Appender::builder();
-            for FilterConfig { kind, config } in filters {
-                match kinds.deserialize::<dyn Filter>(&kind, config) {
-                    Ok(filter) => builder = builder.filter(filter),
-                    Err(err) => {
-                        mistakes.add(appender_key(&name), format!("filter {kind}: {err:#}"))
-                    }
-                }
-            }
-            config = config.appender(builder.build(name, appender));
-        }
-        mistakes.into_result(()).map_err(|err| in_file(path, err))?;
-        let config = config.loggers(self.loggers).build(self.root);
-        let config = config.map_err(|err| in_file(path, err.to_string().replace('\n', " ")))?;
+        let with_filters = |built: Built| built.with_filters(&file.kinds, &mut mistakes);
+        let appenders: Vec<_> = appenders.into_iter().map(with_filters).collect();
+        mistakes.into_result(()).map_err(|err| in_file(&file.path, err))?;
+        let config = Config::builder().appenders(appenders).loggers(self.loggers).build(self.root);
+        let config =
+            config.map_err(|err| in_file(&file.path, err.to_string().replace('\n', " ")))?;
         for (_, sink) in now_kept.values() {
             sink.take_effect();
-            sinks.add(sink);
+            file.sinks.add(sink);
         }
         Ok((config, now_kept))
     }
@@ -217,35 +246,31 @@ fn check_kind(appender: &Declared, kinds: &Deserializers, mistakes: &mut Mistake
 }
 
 /// Reports names that are used and not declared, and appenders of ours that are declared and not used.
-fn check_names(
-    declared: &[String],
-    ours: &[String],
-    root: &Root,
-    loggers: &[Logger],
-    mistakes: &mut Mistakes,
-) {
-    let mut used: Vec<_> = root.appenders().to_vec();
-    used.extend(loggers.iter().flat_map(|logger| logger.appenders().iter().cloned()));
+fn check_names(document: &Document, mistakes: &mut Mistakes) {
+    let mut used: Vec<_> = document.root.appenders().to_vec();
+    used.extend(document.loggers.iter().flat_map(|logger| logger.appenders().iter().cloned()));
     used.sort();
     used.dedup();
-    for name in ours.iter().filter(|name| !used.contains(name)) {
-        mistakes.add(appender_key(name), "neither `root` nor any logger names it");
+    let declared = || document.appenders.iter().map(|appender| &*appender.name);
+    let ours = || document.appenders.iter().filter(|appender| appender.is_ours());
+    for unused in ours().filter(|appender| !used.contains(&appender.name)) {
+        mistakes.add(appender_key(&unused.name), "neither `root` nor any logger names it");
     }
-    for name in used.iter().filter(|name| !declared.contains(name)) {
-        let known = declared.iter().map(String::as_str);
-        let meant = crate::config::suggest::probably(name, known);
+    for name in used.iter().filter(|name| declared().all(|declared| declared != **name)) {
+        let meant = probably(name, declared());
         let why = format!("`root` or a logger names it, and it is not there{meant}");
         mistakes.add(appender_key(name), why);
     }
-    if used.is_empty() && ours.is_empty() {
+    if used.is_empty() && ours().next().is_none() {
         mistakes.add("root", "no logger has an appender");
     }
 }
 
 /// Reports whatever else log4rs refuses, such as a logger's name with an empty part.
-fn check_whole(declared: &[String], root: &Root, loggers: &[Logger], mistakes: &mut Mistakes) {
-    let nobody = |name: &String| Appender::builder().build(name.clone(), Box::new(Nobody));
-    let config = Config::builder().appenders(declared.iter().map(nobody));
+fn check_whole(document: &Document, mistakes: &mut Mistakes) {
+    let Document { root, loggers, appenders, .. } = document;
+    let nobody = |it: &Declared| Appender::builder().build(it.name.clone(), Box::new(Nobody));
+    let config = Config::builder().appenders(appenders.iter().map(nobody));
     let mut of_root = Root::builder();
     for name in root.appenders() {
         of_root = of_root.appender(name.clone());

@@ -12,7 +12,7 @@ use ::log4rs::config::Deserializers;
 
 use super::document::check_ending;
 use super::handle::{drain_at_end, Handle, Sinks};
-use super::plan::{in_file, Kept, Plan};
+use super::plan::{in_file, ConfigFile, Kept, Plan};
 use super::watch::{report_warnings, Watch};
 use super::yaml::{question, Registered};
 use super::{register_with, APPENDER_KIND};
@@ -103,41 +103,38 @@ impl Setup {
         let text = read_config(&path)?;
         let plan = Plan::read(&path, &text, &kinds)?;
         let (refresh_rate, warnings) = (plan.refresh_rate, plan.warnings.clone());
-        let reporter = Reporter::new(on_error);
-        let (config, kept) = plan.build(&path, &kinds, &Kept::new(), &sinks, &reporter)?;
-        let watch = refresh_rate.map(|refresh_rate| Watch {
-            path: path.clone(),
-            kinds,
-            sinks: Arc::clone(&sinks),
-            reporter: reporter.clone(),
-            kept,
-            installed: text,
-            refresh_rate,
+        let file = ConfigFile { path, kinds, sinks, reporter: Reporter::new(on_error) };
+        let (config, kept) = plan.build(&file, &Kept::new())?;
+        let watch = refresh_rate.map(|refresh_rate| {
+            start(Watch { file: file.clone(), kept, installed: text, refresh_rate })
         });
-        let watch = watch.map(|watch| start(&path, watch)).transpose()?;
-        let log4rs = ::log4rs::init_config(config)
-            .map_err(|err| in_file(&path, format!("the program has a logger already: {err}")))?;
+        let watch = watch.transpose()?;
+        let log4rs = ::log4rs::init_config(config).map_err(|err| {
+            in_file(&file.path, format!("the program has a logger already: {err}"))
+        })?;
         if let Some(watch) = watch {
             // It waits for this.
             let _ = watch.send(log4rs);
         }
-        report_warnings(&path, warnings, &reporter);
+        report_warnings(&file, warnings);
+        let ConfigFile { sinks, reporter, .. } = file;
         drain_at_end(&sinks, &reporter);
         Ok(Handle::new(sinks, reporter))
     }
 }
 
 /// Starts the thread of a watch, which begins when log4rs is installed, and ends where it is not.
-fn start(path: &Path, watch: Watch) -> Result<mpsc::Sender<::log4rs::Handle>, Error> {
+fn start(watch: Watch) -> Result<mpsc::Sender<::log4rs::Handle>, Error> {
     let (installed, log4rs) = mpsc::channel();
+    let path = watch.file.path.clone();
     let run = move || {
         if let Ok(log4rs) = log4rs.recv() {
             watch.run(&log4rs);
         }
     };
-    threads::spawn(run)
-        .map(|_| installed)
-        .map_err(|err| in_file(path, format!("cannot start the thread that reads it again: {err}")))
+    threads::spawn(run).map(|_| installed).map_err(|err| {
+        in_file(&path, format!("cannot start the thread that reads it again: {err}"))
+    })
 }
 
 /// The kinds with ours, and the sinks that ours make.

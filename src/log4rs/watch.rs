@@ -9,18 +9,14 @@
 //!      |_________ as `seen` again ___________|
 //! ```
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use ::log4rs::config::Deserializers;
-
-use super::handle::Sinks;
-use super::plan::{in_file, Kept, Plan};
+use super::plan::{in_file, ConfigFile, Kept, Plan};
 use crate::clock::Time;
 use crate::error::Error;
 use crate::file::read_config;
 use crate::process::threads;
-use crate::report::Reporter;
 use crate::sink::{drain, EquipmentSink};
 
 /// The longest time between the two looks that find an edit.
@@ -80,10 +76,7 @@ impl EditDetector {
 
 /// The file, and what of it is installed.
 pub(super) struct Watch {
-    pub(super) path: PathBuf,
-    pub(super) kinds: Deserializers,
-    pub(super) sinks: std::sync::Arc<Sinks>,
-    pub(super) reporter: Reporter,
+    pub(super) file: ConfigFile,
     pub(super) kept: Kept,
     /// The text of the configuration that is installed.
     pub(super) installed: String,
@@ -100,9 +93,9 @@ impl Watch {
                 true => self.refresh_rate.min(SECOND_LOOK),
                 false => self.refresh_rate,
             });
-            let edit = match detector.next(FileSnapshot::at(&self.path)) {
+            let edit = match detector.next(FileSnapshot::at(&self.file.path)) {
                 None => continue,
-                Some(FileSnapshot::Unreadable(why)) => Err(in_file(&self.path, why)),
+                Some(FileSnapshot::Unreadable(why)) => Err(in_file(&self.file.path, why)),
                 // An edit that took a mistake back.
                 Some(FileSnapshot::Text(text)) if *text == self.installed => Ok(()),
                 Some(FileSnapshot::Text(text)) => {
@@ -112,29 +105,28 @@ impl Watch {
             };
             if let Err(err) = edit {
                 let why = format!("{err}; the configuration before this edit stays");
-                self.reporter
-                    .event(Error::config("the configuration is not taken", why), Time::now());
+                let error = Error::config("the configuration is not taken", why);
+                self.file.reporter.event(error, Time::now());
             }
         }
     }
 
     /// Installs an edit, or leaves everything as it was.
     fn take(&mut self, text: String, log4rs: &::log4rs::Handle) -> Result<(), Error> {
-        let plan = Plan::read(&self.path, &text, &self.kinds)?;
+        let plan = Plan::read(&self.file.path, &text, &self.file.kinds)?;
         let Some(refresh_rate) = plan.refresh_rate else {
             let why = "refresh_rate: it is missing, and the file would not be read again";
-            return Err(in_file(&self.path, why));
+            return Err(in_file(&self.file.path, why));
         };
         let warnings = plan.warnings.clone();
-        let (config, kept) =
-            plan.build(&self.path, &self.kinds, &self.kept, &self.sinks, &self.reporter)?;
+        let (config, kept) = plan.build(&self.file, &self.kept)?;
         // The earlier sinks are held until here, so that no logging thread drops the last of one.
         let earlier = std::mem::replace(&mut self.kept, kept);
         log4rs.set_config(config);
         self.installed = text;
         self.refresh_rate = refresh_rate;
         self.end(earlier.into_values().map(|(_, sink)| sink).collect());
-        report_warnings(&self.path, warnings, &self.reporter);
+        report_warnings(&self.file, warnings);
         Ok(())
     }
 
@@ -143,7 +135,7 @@ impl Watch {
     fn end(&self, earlier: Vec<EquipmentSink>) {
         let is_gone = |sink: &EquipmentSink| !self.kept.values().any(|(_, it)| it.is_same_as(sink));
         for sink in earlier.into_iter().filter(is_gone) {
-            let reporter = self.reporter.clone();
+            let reporter = self.file.reporter.clone();
             // Where the system has no thread left, the sink is dropped here.
             let _ = threads::spawn(move || {
                 let sinks = [sink];
@@ -159,9 +151,10 @@ impl Watch {
 }
 
 /// Reports each warning once.
-pub(super) fn report_warnings(path: &Path, warnings: Vec<String>, reporter: &Reporter) {
+pub(super) fn report_warnings(file: &ConfigFile, warnings: Vec<String>) {
     for warning in warnings {
-        reporter.event(in_file(path, format!("warning: {warning}")), Time::now());
+        let error = in_file(&file.path, format!("warning: {warning}"));
+        file.reporter.event(error, Time::now());
     }
 }
 

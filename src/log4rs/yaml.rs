@@ -196,6 +196,19 @@ pub(super) fn appender(
 }
 
 /// An encoder without a kind is ours, unless it has a pattern: log4rs alone would take its own.
+fn take_encoder_kind(keys: &mut Keys) -> String {
+    if let Some(kind) = keys.take("kind") {
+        return scalar(&kind).flatten().unwrap_or_default();
+    }
+    let of_both = ["pattern", "precision", "control_characters"];
+    let is_pattern = |key: &str| nearest(key, of_both) == Some("pattern");
+    match keys.0.iter().any(|(key, _)| is_pattern(key)) {
+        true => "pattern".to_owned(),
+        false => ENCODER_KIND.to_owned(),
+    }
+}
+
+/// None: the encoder is invalid, and its mistake was added to `mistakes`.
 fn read_encoder(
     value: Value,
     deserializers: &Deserializers,
@@ -210,15 +223,7 @@ fn read_encoder(
             return None;
         }
     };
-    let kind = keys.take("kind").map(|kind| scalar(&kind).flatten().unwrap_or_default());
-    let kind = kind.unwrap_or_else(|| {
-        let ours = ["pattern", "precision", "control_characters"];
-        let meant = |key: &str| nearest(key, ours) == Some("pattern");
-        match keys.0.iter().any(|(key, _)| meant(key)) {
-            true => "pattern".to_owned(),
-            false => ENCODER_KIND.to_owned(),
-        }
-    });
+    let kind = take_encoder_kind(&mut keys);
     if kind == ENCODER_KIND {
         let mut section = Section::new("encoder.", keys, mistakes);
         let config = LineConfig::read(&mut section);
