@@ -95,7 +95,7 @@ impl EquipmentId {
     /// Refuses an id that differs only by letter case from a known one.
     pub(crate) fn check_spelling(&self) -> Result<(), Error> {
         match process::SPELLINGS.lock_any().get(&self.0.to_ascii_lowercase()) {
-            Some(used) if *used.id != *self.0 => Err(self.twin_of(&used.id)),
+            Some(used) if *used.id != *self.0 => Err(self.case_conflict(&used.id)),
             _ => Ok(()),
         }
     }
@@ -108,7 +108,7 @@ impl EquipmentId {
             .entry(self.0.to_ascii_lowercase())
             .or_insert_with(|| Spelling { id: self.to_string(), registries: 0 });
         if *spelling.id != *self.0 {
-            return Err(self.twin_of(&spelling.id));
+            return Err(self.case_conflict(&spelling.id));
         }
         spelling.registries += 1;
         Ok(())
@@ -124,8 +124,8 @@ impl EquipmentId {
         }
     }
 
-    fn twin_of(&self, used: &str) -> Error {
-        Error::from(Kind::Twin { value: self.to_string(), used: used.to_string() })
+    fn case_conflict(&self, used: &str) -> Error {
+        Error::from(Kind::CaseConflict { value: self.to_string(), used: used.to_string() })
     }
 }
 

@@ -32,19 +32,15 @@ pub struct Error(Box<Kind>);
 
 /// One kind for each operation. The boxed size keeps `Result<(), Error>` in a register.
 #[derive(Clone, Debug)]
-#[cfg_attr(
-    not(all(feature = "log4rs", feature = "fern")),
-    allow(dead_code, reason = "an adapter's kinds are of no use without it")
-)]
 pub(crate) enum Kind {
     /// A name that may not become part of a path.
     Name { what: &'static str, value: String, why: &'static str },
     /// A name or path that differs from one in use by letter case only.
-    Twin { value: String, used: String },
+    CaseConflict { value: String, used: String },
     /// Configuration keys with values that are invalid.
     Config(Vec<Mistake>),
     /// The operating system refused an operation on a path.
-    Io { doing: Doing, path: PathBuf, source: Arc<io::Error> },
+    Io { operation: Operation, path: PathBuf, source: Arc<io::Error> },
     /// A record of which only a part fitted.
     Short { path: PathBuf, written: usize, length: usize },
     /// Something other than a regular file stands at the path.
@@ -66,14 +62,14 @@ pub(crate) enum Kind {
     /// Failures that no report has counted, by equipment, at the end of what reports them.
     Unreported(Vec<(String, Failures)>),
     /// Queued records that failed, and no later call of their log returned the error.
-    Untold { records: u64, source: Error },
+    Unreturned { records: u64, source: Error },
     /// Reports for which the reporting thread had no room, while it was held up.
     ReportsDropped { reports: u64 },
 }
 
 /// The operation that failed, in the words of the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Doing {
+pub(crate) enum Operation {
     CreateFolder,
     Open,
     Inspect,
@@ -84,17 +80,17 @@ pub(crate) enum Doing {
     ReadConfig,
 }
 
-impl Doing {
+impl Operation {
     fn words(self) -> &'static str {
         match self {
-            Doing::CreateFolder => "create the folder",
-            Doing::Open => "open the log file",
-            Doing::Inspect => "inspect the log file",
-            Doing::Write => "append a record to",
-            Doing::Sync => "sync the log file",
-            Doing::SyncFolder => "sync the folder",
-            Doing::Rotate => "rotate the log file",
-            Doing::ReadConfig => "read the configuration file",
+            Operation::CreateFolder => "create the folder",
+            Operation::Open => "open the log file",
+            Operation::Inspect => "inspect the log file",
+            Operation::Write => "append a record to",
+            Operation::Sync => "sync the log file",
+            Operation::SyncFolder => "sync the folder",
+            Operation::Rotate => "rotate the log file",
+            Operation::ReadConfig => "read the configuration file",
         }
     }
 }
@@ -108,8 +104,8 @@ impl Error {
         Error::from(Kind::Config(vec![Mistake { key: key.into(), why: why.into() }]))
     }
 
-    pub(crate) fn io(doing: Doing, path: &Path, source: io::Error) -> Error {
-        Error::from(Kind::Io { doing, path: path.to_owned(), source: Arc::new(source) })
+    pub(crate) fn io(operation: Operation, path: &Path, source: io::Error) -> Error {
+        Error::from(Kind::Io { operation, path: path.to_owned(), source: Arc::new(source) })
     }
 
     /// What failed, without the record that it is about.
@@ -125,21 +121,27 @@ impl Error {
     pub fn record_is_lost(&self) -> bool {
         match self.kind() {
             Kind::Name { .. }
-            | Kind::Twin { .. }
+            | Kind::CaseConflict { .. }
             | Kind::Short { .. }
             | Kind::NotRegular { .. }
             | Kind::Outside { .. }
             | Kind::NoWriter { .. }
             | Kind::Encode { .. } => true,
-            Kind::Io { doing, .. } => {
-                matches!(doing, Doing::CreateFolder | Doing::Open | Doing::Inspect | Doing::Write)
+            Kind::Io { operation, .. } => {
+                matches!(
+                    operation,
+                    Operation::CreateFolder
+                        | Operation::Open
+                        | Operation::Inspect
+                        | Operation::Write
+                )
             }
             Kind::Config(_)
             | Kind::Line { .. }
             | Kind::Earlier { .. }
             | Kind::NotDrained { .. }
             | Kind::Unreported(_)
-            | Kind::Untold { .. }
+            | Kind::Unreturned { .. }
             | Kind::ReportsDropped { .. }
             | Kind::Reported { .. } => false,
         }
@@ -148,12 +150,12 @@ impl Error {
     /// An id, a tag's value or a host's name that may not become part of a path, or that differs
     /// from one already in use by letter case only.
     pub fn is_invalid_id(&self) -> bool {
-        matches!(self.kind(), Kind::Name { .. } | Kind::Twin { .. })
+        matches!(self.kind(), Kind::Name { .. } | Kind::CaseConflict { .. })
     }
 
     /// A configuration key that is unknown, missing, or has an invalid value.
     pub fn is_config(&self) -> bool {
-        matches!(self.kind(), Kind::Config(_) | Kind::Io { doing: Doing::ReadConfig, .. })
+        matches!(self.kind(), Kind::Config(_) | Kind::Io { operation: Operation::ReadConfig, .. })
     }
 
     /// What stands at the path must not be written: not a regular file, or a link out of `local_root`.
@@ -165,24 +167,27 @@ impl Error {
     pub fn is_open(&self) -> bool {
         matches!(
             self.kind(),
-            Kind::Io { doing: Doing::CreateFolder | Doing::Open | Doing::Inspect, .. }
+            Kind::Io {
+                operation: Operation::CreateFolder | Operation::Open | Operation::Inspect,
+                ..
+            }
         )
     }
 
     /// The record was not written, or not whole: it is lost.
     pub fn is_write(&self) -> bool {
-        matches!(self.kind(), Kind::Short { .. } | Kind::Io { doing: Doing::Write, .. })
+        matches!(self.kind(), Kind::Short { .. } | Kind::Io { operation: Operation::Write, .. })
     }
 
     /// A record was written, but is not known to be on disk: the file or one of its folders could
     /// not be synced.
     pub fn is_sync(&self) -> bool {
-        matches!(self.kind(), Kind::Io { doing: Doing::Sync | Doing::SyncFolder, .. })
+        matches!(self.kind(), Kind::Io { operation: Operation::Sync | Operation::SyncFolder, .. })
     }
 
     /// The file could not be rotated: the record is written, into the file that is over its limit.
     pub fn is_rotation(&self) -> bool {
-        matches!(self.kind(), Kind::Io { doing: Doing::Rotate, .. })
+        matches!(self.kind(), Kind::Io { operation: Operation::Rotate, .. })
     }
 
     /// A text that [`parse_line`](crate::parse_line) does not take for a line.
@@ -206,8 +211,8 @@ impl Error {
     /// mend that.
     pub(crate) fn may_be_synced_elsewhere(&self) -> bool {
         match self.kind() {
-            Kind::Io { doing: Doing::Sync, .. } => true,
-            Kind::Io { doing: Doing::SyncFolder, .. } => self.is_not_found(),
+            Kind::Io { operation: Operation::Sync, .. } => true,
+            Kind::Io { operation: Operation::SyncFolder, .. } => self.is_not_found(),
             _ => false,
         }
     }
@@ -220,7 +225,7 @@ impl Error {
     pub fn io_error(&self) -> Option<&io::Error> {
         match self.kind() {
             Kind::Io { source, .. } => Some(source),
-            Kind::Earlier { source, .. } | Kind::Untold { source, .. } => source.io_error(),
+            Kind::Earlier { source, .. } | Kind::Unreturned { source, .. } => source.io_error(),
             _ => None,
         }
     }
@@ -257,7 +262,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
             Kind::Name { what, value, why } => write!(f, "{what} {value:?} is refused: {why}"),
-            Kind::Twin { value, used } => write!(
+            Kind::CaseConflict { value, used } => write!(
                 f,
                 "{value:?} is refused: {used:?} is in use already and differs by letter case only, \
                  which some file systems cannot tell apart"
@@ -269,8 +274,8 @@ impl fmt::Display for Error {
                 }
                 Ok(())
             }
-            Kind::Io { doing, path, source } => {
-                write!(f, "cannot {} {}: {source}", doing.words(), path.display())
+            Kind::Io { operation, path, source } => {
+                write!(f, "cannot {} {}: {source}", operation.words(), path.display())
             }
             Kind::Short { path, written, length } => write!(
                 f,
@@ -314,7 +319,7 @@ impl fmt::Display for Error {
                 }
             }
             Kind::Unreported(logs) => failures::write_all(logs, f),
-            Kind::Untold { records, source } => {
+            Kind::Unreturned { records, source } => {
                 let what = if *records == 1 { "record" } else { "records" };
                 write!(f, "{records} queued {what} failed: {source}")
             }

@@ -283,7 +283,7 @@ impl Spellings {
             if let Some((used, _)) = self.0.get(&*part.to_ascii_lowercase()) {
                 if **used != *part {
                     let (value, used) = (part.to_owned(), used.to_string());
-                    return Err(Error::from(Kind::Twin { value, used }));
+                    return Err(Error::from(Kind::CaseConflict { value, used }));
                 }
             }
         }

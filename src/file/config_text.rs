@@ -5,7 +5,7 @@
 use std::io;
 use std::path::Path;
 
-use crate::error::{Doing, Error};
+use crate::error::{Error, Operation};
 
 /// The text of the file. It is UTF-8; the mark that some editors put before it is no part of it.
 pub(crate) fn read_config(path: &Path) -> Result<String, Error> {
@@ -16,7 +16,7 @@ pub(crate) fn read_config(path: &Path) -> Result<String, Error> {
         false => Err(io::Error::other("it is no regular file")),
     });
     let text = bytes.and_then(|bytes| decode(bytes).map_err(io::Error::other));
-    text.map_err(|err| Error::io(Doing::ReadConfig, path, err))
+    text.map_err(|err| Error::io(Operation::ReadConfig, path, err))
 }
 
 fn decode(bytes: Vec<u8>) -> Result<String, String> {

@@ -13,7 +13,7 @@ use super::open::{Descriptor, OpenFile};
 use super::rotation::FileFor;
 use super::{LogFile, PathCheck};
 use crate::clock::Time;
-use crate::error::{Doing, Error};
+use crate::error::{Error, Operation};
 use crate::sync::LockExt as _;
 
 impl LogFile {
@@ -99,7 +99,7 @@ impl LogFile {
 
     fn sync_failed(&self, err: io::Error) -> Error {
         self.counters.sync_failures.add(1);
-        Error::io(Doing::Sync, &self.path, err)
+        Error::io(Operation::Sync, &self.path, err)
     }
 
     /// Closes the file: waits for the records that are being written, through the open descriptor or a retired one,

@@ -54,7 +54,7 @@ pub(crate) use rotation::{
 pub use rotation::{Compress, Every, Keep};
 
 use crate::clock::Time;
-use crate::error::{Doing, Error};
+use crate::error::{Error, Operation};
 use crate::process::descriptors::{Evictable, OpenFiles};
 use crate::stats::FileCounters;
 use crate::sync::LockExt as _;
@@ -209,7 +209,7 @@ impl LogFile {
                 self.folder_entries.made();
             }
             OpenFile::new(opened, permit, time, self.root.rotation())
-                .map_err(|err| Error::io(Doing::Inspect, &self.path, err))
+                .map_err(|err| Error::io(Operation::Inspect, &self.path, err))
         });
         match opened {
             Ok(open) => {

@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::sys;
-use crate::error::{Doing, Error};
+use crate::error::{Error, Operation};
 
 /// The folders of a path below the root, from the top.
 pub(super) fn folders_of(relative: &Path) -> impl Iterator<Item = &Path> {
@@ -49,7 +49,7 @@ pub(super) fn open_failed(path: &Path, err: io::Error) -> Error {
     } else {
         err
     };
-    Error::io(Doing::Open, path, err)
+    Error::io(Operation::Open, path, err)
 }
 
 /// What stands at the path, if that is neither a file nor a link. For the words of an error only.

@@ -12,7 +12,7 @@ use super::answer::{answer, attempt, attempt_sync, Answer, Call};
 use super::obstacle::{folders_of, obstacle, open_failed, other_than_file};
 use super::rotation::Rotation;
 use super::sys::{self, How, Purpose};
-use crate::error::{Doing, Error, Kind};
+use crate::error::{Error, Kind, Operation};
 use crate::process::made_folders;
 
 /// How files and folders are opened, made and rotated.
@@ -59,7 +59,7 @@ impl RootDir {
         let path = self.path.join(relative);
         let opened = self.open_or_create(relative)?;
         let kind = attempt(Call::Read, || opened.file.metadata())
-            .map_err(|err| Error::io(Doing::Inspect, &path, err))?
+            .map_err(|err| Error::io(Operation::Inspect, &path, err))?
             .file_type();
         if kind.is_file() {
             Ok(opened)
@@ -101,7 +101,7 @@ impl RootDir {
         match below.open(relative, Purpose::Append) {
             Ok((file, readable)) => return Ok(Ok(Opened { file, created: false, readable })),
             Err(err) if answer(Call::Open, &err) == Answer::Missing => {}
-            Err(err) => return Err(self.explain(Doing::Open, relative, err)),
+            Err(err) => return Err(self.explain(Operation::Open, relative, err)),
         }
         match self.create_folders(&below, relative) {
             // Moved or removed between two of them.
@@ -113,7 +113,7 @@ impl RootDir {
             Err(err) => match answer(Call::Create, &err) {
                 // Another process was faster, or removed the folder.
                 Answer::Exists | Answer::Missing => Ok(Err(err)),
-                _ => Err(self.explain(Doing::Open, relative, err)),
+                _ => Err(self.explain(Operation::Open, relative, err)),
             },
         }
     }
@@ -121,7 +121,7 @@ impl RootDir {
     /// Opens a log that is there, to sync what was written to it before it was closed.
     pub(crate) fn open_to_sync(&self, relative: &Path) -> Result<File, Error> {
         let opened = self.below().and_then(|below| below.open(relative, Purpose::Append));
-        let failed = |err| Error::io(Doing::Sync, &self.path.join(relative), err);
+        let failed = |err| Error::io(Operation::Sync, &self.path.join(relative), err);
         opened.map(|(file, _)| file).map_err(failed)
     }
 
@@ -149,7 +149,7 @@ impl RootDir {
             match attempt(Call::CreateFolder, || sys::create_folder(folder, self.access.dir_mode)) {
                 Ok(()) => {}
                 Err(err) if answer(Call::CreateFolder, &err) == Answer::Exists => {}
-                Err(err) => return Err(Error::io(Doing::CreateFolder, folder, err)),
+                Err(err) => return Err(Error::io(Operation::CreateFolder, folder, err)),
             }
         }
         Ok(())
@@ -160,7 +160,7 @@ impl RootDir {
             match below.create_folder(folder) {
                 Ok(()) => {}
                 Err(err) if answer(Call::CreateFolder, &err) == Answer::Exists => {}
-                Err(err) => return Err(self.explain(Doing::CreateFolder, folder, err)),
+                Err(err) => return Err(self.explain(Operation::CreateFolder, folder, err)),
             }
         }
         Ok(())
@@ -170,7 +170,7 @@ impl RootDir {
     /// those that this process made above it.
     pub(crate) fn sync_entries_of(&self, relative: &Path) -> Result<(), Error> {
         let sync = |folder: &Path| {
-            self.sync_folder(folder).map_err(|err| Error::io(Doing::SyncFolder, folder, err))
+            self.sync_folder(folder).map_err(|err| Error::io(Operation::SyncFolder, folder, err))
         };
         let path = self.path.join(relative);
         let below = path.ancestors().skip(1);
@@ -199,24 +199,24 @@ impl RootDir {
         let folder = match attempt(Call::Open, || File::open(&self.path)) {
             Ok(folder) => folder,
             Err(err) if answer(Call::Open, &err) == Answer::Missing => return Ok(()),
-            Err(err) => return Err(Error::io(Doing::SyncFolder, &self.path, err)),
+            Err(err) => return Err(Error::io(Operation::SyncFolder, &self.path, err)),
         };
         let synced = attempt_sync(Call::SyncFile, || sys::sync_file_system(&folder));
-        synced.map(drop).map_err(|err| Error::io(Doing::SyncFolder, &self.path, err))
+        synced.map(drop).map_err(|err| Error::io(Operation::SyncFolder, &self.path, err))
     }
 
     /// Puts an error into words: a link that leads out, or what stands in the place of the file.
-    fn explain(&self, doing: Doing, relative: &Path, err: io::Error) -> Error {
+    fn explain(&self, operation: Operation, relative: &Path, err: io::Error) -> Error {
         let path = self.path.join(relative);
         if sys::is_escape(&err) {
             return Error::from(Kind::Outside { path, root: self.path.clone() });
         }
-        if doing == Doing::Open && answer(Call::Open, &err) != Answer::FreeDescriptor {
+        if operation == Operation::Open && answer(Call::Open, &err) != Answer::FreeDescriptor {
             if let Some(found) = other_than_file(&path) {
                 return Error::from(Kind::NotRegular { path, found });
             }
         }
-        Error::io(doing, &path, err)
+        Error::io(operation, &path, err)
     }
 }
 

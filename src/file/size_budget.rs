@@ -36,11 +36,11 @@ impl SizeBudget {
             limit: limit.into(),
             step: (limit / 8).max(1),
         };
-        budget.knows(size);
+        budget.set_known_to(size);
         Ok(budget)
     }
 
-    fn knows(&self, size: u64) {
+    fn set_known_to(&self, size: u64) {
         let limit = self.limit.load(Ordering::Relaxed);
         let next_look = size.saturating_add(limit / LOOKS_A_FILE);
         self.known_to.store(next_look.min(limit), Ordering::Relaxed);
@@ -80,14 +80,14 @@ impl SizeBudget {
     /// they have seen the sizes, so the largest size counts.
     pub(super) fn observe(&self, size: u64) {
         let before = self.size.fetch_max(size, Ordering::Relaxed);
-        self.knows(size.max(before));
+        self.set_known_to(size.max(before));
     }
 
     /// Asks for the file's size, which may be smaller than the known size: a tool may have truncated the file.
     pub(super) fn look_again(&self, file: &File) -> io::Result<u64> {
         let size = size_of(file)?;
         self.size.store(size, Ordering::Relaxed);
-        self.knows(size);
+        self.set_known_to(size);
         Ok(size)
     }
 

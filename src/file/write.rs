@@ -13,7 +13,7 @@ use super::gap::write_gap_line;
 use super::open::{OpenFile, Wrote};
 use super::{sys, LogFile};
 use crate::clock::Time;
-use crate::error::{Doing, Error, Kind};
+use crate::error::{Error, Kind, Operation};
 use crate::sync::LockExt as _;
 
 impl LogFile {
@@ -64,7 +64,7 @@ impl LogFile {
             self.folder_entries.made();
             self.counters.reopened.add(1);
         }
-        Error::io(Doing::Write, &self.path, err)
+        Error::io(Operation::Write, &self.path, err)
     }
 
     /// Whether a line end, or the line that reports a gap, must be written before the next record.

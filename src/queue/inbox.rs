@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::completion::{Completion, CompletionWaiter};
+use super::failed::Failed;
 use super::held::Held;
 use super::log::QueuedLog;
-use super::slots::{full_gap, AwaitedRecord, Failed, PendingBatch, Slot, Slots};
+use super::slots::{full_gap, AwaitedRecord, PendingBatch, Slot, Slots};
 use super::writers::Writers;
 use crate::clock::Time;
 use crate::error::Error;
@@ -160,10 +161,7 @@ impl<L: QueuedLog> Inbox<L> {
     /// Keeps a failure for the log's next call.
     pub(super) fn keep_failed(&mut self, log: &Arc<L>, failed: Box<Failed>) {
         let (_, slot) = self.slots.slot_of(log);
-        match &mut slot.failed {
-            Some(later) => later.merge(*failed),
-            None => slot.failed = Some(failed),
-        }
+        failed.keep_in(&mut slot.failed);
     }
 
     /// Relieves the active writer if it has taken no step since there were `steps`, and another log is ready, or a
@@ -276,9 +274,8 @@ impl<L: QueuedLog> Inbox<L> {
             true => self.held += slot.held,
             false => self.held -= done.held,
         }
-        match (&mut slot.failed, done.failed) {
-            (Some(earlier), Some(failed)) => earlier.merge(*failed),
-            (none, failed) => *none = none.take().or(failed),
+        if let Some(failed) = done.failed {
+            failed.keep_in(&mut slot.failed);
         }
         self.unwritten -= done.records;
         if slot.has_pending() && !slot.is_ready {
@@ -341,4 +338,11 @@ pub(super) struct Done {
     pub(super) records: u64,
     pub(super) held: Held,
     pub(super) failed: Option<Box<Failed>>,
+}
+
+impl Done {
+    /// Adds records that failed and whose calls have returned, or with 0 a rotation that failed.
+    pub(super) fn fail(&mut self, records: u64, why: Error) {
+        Box::new(Failed { records, why }).keep_in(&mut self.failed);
+    }
 }

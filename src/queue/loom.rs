@@ -13,6 +13,8 @@
 
 #[path = "completion.rs"]
 mod completion;
+#[path = "failed.rs"]
+mod failed;
 #[path = "held.rs"]
 mod held;
 #[path = "inbox.rs"]

@@ -48,6 +48,7 @@
 //! None of them is held over a system call of a file. `Shared::threads` is taken while no other lock is held.
 
 mod completion;
+mod failed;
 mod held;
 mod inbox;
 mod log;

@@ -8,9 +8,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::completion::CompletionWaiter;
+use super::failed::Failed;
 use super::inbox::{Inbox, Unwritten};
 use super::log::QueuedLog;
-use super::slots::Failed;
 use super::sync::{self, Condvar, Mutex, MutexGuard};
 use crate::clock::Time;
 use crate::config::{QueueSettings, WhenDurable, WhenFull};

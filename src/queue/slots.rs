@@ -9,10 +9,11 @@ use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
 use super::completion::Completion;
+use super::failed::Failed;
 use super::held::Held;
 use super::log::QueuedLog;
 use crate::clock::Time;
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::file::{Batch, Gap};
 
 /// This many free slots are always kept.
@@ -64,42 +65,6 @@ impl PendingBatch {
         self.gap = None;
         self.batch.clear(kept_bytes);
         self.completions.clear();
-    }
-}
-
-/// Records that failed after their calls had returned.
-#[derive(Clone, Debug)]
-pub(super) struct Failed {
-    /// 0: a rotation failed, and no record is lost.
-    pub(super) records: u64,
-    /// Why the first record failed.
-    pub(super) why: Error,
-}
-
-impl Failed {
-    /// Adds later failures. A lost record is reported rather than a failed rotation.
-    pub(super) fn merge(&mut self, later: Failed) {
-        if self.records == 0 && later.records > 0 {
-            *self = later;
-        } else {
-            self.records += later.records;
-        }
-    }
-
-    /// The error that the next call of the log returns; that call's own record is queued.
-    pub(super) fn into_error(self) -> Error {
-        match self.records {
-            0 => self.why,
-            records => Error::from(Kind::Earlier { records, source: self.why }),
-        }
-    }
-
-    /// The error that is reported if no later call of the log returns it.
-    pub(super) fn into_last_error(self) -> Error {
-        match self.records {
-            0 => self.why,
-            records => Error::from(Kind::Untold { records, source: self.why }),
-        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::{WhenDurable, WhenFull};
-use crate::error::Doing;
+use crate::error::Operation;
 use crate::file::{Batch, BatchOutcome, Gap};
 use crate::sync::LockExt as _;
 
@@ -84,7 +84,7 @@ impl FakeLog {
 }
 
 fn failure() -> Error {
-    Error::io(Doing::Write, std::path::Path::new("x"), std::io::ErrorKind::StorageFull.into())
+    Error::io(Operation::Write, std::path::Path::new("x"), std::io::ErrorKind::StorageFull.into())
 }
 
 impl QueuedLog for FakeLog {
@@ -118,7 +118,7 @@ impl QueuedLog for FakeLog {
         }
         if disk.rotation_fails {
             let err = std::io::ErrorKind::PermissionDenied.into();
-            let err = Error::io(Doing::Rotate, std::path::Path::new("x"), err);
+            let err = Error::io(Operation::Rotate, std::path::Path::new("x"), err);
             outcome.rotation_error = Some(err);
         }
         self.changed.notify_all();

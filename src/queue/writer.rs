@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::inbox::{Done, Inbox};
 use super::log::QueuedLog;
 use super::shared::Shared;
-use super::slots::{Failed, PendingBatch};
+use super::slots::PendingBatch;
 use super::sync::MutexGuard;
 use super::threads;
 use super::writers::{Standby, WriterState};
@@ -184,37 +184,32 @@ fn write<L: QueuedLog>(log: &L, taken: &mut PendingBatch) -> Done {
     if let Some(gap) = taken.gap.take() {
         log.adopt_gap(*gap);
     }
-    let (records, held) = (taken.batch.len() as u64, taken.held());
+    let records = taken.batch.len() as u64;
+    let mut done = Done { records, held: taken.held(), failed: None };
     let Ok(outcome) = catch_unwind(AssertUnwindSafe(|| log.append_batch(&taken.batch))) else {
         // A panic of the log is a bug of this crate. The writer continues with the other logs.
         let why = Error::from(Kind::NoWriter { why: super::WRITER_FAILED });
         log.record_loss(records, &why, Time::now());
         let failed = records - taken.completions.len() as u64;
         taken.completions.clear();
-        let failed = (failed > 0).then(|| Box::new(Failed { records: failed, why }));
-        return Done { records, held, failed };
-    };
-    let mut failed: Option<Box<Failed>> = None;
-    let mut fail = |records, why| {
-        let later = Failed { records, why };
-        match &mut failed {
-            Some(earlier) => earlier.merge(later),
-            None => failed = Some(Box::new(later)),
+        if failed > 0 {
+            done.fail(failed, why);
         }
+        return done;
     };
     let mut not_on_disk = outcome.failed;
     not_on_disk.sort_unstable_by_key(|(record, _)| *record);
     let mut not_on_disk = not_on_disk.into_iter().peekable();
     for awaited in &mut taken.completions {
         while let Some((_, why)) = not_on_disk.next_if(|(failed, _)| *failed < awaited.record) {
-            fail(1, why);
+            done.fail(1, why);
         }
         let own = not_on_disk.next_if(|(failed, _)| *failed == awaited.record);
         awaited.result = own.map_or(Ok(()), |(_, why)| Err(why));
     }
-    not_on_disk.for_each(|(_, why)| fail(1, why));
+    not_on_disk.for_each(|(_, why)| done.fail(1, why));
     if let Some(why) = outcome.rotation_error {
-        fail(0, why);
+        done.fail(0, why);
     }
-    Done { records, held, failed }
+    done
 }

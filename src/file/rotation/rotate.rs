@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::clock::Time;
-use crate::error::{Doing, Error};
+use crate::error::{Error, Operation};
 use crate::file::answer::{attempt, Call};
 use crate::file::open::OpenFile;
 use crate::file::root::Opened;
@@ -149,7 +149,7 @@ impl LogFile {
         }
         let rotate = || {
             let rotated = self.rotate_alone(open, record, time);
-            rotated.map_err(|err| Error::io(Doing::Rotate, &self.path, err))
+            rotated.map_err(|err| Error::io(Operation::Rotate, &self.path, err))
         };
         match self.retry_with_a_descriptor_freed(rotate) {
             Ok(()) => Ok(()),

@@ -6,7 +6,7 @@
 
 use std::sync::Mutex;
 
-use crate::error::{Doing, Error};
+use crate::error::{Error, Operation};
 use crate::file::open::OpenFile;
 use crate::file::{sys, LogFile};
 use crate::sync::LockExt as _;
@@ -61,7 +61,7 @@ impl LogFile {
         let relative = self.relative();
         let names = self.retry_with_a_descriptor_freed(|| {
             let names = self.root.rotated_names(relative);
-            names.map_err(|err| Error::io(Doing::Inspect, &self.path, err))
+            names.map_err(|err| Error::io(Operation::Inspect, &self.path, err))
         });
         let names = match names {
             Err(err) if err.is_not_found() => return Ok(()),
