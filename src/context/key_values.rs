@@ -144,8 +144,9 @@ impl<'kvs> VisitSource<'kvs> for KeyValues {
     }
 }
 
-/// Whether a text of a tag needs no escapes in the line: ASCII that the line has no use for.
-fn is_plain(text: &str) -> bool {
+/// Whether a text of a tag needs no escapes in the line: it is printable ASCII without the characters that have a
+/// meaning there.
+pub(crate) fn is_plain(text: &str) -> bool {
     const PLAIN: [bool; 256] = {
         let mut plain = [false; 256];
         let mut byte = b' ';

@@ -22,6 +22,7 @@ mod thread;
 
 pub use future::{InScope, ScopeFutureExt};
 pub(crate) use handover::Handover;
+pub(crate) use key_values::is_plain;
 pub(crate) use record::{tagless_scope, FrameworkLookup, RecordContext, RecordFacts, ScopeOf};
 pub(crate) use scope::CachedLog;
 pub use scope::Scope;

@@ -146,6 +146,7 @@ impl RecordFacts {
     fn new(record: &log::Record<'_>, innermost: Option<Rc<Scope>>) -> RecordFacts {
         RecordFacts { scope: None, innermost, values: OwnValues::of(record), time: Time::now() }
     }
+
     /// Rules 1 to 3: the record's own `equipment_id`, else the innermost scope, else what the framework's context
     /// names.
     ///

@@ -5,6 +5,8 @@
 
 use std::fmt::Write as _;
 
+use crate::context::is_plain;
+
 /// What becomes of control characters inside a record: C0 with tab, CR, LF and ESC, DEL, C1, and
 /// the line and paragraph separators U+2028 and U+2029. Characters that change the direction of text
 /// or show nothing are no control characters, and pass.
@@ -114,7 +116,7 @@ fn escape_each_control(record: &mut Vec<u8>, start: usize) {
 
 /// Appends a key or a value of a tag, so that it cannot end the tag or begin another.
 pub(super) fn push_escaped_tag(line: &mut String, text: &str, is_key: bool) {
-    if text.bytes().all(is_plain) {
+    if is_plain(text) {
         return line.push_str(text);
     }
     for c in text.chars() {
@@ -125,11 +127,6 @@ pub(super) fn push_escaped_tag(line: &mut String, text: &str, is_key: bool) {
             c => line.push(c),
         }
     }
-}
-
-/// Whether a byte of a tag is never escaped: it is printable ASCII, and has no meaning in the line.
-fn is_plain(byte: u8) -> bool {
-    matches!(byte, b' '..=b'9' | b';'..=b'Z' | b'^'..=b'~')
 }
 
 /// Whether a character of a message is escaped, wherever it is.
