@@ -75,31 +75,26 @@ impl KeyValues {
     }
 
     fn read_id(&mut self, value: &Value<'_>) {
-        let mut kind = IdKind::Text;
-        let _ = value.visit(&mut kind);
         let start = self.id_text.len();
         let rendered = render(&mut self.id_text, value);
         let text = start..self.id_text.len();
-        self.id = match kind {
-            IdKind::Null => OwnId::Absent,
-            _ if rendered == Rendered::Null => OwnId::Absent,
-            IdKind::Refused(why) => OwnId::Refused(text, why),
-            IdKind::Formatted => self.id_from_formatted(text),
-            IdKind::Text => OwnId::Text(text),
+        self.id = match rendered {
+            Rendered::Null | Rendered::Text => OwnId::Text(text),
+            Rendered::Number | Rendered::Formatted => self.id_from_formatted(text),
         };
         if matches!(&self.id, OwnId::Text(id) if id.is_empty()) {
             self.id = OwnId::Absent;
         }
     }
 
-    /// A value that was captured by `Debug` or `Display` is text by now, whatever it was before.
+    /// A value that is no text: only its own text tells what it was, if it was captured by `Debug` or `Display`.
     fn id_from_formatted(&self, id: Range<usize>) -> OwnId {
         match &self.id_text[id.clone()] {
             "None" => OwnId::Absent,
             "true" | "false" => OwnId::Refused(id, BOOLEAN),
             "NaN" | "inf" | "-inf" => OwnId::Refused(id, NOT_FINITE),
             // A string literal. What is escaped in it is no valid id, and refused with its escapes.
-            text if text.len() >= 2 && text.starts_with('"') && text.ends_with('"') => {
+            text if text.strip_prefix('"').is_some_and(|rest| rest.ends_with('"')) => {
                 OwnId::Text(id.start + 1..id.end - 1)
             }
             _ => OwnId::Text(id),
@@ -161,7 +156,7 @@ pub(crate) fn is_plain(text: &str) -> bool {
 
 /// Appends a value's text.
 fn render(out: &mut String, value: &Value<'_>) -> Rendered {
-    let mut text = ValueText { out, rendered: Rendered::Text };
+    let mut text = ValueText { out, rendered: Rendered::Formatted };
     // A value that fails keeps what it wrote.
     let _ = value.visit(&mut text);
     text.rendered
@@ -173,6 +168,8 @@ enum Rendered {
     Null,
     Number,
     Text,
+    /// Something else, such as a boolean, or a value that is known by its text alone.
+    Formatted,
 }
 
 /// Renders a value as its `Display`; text as it is, however it was captured.
@@ -217,58 +214,13 @@ impl<'v> VisitValue<'v> for ValueText<'_> {
 
     fn visit_str(&mut self, value: &str) -> Result<(), Error> {
         self.out.push_str(value);
+        self.rendered = Rendered::Text;
         Ok(())
     }
 }
 
 const BOOLEAN: &str = "a boolean is no name";
 const NOT_FINITE: &str = "a number that is not finite is no name";
-
-/// What an `equipment_id` is, before it is rendered.
-enum IdKind {
-    Null,
-    /// Text or a number.
-    Text,
-    /// Something that is known by its text alone.
-    Formatted,
-    Refused(&'static str),
-}
-
-impl<'v> VisitValue<'v> for IdKind {
-    fn visit_any(&mut self, _: Value<'_>) -> Result<(), Error> {
-        *self = IdKind::Formatted;
-        Ok(())
-    }
-
-    fn visit_null(&mut self) -> Result<(), Error> {
-        *self = IdKind::Null;
-        Ok(())
-    }
-
-    fn visit_u64(&mut self, _: u64) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn visit_i64(&mut self, _: i64) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn visit_f64(&mut self, value: f64) -> Result<(), Error> {
-        if !value.is_finite() {
-            *self = IdKind::Refused(NOT_FINITE);
-        }
-        Ok(())
-    }
-
-    fn visit_bool(&mut self, _: bool) -> Result<(), Error> {
-        *self = IdKind::Refused(BOOLEAN);
-        Ok(())
-    }
-
-    fn visit_str(&mut self, _: &str) -> Result<(), Error> {
-        Ok(())
-    }
-}
 
 /// The key-values of one record, shared by those that format it. The buffer is the thread's: the last owner gives it
 /// back.

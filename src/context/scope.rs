@@ -16,9 +16,9 @@ use crate::error::Error;
 use crate::file::LogFile;
 use crate::layout::PathValues;
 
-/// How many sinks a scope remembers its log for. A program has one or two; during a reload it has both the
-/// earlier and the new one. The oldest entry is replaced.
-pub(crate) const LOG_CACHE_ENTRIES: usize = 4;
+/// How many sinks a scope caches its log for, besides the first. A program has one or two sinks; during a reload it
+/// has both the earlier and the new ones. The oldest entry is replaced.
+const OTHER_LOGS: usize = 3;
 
 /// One piece of equipment, with the tags of what is being done with it.
 ///
@@ -157,7 +157,7 @@ impl Scope {
         let Err(new) = self.0.first_log.set(new) else { return };
         self.0.other_logs.rcu(|entries| {
             let others = entries.iter().filter(|entry| entry.sink != sink);
-            let entries = std::iter::once(&new).chain(others).take(LOG_CACHE_ENTRIES - 1);
+            let entries = std::iter::once(&new).chain(others).take(OTHER_LOGS);
             entries.cloned().collect::<Vec<_>>()
         });
     }

@@ -312,6 +312,16 @@ mod tests {
     }
 
     #[test]
+    fn a_run_takes_every_record_that_fits_whole() {
+        let batch = batch(&["a\n", "bb\n", "c\n"]);
+        for (first, bytes, end) in
+            [(0, 1, 0), (0, 2, 1), (0, 4, 1), (0, 5, 2), (0, u64::MAX, 3), (1, 5, 3), (2, 1, 2)]
+        {
+            assert_eq!(batch.fitting(first, bytes), end, "{bytes} bytes from {first} on");
+        }
+    }
+
+    #[test]
     fn a_batch_whose_file_cannot_be_opened_is_lost_and_counted_once() {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir(root.path().join("w.log")).unwrap();

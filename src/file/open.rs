@@ -178,7 +178,7 @@ impl OpenFile {
     /// end must be written before the records.
     pub(crate) fn write_batch(&self, bytes: &[u8]) -> Option<io::Result<Wrote>> {
         let size = self.file().and_then(sys::size).unwrap_or(0);
-        let looks = self.readable && size > 0 && size != self.known_end.load(Ordering::Relaxed);
+        let looks = self.readable && size != self.known_end.load(Ordering::Relaxed);
         if looks && self.is_torn() {
             self.tail_unverified.store(true, Ordering::Release);
             return None;

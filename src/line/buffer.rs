@@ -225,4 +225,14 @@ mod tests {
         drop(first);
         assert_eq!(ByteBuffer::take().len(), 0);
     }
+
+    #[test]
+    fn the_buffer_of_a_long_record_is_kept_and_that_of_a_huge_one_is_freed() {
+        for (length, is_kept) in [(60_000, true), (70_000, false)] {
+            let mut buffer = ByteBuffer::take();
+            buffer.reserve_exact(length);
+            drop(buffer);
+            assert_eq!(ByteBuffer::take().capacity() >= length, is_kept, "{length}");
+        }
+    }
 }

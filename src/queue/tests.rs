@@ -312,6 +312,19 @@ fn what_a_full_queue_drops_is_counted_and_reported_where_it_is_missing() {
 }
 
 #[test]
+fn written_records_leave_their_whole_room_to_others() {
+    let queue = dropping(100);
+    let log = FakeLog::new();
+    // Many times the memory that the queue may hold beside the text.
+    for n in 0..2000 {
+        queue.log(&log, &n.to_string()).unwrap();
+        queue.log(&log, "second of a batch").unwrap();
+        queue.flush().unwrap();
+    }
+    assert_eq!((log.lines().len(), log.lost()), (4000, 0));
+}
+
+#[test]
 fn a_record_that_its_call_waits_for_is_not_dropped() {
     let queue = dropping(1);
     let log = FakeLog::new();
@@ -380,6 +393,21 @@ fn a_failure_is_returned_by_the_next_call_of_that_log_once() {
     queue.flush().unwrap();
     assert_eq!(log.lines(), vec!["written"; 7]);
     assert_eq!(queue.shared.lock().slots.in_use(), 0);
+}
+
+#[test]
+fn a_record_that_was_lost_after_a_rotation_failed_is_what_the_next_call_returns() {
+    let queue = queue(8 << 20);
+    let log = FakeLog::new();
+    log.set(|disk| (disk.bad, disk.rotation_fails) = (Some("bad"), true));
+    log.hang();
+    queue.log(&log, "written").unwrap();
+    log.wait_until_hung();
+    queue.log(&log, "bad").unwrap();
+    log.thaw();
+    queue.flush().unwrap();
+    let err = queue.log(&log, "next").unwrap_err();
+    assert!(err.is_earlier_record() && err.to_string().ends_with(&failure().to_string()), "{err}");
 }
 
 #[test]

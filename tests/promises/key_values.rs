@@ -176,6 +176,7 @@ fn every_capture_of_an_equipment_id_decides() {
             (with_id!(adapter, equipment_id = 42), "42"),
             (with_id!(adapter, equipment_id = 42.5), "42.5"),
             (with_id!(adapter, equipment_id:? = 42), "42"),
+            (with_id!(adapter, equipment_id:% = format_args!("A{}", 1)), "A1"),
             (
                 with_id!(adapter, equipment_id = u128::MAX),
                 "340282366920938463463374607431768211455",
@@ -206,6 +207,9 @@ fn every_capture_of_an_equipment_id_decides() {
             with_id!(adapter, equipment_id:? = f64::NAN),
             with_id!(adapter, equipment_id = -1),
             with_id!(adapter, equipment_id = "../x"),
+            with_id!(adapter, equipment_id:% = format_args!("{}", '"')),
+            with_id!(adapter, equipment_id:% = format_args!("A{}", '"')),
+            with_id!(adapter, equipment_id:% = format_args!("{}A", '"')),
             with_id!(adapter, equipment_id:? = Some(OWN)),
             with_id!(adapter, equipment_id:serde = [1, 2]),
         ] {

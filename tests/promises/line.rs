@@ -179,6 +179,15 @@ fn a_message_that_looks_like_tags_stays_a_message() {
 }
 
 #[test]
+fn the_first_host_and_the_first_equipment_are_the_lines_own() {
+    let line =
+        parse_line("2026-04-17T14:31:55Z [INFO ] [host:h] [equip:A] [host:x] [equip:B] m").unwrap();
+    assert_eq!((&*line.host, line.equipment.unwrap().as_str()), ("h", "A"));
+    let others = [("host", "x"), ("equip", "B")].map(|(key, value)| (key.into(), value.into()));
+    assert_eq!(line.tags, others);
+}
+
+#[test]
 fn other_text_is_no_line() {
     for text in [
         "",

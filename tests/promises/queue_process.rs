@@ -148,8 +148,10 @@ fn in_the_copy(sink: &EquipmentSink, scope: &Scope) -> i32 {
     if !refused.is_some_and(|err| err.is_queue() && err.to_string().contains("forked")) {
         return 1;
     }
-    if !sink.write(scope, Level::Error, b"copy").is_err_and(|err| err.is_queue()) {
-        return 2;
+    for level in [Level::Error, Level::Info] {
+        if !sink.write(scope, level, b"copy").is_err_and(|err| err.is_queue()) {
+            return 2;
+        }
     }
     sink.flush();
     if sink.stats().total.lost == 0 || !sink.sync().is_err_and(|err| err.is_queue()) {
