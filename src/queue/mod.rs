@@ -99,12 +99,8 @@ impl<L: QueuedLog> Queue<L> {
     pub(crate) fn start(settings: QueueSettings) -> Result<Queue<L>, Error> {
         let drain_timeout = settings.drain_timeout;
         let shared = Arc::new(Shared::new(settings));
-        let number = {
-            let writers = &mut shared.lock().writers;
-            writers.starts();
-            writers.active()
-        };
-        threads::start(&shared, Role::Write(number))
+        shared.lock().writers.starts();
+        threads::start(&shared, Role::Write(writers::FIRST_WRITER))
             .map_err(|err| Error::config("queue", format!("cannot start its thread: {err}")))?;
         Ok(Queue { shared, drain_timeout })
     }

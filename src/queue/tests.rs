@@ -507,6 +507,31 @@ fn a_writer_that_logs_does_not_wait_for_itself() {
     assert_eq!((other.lines(), other.lost()), (vec!["fits".to_owned()], 2));
 }
 
+/// Without a thread: the records that wait decide, not the time.
+#[test]
+fn a_writer_that_lingers_is_woken_once_when_an_eighth_of_the_limit_waits() {
+    let mut inbox = inbox::Inbox::new(8 * 100);
+    let log = FakeLog::new();
+    inbox.writers.state = writers::WriterState::Lingering;
+    inbox.push(&log, &[b'x'; 99], Time::now(), false, None);
+    assert!(!inbox.must_hurry() && !inbox.should_wake());
+    inbox.push(&log, b"x", Time::now(), false, None);
+    assert!(inbox.must_hurry() && inbox.should_wake());
+    assert!(!inbox.should_wake(), "another call has woken it");
+}
+
+#[test]
+fn the_first_buffers_of_many_logs_take_about_the_limit_together() {
+    const LIMIT: usize = 64 << 10;
+    let mut inbox = inbox::Inbox::new(LIMIT);
+    let logs: Vec<_> = (0..100).map(|_| FakeLog::new()).collect();
+    for log in &logs {
+        inbox.push(log, b"record\n", Time::now(), false, None);
+    }
+    let taken: usize = inbox.slots.iter().map(|slot| slot.pending.batch.capacity()).sum();
+    assert!((LIMIT / 2..2 * LIMIT).contains(&taken), "{taken} bytes");
+}
+
 #[test]
 fn slots_and_memory_are_those_of_the_logs_that_are_owed_something() {
     let queue = queue(8 << 20);
@@ -532,9 +557,9 @@ fn slots_and_memory_are_those_of_the_logs_that_are_owed_something() {
     many.iter().for_each(|log| log.thaw());
     queue.flush().unwrap();
     drop(many);
-    // Half of those that are not needed go each time that none is in use.
+    // Half of those that are not needed go each time that none is in use, also while a call waits.
     for _ in 0..10 {
-        queue.log_durably(&log, "record").unwrap();
+        queue.log(&log, "record").unwrap();
         queue.flush().unwrap();
     }
     assert!(queue.shared.lock().slots.len() <= 128);

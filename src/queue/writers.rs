@@ -8,6 +8,9 @@ use super::sync::{self, ThreadId};
 /// While at most this many logs hang, another writer takes over the other logs.
 pub(super) const MOST_STALLED: usize = crate::process::HANGING_LOGS;
 
+/// The number of the writer that is active first.
+pub(super) const FIRST_WRITER: usize = 0;
+
 /// What the active writer does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WriterState {
@@ -50,17 +53,13 @@ impl Writers {
         Writers {
             state: WriterState::Running,
             standby: None,
-            active: 0,
+            active: FIRST_WRITER,
             inside: None,
             steps: 0,
             stalled: 0,
             threads: Vec::new(),
             alive: 0,
         }
-    }
-
-    pub(super) fn active(&self) -> usize {
-        self.active
     }
 
     pub(super) fn is_active(&self, number: usize) -> bool {
