@@ -36,7 +36,8 @@ use crate::file::Access;
 use crate::layout::{Layout, DEFAULT_PATH};
 use crate::line::{ControlCharacters, Precision};
 
-/// The keys that both adapters share: a setter for each, named as in YAML.
+/// A `SinkConfig` holds the keys that the appender of log4rs and the output of fern share. Each key has a setter of the
+/// same name.
 ///
 /// A key that is not set has its default. The values are checked by a builder's `build`. With the feature
 /// `serde` it is read from YAML or another format; the error then names all mistakes.
@@ -103,13 +104,13 @@ pub(crate) struct Settings {
 }
 
 impl SinkConfig {
-    /// The configuration with a root and nothing else.
+    /// Returns a configuration with `local_root`, and the defaults for all other keys.
     pub fn new(local_root: impl AsRef<Path>) -> SinkConfig {
         SinkConfig::default().local_root(local_root)
     }
 
-    /// The folder that holds the equipment folders. Required. `$ENV{NAME}` and `$ENV{NAME:-default}` in it
-    /// expand. A relative one is below the working directory that the process had at its first build.
+    /// Sets the folder that holds the equipment folders. `$ENV{NAME}` and `$ENV{NAME:-default}` are replaced by an
+    /// environment variable. A relative path starts at the working directory that the process had at its first build.
     pub fn local_root(mut self, local_root: impl AsRef<Path>) -> SinkConfig {
         self.local_root = Some(local_root.as_ref().to_owned());
         self

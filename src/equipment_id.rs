@@ -35,11 +35,11 @@ pub(crate) const MAX_BYTES: usize = 128;
 pub struct EquipmentId(Arc<str>);
 
 impl EquipmentId {
-    /// Takes `id` if it is safe as a folder's name.
+    /// Checks that `id` is safe as the name of a folder.
     ///
     /// # Errors
     ///
-    /// [`Error::is_invalid_id`], naming the id and the rule it breaks.
+    /// [`Error::is_invalid_id`]: the id is not valid. The error names the id and the rule.
     pub fn new(id: impl AsRef<str>) -> Result<EquipmentId, Error> {
         let id = id.as_ref();
         match check(id) {
@@ -48,7 +48,7 @@ impl EquipmentId {
         }
     }
 
-    /// The id as text.
+    /// Returns the id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -15,10 +15,10 @@ pub(crate) use failures::Failures;
 use mistakes::Mistake;
 pub(crate) use mistakes::Mistakes;
 
-/// Why something was refused or failed.
+/// An error holds the reason why something was refused or failed.
 ///
 /// `Display` is one line that names the operation, the path or the key, and the operating system's
-/// own reason. The predicates tell the families apart; the text is for people and may change.
+/// own reason. The predicates tell the kinds of errors apart. The text is for people and may change.
 ///
 /// # Examples
 ///
@@ -116,8 +116,8 @@ impl Error {
         }
     }
 
-    /// The record of this call is in no file. False where it was written and something else failed: a sync,
-    /// a rotation, or an earlier record of a queue.
+    /// Returns whether the record of this call is in no file. If the record was written or queued, and something else
+    /// failed (a sync, a rotation, or an earlier record of a queue), this is `false`.
     pub fn record_is_lost(&self) -> bool {
         match self.kind() {
             Kind::Name { .. }
@@ -147,23 +147,27 @@ impl Error {
         }
     }
 
-    /// An id, a tag's value or a host's name that may not become part of a path, or that differs
-    /// from one already in use by letter case only.
+    /// Returns whether an id or a path is refused. The id, or the value of a tag in `path`, is not valid. Or a name in
+    /// the path is too long, or is a device name on Windows. Or the id or the path differs from one in use only by
+    /// upper and lower case. An invalid `hostname` is an [`is_config`](Error::is_config) error.
     pub fn is_invalid_id(&self) -> bool {
         matches!(self.kind(), Kind::Name { .. } | Kind::CaseConflict { .. })
     }
 
-    /// A configuration key that is unknown, missing, or has an invalid value.
+    /// Returns whether the configuration is wrong: a key is unknown, missing, or has an invalid value, or the file
+    /// could not be read.
     pub fn is_config(&self) -> bool {
         matches!(self.kind(), Kind::Config(_) | Kind::Io { operation: Operation::ReadConfig, .. })
     }
 
-    /// What stands at the path must not be written: not a regular file, or a link out of `local_root`.
+    /// Returns whether the path must not be written: it leads to something that is not a regular file, or a link leads
+    /// out of `local_root`.
     pub fn is_refused_path(&self) -> bool {
         matches!(self.kind(), Kind::NotRegular { .. } | Kind::Outside { .. })
     }
 
-    /// The file could not be opened, or its folder not be made: the record is lost.
+    /// Returns whether the file could not be opened, or its folder could not be created. If the error is about a
+    /// record, the record is lost.
     pub fn is_open(&self) -> bool {
         matches!(
             self.kind(),
@@ -174,35 +178,35 @@ impl Error {
         )
     }
 
-    /// The record was not written, or not whole: it is lost.
+    /// Returns whether the record was not written, or only a part of it. The record is lost.
     pub fn is_write(&self) -> bool {
         matches!(self.kind(), Kind::Short { .. } | Kind::Io { operation: Operation::Write, .. })
     }
 
-    /// A record was written, but is not known to be on disk: the file or one of its folders could
-    /// not be synced.
+    /// Returns whether the file or one of its folders could not be synced. The record was written, but is perhaps not
+    /// on disk.
     pub fn is_sync(&self) -> bool {
         matches!(self.kind(), Kind::Io { operation: Operation::Sync | Operation::SyncFolder, .. })
     }
 
-    /// The file could not be rotated: the record is written, into the file that is over its limit.
+    /// Returns whether the file could not be rotated. The record is written into the old file.
     pub fn is_rotation(&self) -> bool {
         matches!(self.kind(), Kind::Io { operation: Operation::Rotate, .. })
     }
 
-    /// A text that [`parse_line`](crate::parse_line) does not take for a line.
+    /// Returns whether a text could not be read as a line of this crate.
     pub fn is_line(&self) -> bool {
         matches!(*self.0, Kind::Line { .. })
     }
 
-    /// The queue has no writer thread: it ended, could not be started, or is another process's. The
-    /// record is lost.
+    /// Returns whether the queue has no writer thread: the thread ended, could not be started, or belongs to another
+    /// process. If the error is about a record, the record is lost.
     pub fn is_queue(&self) -> bool {
         matches!(self.kind(), Kind::NoWriter { .. })
     }
 
-    /// This record was queued. Records of the same equipment that were queued before it are lost. Their log calls had
-    /// returned before the failure, so a later call returns it.
+    /// Returns whether records of the same log that were queued earlier are lost. Their log calls had returned before
+    /// the failure, so a later call returns the error. The record of this later call was queued.
     pub fn is_earlier_record(&self) -> bool {
         matches!(self.kind(), Kind::Earlier { .. })
     }
@@ -221,7 +225,7 @@ impl Error {
         self.io_error().is_some_and(|err| err.kind() == io::ErrorKind::NotFound)
     }
 
-    /// The operating system's error, where there was one.
+    /// Returns the operating system's error, if there was one.
     pub fn io_error(&self) -> Option<&io::Error> {
         match self.kind() {
             Kind::Io { source, .. } => Some(source),

@@ -41,7 +41,7 @@ use crate::process::end::{self, AtEnd};
 use crate::report::{About, OnError, Reporter, WeakReporter};
 use crate::sink::{drain, EquipmentSink, EquipmentSinkBuilder, WeakSink};
 
-/// Writes each record to the log of the equipment it belongs to, at the end of a fern dispatch.
+/// This output of a fern dispatch writes each record to the log of the equipment that it belongs to.
 ///
 /// What is written is the record's message, as the dispatch has formatted it, and a line end.
 ///
@@ -68,7 +68,8 @@ pub struct EquipmentScopedOutput {
 }
 
 impl EquipmentScopedOutput {
-    /// A builder for an output below `local_root`; `$ENV{NAME}` in it expands, as in YAML.
+    /// Returns a builder for an output below `local_root`. `$ENV{NAME}` is replaced by an environment variable, as in
+    /// YAML.
     pub fn builder(local_root: impl AsRef<Path>) -> EquipmentScopedOutputBuilder {
         EquipmentScopedOutputBuilder { sink: EquipmentSink::builder(local_root), on_error: None }
     }
@@ -108,7 +109,7 @@ impl EquipmentScopedOutput {
         }
     }
 
-    /// The sink below: its counters, `close`, `reopen`.
+    /// Returns the sink of this output. It has the counters, `close` and `reopen`.
     pub fn sink(&self) -> &EquipmentSink {
         &self.sink
     }
@@ -186,18 +187,18 @@ impl fmt::Debug for EquipmentScopedOutputBuilder {
 impl EquipmentScopedOutputBuilder {
     config::setters!(sink config);
 
-    /// What is called for each report, on the reporting thread of the process. It may block; no log call waits
-    /// for it. Default: one line to standard error.
+    /// Sets the function that is called for each report, on the reporting thread of the process. The function may
+    /// block, because no log call waits for it. Default: one line to standard error.
     pub fn on_error(mut self, on_error: impl Fn(&Error) + Send + Sync + 'static) -> Self {
         self.on_error = Some(Arc::new(on_error));
         self
     }
 
-    /// Checks everything and builds the output. No file or folder is made before the first record.
+    /// Checks everything and builds the output. No file or folder is created before the first record.
     ///
     /// # Errors
     ///
-    /// [`Error::is_config`], naming the key and what would be right.
+    /// [`Error::is_config`]: a value is wrong. The error names the key and what would be right.
     pub fn build(self) -> Result<EquipmentScopedOutput, Error> {
         let reporter = Reporter::new(self.on_error);
         let sink = self.sink.build()?;
@@ -210,8 +211,8 @@ impl EquipmentScopedOutputBuilder {
 /// to the second, control characters escaped.
 ///
 /// The line names the equipment and the tags of the record's own key-values and of its scope. It does not know an
-/// output's `targets` and `unscoped`: [`EquipmentScopedOutput::line_format`] does. The record's own key-values reach the
-/// outputs of the dispatch. The dispatch must not format the record again on the way.
+/// output's `targets` and `unscoped`: [`EquipmentScopedOutput::line_format`] does. The record's own key-values reach
+/// the outputs of the dispatch. The dispatch must not format the record again on the way.
 ///
 /// # Examples
 ///
@@ -244,8 +245,8 @@ fn finish(
     out.finish(format_args!("{}", line.without_end()));
 }
 
-/// A format that carries the record's own key-values over its `finish`, so that the output sees its `equipment_id` and
-/// its tags. What is logged meanwhile does not get them.
+/// Wraps a format, so that the output sees the record's own `equipment_id` and key-values. Records that are logged
+/// while this record is written do not get them.
 ///
 /// # Examples
 ///

@@ -33,11 +33,11 @@ use crate::queue::Queue;
 use crate::registry::Registry;
 use crate::stats::{Counter, Stats};
 
-/// Writes ready records to the log of the equipment they belong to.
+/// A sink writes formatted records to the log of the equipment that they belong to.
 ///
-/// The adapters for log4rs and fern are built on it. A program that uses neither may use it directly. A sink is cheap
-/// to clone: all clones are the same sink. When the last clone is dropped, the queued records are written, and the
-/// files are closed.
+/// The appender for log4rs and the output for fern use a sink. A program without log4rs and fern can use it directly. A
+/// sink is cheap to clone: all clones are the same sink. When the last clone is dropped, the queued records are
+/// written, and the files are closed.
 ///
 /// # Examples
 ///
@@ -85,26 +85,26 @@ struct Core {
 }
 
 impl EquipmentSink {
-    /// A builder for a sink below `local_root`; `$ENV{NAME}` in it expands, as in YAML.
+    /// Returns a builder for a sink below `local_root`. `$ENV{NAME}` is replaced by an environment variable, as in
+    /// YAML.
     pub fn builder(local_root: impl AsRef<Path>) -> EquipmentSinkBuilder {
         SinkConfig::new(local_root).into_builder()
     }
 
     /// Appends one record to the log of the scope's equipment.
     ///
-    /// `record` is one line. Its line end is added if it is missing. When this returns, the record is in the kernel;
-    /// at the configured `fsync_level` or worse it is on disk. With a queue, a record below that level is queued when
-    /// this returns. If the configured `path` names a tag that the scope lacks, nothing is written, and the record is
-    /// counted as skipped.
+    /// `record` is one line. Its line end is added if it is missing. When this returns, the operating system has the
+    /// record. At the configured `fsync_level` or worse, the record is on disk. With a queue, a less severe record is
+    /// queued when this returns. If the configured `path` names a tag that the scope lacks, nothing is written, and the
+    /// record is counted as skipped.
     ///
     /// # Errors
     ///
-    /// [`Error::is_invalid_id`] where the scope may not become a path; [`Error::is_refused_path`]
-    /// where something that must not be written stands at the path; [`Error::is_open`] and
-    /// [`Error::is_write`] where the record is lost; [`Error::is_sync`] where it is written but not known to be on disk;
-    /// [`Error::is_rotation`] where it is written, into a file that could not be rotated.
-    /// With a queue: [`Error::is_earlier_record`] where this record is queued and an earlier one is
-    /// lost; [`Error::is_queue`] where the queue has no writer.
+    /// - The record is lost: [`Error::is_invalid_id`], [`Error::is_refused_path`], [`Error::is_open`],
+    ///   [`Error::is_write`], and with a queue [`Error::is_queue`].
+    /// - The record is written, but perhaps not on disk: [`Error::is_sync`].
+    /// - The record is written into a file that could not be rotated: [`Error::is_rotation`].
+    /// - The record is queued, but an earlier record is lost: [`Error::is_earlier_record`].
     pub fn write(
         &self,
         scope: &Scope,
@@ -186,13 +186,13 @@ impl EquipmentSink {
         &self.0.line
     }
 
-    /// Where the scope's records go. `None`: the scope lacks a tag that the path names, or a tag's
-    /// value may not become part of a path.
+    /// Returns the path of the scope's log. If the scope lacks a tag that `path` names, or if a name in the path is not
+    /// valid, this is `None`.
     pub fn path(&self, scope: &Scope) -> Option<PathBuf> {
         self.0.core.registry.path(scope)
     }
 
-    /// What became of every record so far. It never waits: a record that is still queued is in no counter.
+    /// Returns a copy of the counters, and never waits. A record that is still queued is in no counter.
     pub fn stats(&self) -> Stats {
         let core = &*self.0.core;
         let mut stats = Stats {
@@ -207,8 +207,8 @@ impl EquipmentSink {
         stats
     }
 
-    /// Returns when every record that was queued before this call is in the kernel, or counted as lost. Without a
-    /// queue it returns at once.
+    /// Waits until every record that was queued before this call is given to the operating system, or counted as lost.
+    /// Without a queue, this returns at once.
     pub fn flush(&self) {
         if let Some(queue) = &self.0.core.queue {
             // A record that cannot be written is counted, and reported to a later call of its log.
@@ -216,26 +216,26 @@ impl EquipmentSink {
         }
     }
 
-    /// Does what [`flush`](EquipmentSink::flush) does, and waits at most this long. False: records that were queued
-    /// before this call may not be written yet.
+    /// Does what [`flush`](EquipmentSink::flush) does, but waits at most this long. If this returns `false`, records
+    /// that were queued before this call may not be written yet.
     pub fn flush_timeout(&self, timeout: Duration) -> bool {
         self.0.core.queue.as_ref().is_none_or(|queue| queue.flush_timeout(timeout))
     }
 
-    /// Makes every record written so far durable, also where its file was closed meanwhile. A file that another
+    /// Syncs every record that was written before this call, also if its file was closed meanwhile. A file that another
     /// program has moved or deleted is not synced.
     ///
     /// # Errors
     ///
-    /// The first failure, after all files were tried: [`Error::is_sync`], [`Error::is_open`] where a file that was
-    /// closed could not be opened for its sync, and [`Error::is_queue`] where queued records will not be written.
+    /// All files are tried, and the first failure is returned. [`Error::is_sync`]: a sync failed. [`Error::is_open`]: a
+    /// file that was closed could not be opened for its sync. [`Error::is_queue`]: queued records will not be written.
     pub fn sync(&self) -> Result<(), Error> {
         let known = self.flush_and(self.0.core.registry.logs(), LogFile::sync);
         known.and(self.0.core.registry.sync_forgotten())
     }
 
-    /// Lets the next record of each log open its path again: for a handler of `SIGHUP`, after a program has moved
-    /// the files.
+    /// Lets the next record of each log open its path again. Call this, for example at `SIGHUP`, after a program has
+    /// moved the files.
     pub fn reopen(&self) {
         let reopen = |log: &LogFile| {
             log.reopen();
@@ -245,24 +245,25 @@ impl EquipmentSink {
         let _ = self.flush_and(self.0.core.registry.logs(), reopen);
     }
 
-    /// Closes all files of one piece of equipment: waits for the records that are being written, and syncs. A later
-    /// record opens them again.
+    /// Closes all files of one piece of equipment. This waits for the records that are being written, and syncs the
+    /// files. A later record opens its file again.
     ///
     /// # Errors
     ///
-    /// As [`sync`](EquipmentSink::sync): the first failure, after all its files are closed.
+    /// The errors are those of [`sync`](EquipmentSink::sync). All its files are closed, and the first failure is
+    /// returned.
     pub fn close(&self, equipment: &EquipmentId) -> Result<(), Error> {
         let closed = self.flush_and(self.0.core.registry.logs_of(equipment), LogFile::close);
         self.0.core.registry.forget(equipment);
         closed
     }
 
-    /// Closes the files of all equipment, as [`close`](EquipmentSink::close) does for one. A file whose close hangs
-    /// keeps no other from being closed.
+    /// Closes the files of all equipment, as [`close`](EquipmentSink::close) does for one. If the close of one file
+    /// hangs, the other files are still closed.
     ///
     /// # Errors
     ///
-    /// As [`sync`](EquipmentSink::sync): the first failure, after all files are closed.
+    /// The errors are those of [`sync`](EquipmentSink::sync). All files are closed, and the first failure is returned.
     pub fn close_all(&self) -> Result<(), Error> {
         let closed = self.flush_and(self.0.core.registry.logs(), LogFile::close);
         self.0.core.registry.forget_all();

@@ -31,7 +31,7 @@ macro_rules! counters {
         #[repr(C)]
         pub(crate) struct FileCounters { $(pub(crate) $name: Counter,)* }
 
-        /// What became of the records of one piece of equipment, or of all.
+        /// These are the counters of one piece of equipment, or of all equipment together.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         #[cfg_attr(feature = "serde", derive(serde::Serialize))]
         #[non_exhaustive]
@@ -64,15 +64,15 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Records that are whole in a file.
+    /// Records that are completely in a file.
     written,
-    /// Records that belong to this equipment, and are whole in no file.
+    /// Records of this equipment that could not be written, or not completely.
     lost,
     /// Times a file was opened.
     opened,
-    /// Times a file could not be opened, or its folder not be made.
+    /// Times a file could not be opened, or its folder could not be created.
     open_failures,
-    /// Writes that failed or stopped short.
+    /// Writes that failed, or that wrote only a part.
     write_failures,
     /// Calls of `fdatasync` that succeeded.
     syncs,
@@ -82,21 +82,21 @@ counters! {
     evicted,
     /// Times a file was closed because it had no record for `idle_timeout`.
     idle_closed,
-    /// Times a file was opened again because its path no longer led to it, or on request.
+    /// Times a file was opened again, because it was moved or deleted, or because `reopen` was called.
     reopened,
-    /// Times this sink renamed a file that was full, and began a new one.
+    /// Times this process renamed a log and began a new file.
     rotated,
-    /// Times a log could not be rotated: its records continued in the file that was full.
+    /// Rotations that failed. The records are in the old file.
     rotation_failures,
     /// Rotated files that this process compressed.
     compressed,
-    /// Rotated files that this process deleted since they were not to be kept.
+    /// Rotated files that this process deleted.
     deleted,
-    /// Times a rotated file could not be compressed or deleted. It is tried again.
+    /// Times a rotated file could not be compressed or deleted. This is tried again.
     upkeep_failures,
 }
 
-/// What became of every record that a sink was given: a copy of its counters at one moment.
+/// A `Stats` is a copy of a sink's counters at one moment.
 ///
 /// `Display` is one line. With the feature `serde` it is `Serialize`.
 ///
@@ -118,18 +118,18 @@ counters! {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Stats {
-    /// Records that were not this sink's: no equipment, or without a tag that the path names.
+    /// Records without equipment, or without a tag that `path` names.
     pub skipped: u64,
     /// Records that are less severe than `level`, or than the entry of `levels` for their equipment.
     pub filtered: u64,
-    /// Records whose equipment id, or a tag's value in the path, was refused.
+    /// Records whose id or path was refused ([`Error::is_invalid_id`](crate::Error::is_invalid_id)).
     pub refused: u64,
-    /// Files open at the moment.
+    /// Files that are open now.
     pub open: u64,
     /// The sum over all equipment.
     pub total: Counts,
-    /// The counts of each piece of equipment whose log is known. A log that is closed and owes nothing is
-    /// forgotten: its counts stay in the total.
+    /// The counters of each piece of equipment. The entry can be removed when all files of the equipment are closed,
+    /// and no file still needs a line about missing records. The removed counts stay in `total`.
     pub equipment: BTreeMap<EquipmentId, Counts>,
 }
 

@@ -16,7 +16,8 @@ const DEFAULT_LIMIT: u64 = 8 << 20;
 /// The default of `drain_timeout`.
 pub(crate) const DEFAULT_DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The keys below `queue`: a setter for each, named as in YAML. A key that is not set has its default.
+/// A `QueueConfig` holds the keys below `queue`. Each key has a setter of the same name. A key that is not set has its
+/// default.
 ///
 /// The values are checked by a builder's `build`.
 ///
@@ -40,26 +41,27 @@ pub struct QueueConfig {
     drain_timeout: Option<Duration>,
 }
 
-/// What a log call does while the queue is full.
+/// `WhenFull` says what a log call does while the queue is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WhenFull {
-    /// It waits for room: nothing is lost.
+    /// The log call waits until the queue has room, and nothing is lost.
     #[default]
     Block,
-    /// It returns, and its record is lost. The record is counted, and a line in the log reports that it is missing. A
-    /// record that its call waits for (`durable: wait`) is not dropped.
+    /// The log call returns, and its record is lost. The lost record is counted, and a line in the log reports that it
+    /// is missing. With `durable: wait`, a record at `fsync_level` or worse is not dropped.
     Drop,
 }
 
-/// What the log call of a record at `fsync_level` or worse does, with a queue.
+/// `WhenDurable` says what the log call of a record at `fsync_level` or worse does, with a queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WhenDurable {
-    /// It returns when the record is on disk, or with the reason why it is not.
+    /// The log call waits until the record is on disk. If this fails, an error is reported.
     #[default]
     Wait,
-    /// It returns when the record is queued. The writer syncs it at once. For event loops.
+    /// The log call returns when the record is queued. The writer thread syncs the record without delay. This is for
+    /// event loops.
     Continue,
 }
 
@@ -75,31 +77,34 @@ pub(crate) struct QueueSettings {
 }
 
 impl QueueConfig {
-    /// A queue with the defaults.
+    /// Returns a configuration with the defaults.
     pub fn new() -> QueueConfig {
         QueueConfig::default()
     }
 
-    /// How many bytes of records may wait, over all equipment. The queue may need as much memory again beside them:
-    /// 32 bytes for each record, and 512 bytes for each log with waiting records. Default: 8 MiB.
+    /// Sets how many bytes of records may wait, of all equipment together. A record of any size is accepted while fewer
+    /// bytes wait, so the waiting records can exceed this limit by one record. The memory for managing the records has
+    /// a second limit of the same size, but at least 64 KiB: 32 bytes for each record, and 512 bytes for each log with
+    /// waiting records. Default: 8 MiB.
     pub fn limit(mut self, bytes: u64) -> QueueConfig {
         self.limit_bytes = Some(bytes);
         self
     }
 
-    /// What a log call does while the queue is full. Default: it waits.
+    /// Sets what a log call does while the queue is full. Default: it waits.
     pub fn when_full(mut self, when_full: WhenFull) -> QueueConfig {
         self.when_full = Some(when_full);
         self
     }
 
-    /// What the log call of a durable record does. Default: it waits.
+    /// Sets what the log call of a record at `fsync_level` or worse does. Default: it waits until the record is on
+    /// disk.
     pub fn durable(mut self, durable: WhenDurable) -> QueueConfig {
         self.durable = Some(durable);
         self
     }
 
-    /// How long the end of a sink waits for queued records. Default: 10 seconds.
+    /// Sets how long the drop of the last clone of a sink waits for queued records. Default: 10 seconds.
     pub fn drain_timeout(mut self, timeout: Duration) -> QueueConfig {
         self.drain_timeout = Some(timeout);
         self

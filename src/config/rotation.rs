@@ -6,7 +6,8 @@ use crate::error::Mistakes;
 use crate::file::{parse_size, Rotation};
 pub use crate::file::{Compress, Every, Keep};
 
-/// The keys below `rotation`: when a log begins a new file, and what becomes of the rotated ones.
+/// A `RotationConfig` holds the keys below `rotation`: when a log begins a new file, and what happens to the rotated
+/// files.
 ///
 /// At least one of [`every`](RotationConfig::every) and [`limit`](RotationConfig::limit) is required. The
 /// values are checked when the sink is built.
@@ -42,31 +43,32 @@ pub struct RotationConfig {
 }
 
 impl RotationConfig {
-    /// No key is given yet.
+    /// Returns a configuration in which no key is set yet.
     pub fn new() -> RotationConfig {
         RotationConfig::default()
     }
 
-    /// A record of a later period begins a new file. Default: the time does not matter.
+    /// Sets the period of a file, in UTC. The first record of a later period begins a new file. Default: none.
     pub fn every(mut self, every: Every) -> RotationConfig {
         self.every = Some(every);
         self
     }
 
-    /// A record that would take the file past this many bytes begins a new file. Default: the size does not
-    /// matter.
+    /// Sets the size limit of a file, in bytes. A record that would make the file larger begins a new file. A record
+    /// that is longer than the limit gets a file of its own. If several threads or processes write at the same moment,
+    /// a file can become a little larger. Default: none.
     pub fn limit(mut self, bytes: u64) -> RotationConfig {
         self.limit_bytes = Some(bytes);
         self
     }
 
-    /// Which rotated files are kept. Default: all.
+    /// Sets which rotated files are kept. Default: all.
     pub fn keep(mut self, keep: Keep) -> RotationConfig {
         self.keep = Some(keep);
         self
     }
 
-    /// How rotated files are stored. Default: as they were written.
+    /// Sets whether rotated files are compressed. Default: they are not compressed.
     pub fn compress(mut self, compress: Compress) -> RotationConfig {
         self.compress = Some(compress);
         self

@@ -4,22 +4,22 @@
 /// configuration.
 macro_rules! setters {
     ($($config:ident)*) => {
-        /// The host's part of the file's name: one to 128 portable filename characters.
-        /// `$ENV{NAME}` expands. Default: this machine's name, read once for the life of the process.
+        /// Sets the host's part of the file's name: 1 to 128 of the characters `A-Z a-z 0-9 . _ -`. `$ENV{NAME}` is
+        /// replaced by an environment variable. Default: this machine's name, which is read once.
         pub fn hostname(mut self, hostname: impl Into<String>) -> Self {
             self$(.$config)*.hostname = Some(hostname.into());
             self
         }
 
-        /// Where below `local_root`. `{equipment_id}`, `{hostname}` and any tag of the record are
-        /// replaced by their values. Default: `{equipment_id}/.exlab-wizard/wizard.{hostname}.log`.
+        /// Sets the path of the file below `local_root`. `{equipment_id}`, `{hostname}` and the names of tags in braces
+        /// are replaced by their values. Default: `{equipment_id}/.exlab-wizard/wizard.{hostname}.log`.
         pub fn path(mut self, path: impl Into<String>) -> Self {
             self$(.$config)*.path = Some(path.into());
             self
         }
 
-        /// Which equipment gets the records of a log target and of the targets below it, if nothing else
-        /// names the equipment: the record, a scope, or log4rs's MDC. The longest target that fits counts. Default: none.
+        /// Sets the equipment for the records of a log target and of its submodules, if neither the record, a scope nor
+        /// log4rs's MDC gives an equipment. If several targets fit, the longest is used. Default: none.
         pub fn targets<T: Into<String>>(
             mut self,
             targets: impl IntoIterator<Item = (T, $crate::EquipmentId)>,
@@ -29,19 +29,20 @@ macro_rules! setters {
             self
         }
 
-        /// The equipment that gets the records that belong to no other. Default: these records are skipped.
+        /// Sets the equipment for all records that have no other equipment. Default: these records are skipped.
         pub fn unscoped(mut self, equipment: $crate::EquipmentId) -> Self {
             self$(.$config)*.unscoped = Some(equipment);
             self
         }
 
-        /// Less severe records are ignored, and counted as filtered. Default: `Trace`, which ignores none.
+        /// Sets the least severe level that is written. Less severe records are counted as `filtered`. Default:
+        /// `Trace`.
         pub fn level(mut self, level: ::log::LevelFilter) -> Self {
             self$(.$config)*.level = Some(level);
             self
         }
 
-        /// Replaces `level` for single pieces of equipment, in both directions. Default: none.
+        /// Replaces `level` for single pieces of equipment, by a more severe or a less severe level. Default: none.
         pub fn levels(
             mut self,
             levels: impl IntoIterator<Item = ($crate::EquipmentId, ::log::LevelFilter)>,
@@ -50,13 +51,13 @@ macro_rules! setters {
             self
         }
 
-        /// How finely our line tells the time. Default: seconds.
+        /// Sets whether the time in the line of this crate has milliseconds. Default: seconds.
         pub fn precision(mut self, precision: $crate::Precision) -> Self {
             self$(.$config)*.precision = Some(precision);
             self
         }
 
-        /// What becomes of control characters inside a record. Default: they are escaped.
+        /// Sets how control characters inside a record are written. Default: they are escaped.
         pub fn control_characters(mut self, control: $crate::ControlCharacters) -> Self {
             self$(.$config)*.control_characters = Some(control);
             self
@@ -69,40 +70,41 @@ macro_rules! setters {
             self
         }
 
-        /// Whether a link below `local_root` may lead out of it. Default: `false`.
+        /// Sets whether a link below `local_root` may lead out of `local_root`. Default: `false`.
         pub fn follow_links(mut self, follow: bool) -> Self {
             self$(.$config)*.follow_links = Some(follow);
             self
         }
 
-        /// Unix: the mode of a new file, less the umask. Default: `0o644`.
+        /// Sets the permissions of a new file on Unix. The umask removes permissions from this value. Default: `0o644`.
         pub fn file_mode(mut self, mode: u32) -> Self {
             self$(.$config)*.file_mode = Some(mode);
             self
         }
 
-        /// Unix: the mode of a new folder, less the umask. Default: `0o755`.
+        /// Sets the permissions of a new folder on Unix. The umask removes permissions from this value. Default:
+        /// `0o755`.
         pub fn dir_mode(mut self, mode: u32) -> Self {
             self$(.$config)*.dir_mode = Some(mode);
             self
         }
 
-        /// How many files may be open. If there are more, the least recently used are closed. Default: half of the
-        /// soft limit of descriptors, shared by all sinks of the process without this key.
+        /// Sets how many files may be open. If one more file is needed, the least recently used file is closed.
+        /// Default: half of the soft limit of descriptors, shared by all sinks of the process without this key.
         pub fn max_open_files(mut self, files: usize) -> Self {
             self$(.$config)*.max_open_files = Some(files);
             self
         }
 
-        /// A file that had no record for this long is closed, also when nothing else is logged. Its next record opens
+        /// Sets after how long without a record a file is closed, also if nothing else is logged. Its next record opens
         /// it again. Default: a file stays open.
         pub fn idle_timeout(mut self, timeout: ::std::time::Duration) -> Self {
             self$(.$config)*.idle_timeout = Some(timeout);
             self
         }
 
-        /// When a log begins a new file, and what becomes of the rotated ones. Several processes may write to one
-        /// log. Default: the file grows.
+        /// Sets when a log begins a new file, and what happens to the rotated files. Several processes may write to one
+        /// log, if all have the same value. Default: a log has one file, which grows.
         pub fn rotation(mut self, rotation: $crate::RotationConfig) -> Self {
             self$(.$config)*.rotation = Some(rotation);
             self

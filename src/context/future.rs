@@ -13,7 +13,7 @@ use super::Scope;
 pub trait ScopeFutureExt: Future + Sized {
     /// Enters `scope` around every poll of this future, and around its drop.
     ///
-    /// A stream is no future: give each of its items a scope, or the future that reads it.
+    /// A stream is not a future. Use this for the future that reads the stream.
     ///
     /// # Examples
     ///
@@ -30,8 +30,8 @@ pub trait ScopeFutureExt: Future + Sized {
         InScope { future: Some(self), scope: Some(scope) }
     }
 
-    /// Enters the scope that is current now around every poll of this future and around its drop, or no scope where
-    /// none is.
+    /// Enters the scope that is current now around every poll of this future, and around its drop. If no scope is
+    /// current now, the future runs in no scope.
     ///
     /// # Examples
     ///
@@ -54,7 +54,7 @@ pub trait ScopeFutureExt: Future + Sized {
 impl<F: Future> ScopeFutureExt for F {}
 
 pin_project_lite::pin_project! {
-    /// A future that is polled inside a scope: what [`ScopeFutureExt::in_scope`] returns.
+    /// This future runs inside a scope. [`ScopeFutureExt::in_scope`] returns it.
     ///
     /// # Examples
     ///

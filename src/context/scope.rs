@@ -20,10 +20,10 @@ use crate::layout::PathValues;
 /// has both the earlier and the new ones. The oldest entry is replaced.
 const OTHER_LOGS: usize = 3;
 
-/// One piece of equipment, with the tags of what is being done with it.
+/// A scope holds the id of one piece of equipment, and tags that describe the present work.
 ///
 /// A scope is cheap to clone and may be sent to other threads: it is a counted reference to something that never
-/// changes. Two scopes are equal where equipment and tags are.
+/// changes. Two scopes are equal if their equipment and tags are equal.
 ///
 /// # Examples
 ///
@@ -68,12 +68,12 @@ impl UnwindSafe for Scope {}
 impl RefUnwindSafe for Scope {}
 
 impl Scope {
-    /// The scope of one piece of equipment, with no tags.
+    /// Creates the scope of one piece of equipment, without tags.
     ///
     /// # Errors
     ///
-    /// [`Error::is_invalid_id`]: the id is not one that [`EquipmentId::new`] takes, or this process
-    /// already logs to one that differs by letter case only.
+    /// [`Error::is_invalid_id`]: the id is not valid (see [`EquipmentId::new`]), or this process already logs to an id
+    /// that differs only by upper and lower case.
     pub fn new(id: impl AsRef<str>) -> Result<Scope, Error> {
         let id = EquipmentId::new(id)?;
         id.check_spelling()?;
@@ -90,11 +90,11 @@ impl Scope {
         }))
     }
 
-    /// The same scope with one more tag; a tag of that key is replaced in its place.
+    /// Returns this scope with one more tag. A tag with the same key is replaced, and keeps its position.
     ///
-    /// Any text may be a key or a value: the structured line escapes it. The keys `equipment_id`, `host` and
-    /// `equip` are never tags: the scope stays as it is. Where the configuration's `path` names the tag, its value
-    /// must be one that [`EquipmentId::new`] would take, or the record is refused.
+    /// Any text may be a key or a value: the structured line escapes it. The keys `equipment_id`, `host` and `equip`
+    /// are never tags: with them, the scope does not change. If the key `path` names the tag, its value must follow the
+    /// rules of an id ([`EquipmentId::new`]). Otherwise the record is refused.
     ///
     /// # Examples
     ///
@@ -120,17 +120,17 @@ impl Scope {
         Scope::from_parts(self.0.id.clone(), tags)
     }
 
-    /// The equipment.
+    /// Returns the equipment.
     pub fn equipment_id(&self) -> &EquipmentId {
         &self.0.id
     }
 
-    /// The tags, in the order they were added.
+    /// Returns the tags, in the order in which they were added.
     pub fn tags(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.tags.iter().map(|(key, value)| (&**key, &**value))
     }
 
-    /// The value of one tag.
+    /// Returns the value of one tag.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.tags().find(|(k, _)| *k == key).map(|(_, value)| value)
     }

@@ -9,10 +9,10 @@ use super::thread::{self, Entry};
 use super::Scope;
 
 impl Scope {
-    /// The innermost scope entered on this thread: what to carry to another one.
+    /// Returns the innermost scope that this thread has entered.
     ///
-    /// [`Scope::wrap`] carries it to a closure, and
-    /// [`in_current_scope`](super::ScopeFutureExt::in_current_scope) to a future.
+    /// [`Scope::wrap`] gives this scope to a closure, and
+    /// [`in_current_scope`](super::ScopeFutureExt::in_current_scope) gives it to a future.
     ///
     /// # Examples
     ///
@@ -31,9 +31,8 @@ impl Scope {
 
     /// Makes this the innermost scope of this thread until the guard is dropped.
     ///
-    /// What was there before is the innermost again after that, in whatever order guards are
-    /// dropped, and also when a panic unwinds through it. A thread that is destroying its
-    /// thread-locals has no scopes any more: there, nothing is entered.
+    /// After that, the scope from before is the innermost again, also after a panic. The guards may be dropped in any
+    /// order. A thread that is destroying its thread-locals has no scopes any more, so nothing is entered there.
     ///
     /// # Traps
     ///
@@ -50,13 +49,14 @@ impl Scope {
     /// # Ok::<(), equipment_log::Error>(())
     /// ```
     ///
-    /// Never hold the guard across an `.await`: whatever else the thread runs meanwhile would be in
-    /// this scope. The compiler refuses that where a future must be `Send`, and cannot elsewhere (a
-    /// `LocalSet`, a `block_on`). [`in_scope`](super::ScopeFutureExt::in_scope) is for futures.
+    /// Never hold the guard across an `.await`: tasks that the thread runs meanwhile would be in this scope. The
+    /// compiler refuses this if the future must be `Send`, but not elsewhere (a `LocalSet`, a `block_on`). For a
+    /// future, use [`in_scope`](super::ScopeFutureExt::in_scope).
     ///
-    /// A scope belongs to the thread that entered it. `block_on` of a runtime runs its own future on this thread,
-    /// but what that future spawns runs elsewhere, in no scope; so do the closures of rayon and of thread pools.
-    /// Bring the scope along with [`Scope::wrap`] or [`in_scope`](super::ScopeFutureExt::in_scope):
+    /// A scope belongs to the thread that entered it. `block_on` of a runtime runs its own future on this thread, in
+    /// the scope. But a task that this future spawns can run on a different thread, outside the scope. This is also
+    /// true for the closures of rayon and of thread pools. Use [`Scope::wrap`] for a closure, and
+    /// [`in_current_scope`](super::ScopeFutureExt::in_current_scope) for a future:
     ///
     /// ```
     /// # use equipment_log::{Scope, ScopeFutureExt};
@@ -80,7 +80,7 @@ impl Scope {
     ///
     /// # Traps
     ///
-    /// A future that the closure only makes is polled later, outside this scope. Give the future its scope with
+    /// If the closure only creates a future, the future runs later, outside this scope. Use
     /// [`in_scope`](super::ScopeFutureExt::in_scope):
     ///
     /// ```
@@ -96,8 +96,8 @@ impl Scope {
     /// # });
     /// ```
     ///
-    /// The same holds for an iterator or a stream that the closure returns: it is lazy, and its steps run where it is
-    /// used. Collect it inside the closure.
+    /// If the closure returns an iterator or a stream, its steps also run later, where the values are read. Collect the
+    /// values inside the closure.
     ///
     /// ```
     /// # use equipment_log::Scope;
@@ -114,10 +114,11 @@ impl Scope {
         f()
     }
 
-    /// A closure that runs `f` in the scope that is current now, or in none where none is.
+    /// Returns a closure that runs `f` in the scope that is current now. If no scope is current now, `f` runs in no
+    /// scope.
     ///
-    /// It brings the scope of here along to a thread, a thread pool (rayon's `spawn`, tokio's `spawn_blocking`) or a
-    /// callback. A parallel iterator runs its closure many times: clone the scope into it and use [`Scope::run`].
+    /// Use it for a thread, a thread pool (rayon's `spawn`, tokio's `spawn_blocking`) or a callback. A parallel
+    /// iterator runs its closure many times: clone the scope, and use [`Scope::run`] in the closure.
     ///
     /// # Examples
     ///
@@ -157,7 +158,8 @@ pub(super) fn enter(scope: Option<&Scope>) -> ScopeGuard {
     ScopeGuard { token: entered.unwrap_or_default(), not_send: PhantomData }
 }
 
-/// Leaves its scope when dropped. Not `Send`: it belongs to the thread that entered.
+/// This guard leaves its scope when it is dropped. It is not `Send`, because it belongs to the thread that entered the
+/// scope.
 ///
 /// ```compile_fail,E0277
 /// fn assert_send<T: Send>(_: T) {}

@@ -22,11 +22,11 @@ const OF_LOG4RS: [(&str, &str); 7] = [
 ];
 
 impl EquipmentScopedOutput {
-    /// An output from YAML with the keys of [`SinkConfig`].
+    /// Builds an output from YAML with the keys of [`SinkConfig`].
     ///
     /// # Errors
     ///
-    /// [`Error::is_config`], naming the key and what would be right.
+    /// [`Error::is_config`]: a value is wrong. The error names the key and what would be right.
     ///
     /// # Examples
     ///
@@ -59,11 +59,12 @@ impl EquipmentScopedOutput {
         .build()
     }
 
-    /// The same from a file.
+    /// Builds an output from a YAML file with the keys of [`SinkConfig`].
     ///
     /// # Errors
     ///
-    /// [`Error::is_config`], naming the file, the key, and what would be right.
+    /// [`Error::is_config`]: the file cannot be read, or a value is wrong. The error names the file, the key, and what
+    /// would be right.
     pub fn from_yaml_file(path: impl AsRef<Path>) -> Result<EquipmentScopedOutput, Error> {
         let path = path.as_ref();
         let yaml = read_config(path)?;

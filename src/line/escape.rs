@@ -7,17 +7,17 @@ use std::fmt::Write as _;
 
 use crate::context::is_plain;
 
-/// What becomes of control characters inside a record: C0 with tab, CR, LF and ESC, DEL, C1, and
-/// the line and paragraph separators U+2028 and U+2029. Characters that change the direction of text
-/// or show nothing are no control characters, and pass.
+/// `ControlCharacters` says how control characters inside a record are written. These are C0 (with tab, CR, LF and
+/// ESC), DEL, C1, and the line and paragraph separators U+2028 and U+2029. Characters that change the direction of text
+/// or show nothing are not control characters, and are written unchanged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(rename_all = "lowercase"))]
 #[non_exhaustive]
 pub enum ControlCharacters {
-    /// They are written as visible escapes (`\n`, `\u001b`, `\u2028`): one record is one line.
+    /// Control characters are written as visible escapes (`\n`, `\u001b`, `\u2028`), so each record is one line.
     #[default]
     Escape,
-    /// They are written as they are: a record may span lines, and may command a terminal.
+    /// Control characters are written unchanged, so a record can have several lines, and can control a terminal.
     Keep,
 }
 

@@ -32,7 +32,7 @@ fn is_first_tag(key: &str) -> bool {
 /// How the line writes levels, from ERROR on.
 const LEVELS: [&str; 5] = ["ERROR", "WARN ", "INFO ", "DEBUG", "TRACE"];
 
-/// How finely the structured line tells the time, which is always UTC.
+/// `Precision` says whether the time in the line of this crate has milliseconds. The time is always UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(rename_all = "lowercase"))]
 #[non_exhaustive]

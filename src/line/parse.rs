@@ -10,10 +10,10 @@ use crate::clock::Time;
 use crate::equipment_id::EquipmentId;
 use crate::error::{Error, Kind};
 
-/// One structured line, read back.
+/// A `Line` is one line of this crate that was read back.
 ///
-/// `Display` writes it as a line again, without its end. With the feature `serde` it is `Serialize`: the time as RFC
-/// 3339, the tags as a map in their order.
+/// `Display` writes the line again, without its line end. With the feature `serde`, a `Line` is `Serialize`: the time
+/// as RFC 3339, the tags as a map in their order.
 ///
 /// # Examples
 ///
@@ -33,15 +33,15 @@ use crate::error::{Error, Kind};
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Line {
-    /// When the record was made, to the precision that was written.
+    /// The time of the record, with the precision that was written.
     #[cfg_attr(feature = "serde", serde(serialize_with = "serialize::time"))]
     pub time: SystemTime,
-    /// Its level.
+    /// The level of the record.
     #[cfg_attr(feature = "serde", serde(serialize_with = "serialize::text"))]
     pub level: log::Level,
-    /// The host that wrote it.
+    /// The host that wrote the record.
     pub host: String,
-    /// The equipment; none where the encoder served a record outside any scope.
+    /// The equipment. `None`: the record had no equipment.
     #[cfg_attr(feature = "serde", serde(serialize_with = "serialize::equipment"))]
     pub equipment: Option<EquipmentId>,
     /// The tags, in the order of the line.
@@ -51,8 +51,8 @@ pub struct Line {
     pub message: String,
 }
 
-/// Reads one line, without its end, that the structured encoder wrote. `None` for any other text; its
-/// [`FromStr`](Line#impl-FromStr-for-Line) tells why.
+/// Reads one line of this crate, without its line end. If the text is not such a line, this returns `None`. The
+/// [`FromStr`](Line#impl-FromStr-for-Line) of `Line` returns the reason as an error.
 ///
 /// # Examples
 ///

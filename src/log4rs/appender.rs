@@ -21,7 +21,7 @@ use crate::line::{ByteBuffer, LineFormat};
 use crate::report::{About, Reporter};
 use crate::sink::EquipmentSink;
 
-/// Writes each record to the log of the equipment it belongs to.
+/// This appender writes each record to the log of the equipment that it belongs to.
 ///
 /// # Examples
 ///
@@ -53,7 +53,7 @@ pub(super) enum Encoding {
 }
 
 impl EquipmentScopedAppender {
-    /// A builder; the root is given to its `build`, as the path is to log4rs's own file appender.
+    /// Returns a builder. `local_root` is the argument of its `build`, as the path is in log4rs's own file appender.
     pub fn builder() -> EquipmentScopedAppenderBuilder {
         EquipmentScopedAppenderBuilder::default()
     }
@@ -66,7 +66,7 @@ impl EquipmentScopedAppender {
         EquipmentScopedAppender { sink, encoding, reporter }
     }
 
-    /// The sink below: its counters, `close`, `reopen`.
+    /// Returns the sink of this appender. It has the counters, `close` and `reopen`.
     pub fn sink(&self) -> &EquipmentSink {
         &self.sink
     }
@@ -168,18 +168,19 @@ pub struct EquipmentScopedAppenderBuilder {
 impl EquipmentScopedAppenderBuilder {
     config::setters!(config);
 
-    /// How a record is formatted. Default: [`EquipmentLineEncoder`](super::EquipmentLineEncoder) for the configured
-    /// host. An encoder that reads log4rs's diagnostic context sees there what decided the file.
+    /// Sets how a record is formatted. Default: [`EquipmentLineEncoder`](super::EquipmentLineEncoder) for the
+    /// configured host. An encoder that reads log4rs's diagnostic context (MDC) sees the record's equipment and tags
+    /// there.
     pub fn encoder(mut self, encoder: Box<dyn Encode>) -> Self {
         self.encoder = Some(encoder);
         self
     }
 
-    /// Checks everything and builds the appender. No file or folder is made before the first record.
+    /// Checks everything and builds the appender. No file or folder is created before the first record.
     ///
     /// # Errors
     ///
-    /// [`Error::is_config`], naming the key and what would be right.
+    /// [`Error::is_config`]: a value is wrong. The error names the key and what would be right.
     pub fn build(self, local_root: impl AsRef<Path>) -> Result<EquipmentScopedAppender, Error> {
         let sink = self.config.local_root(local_root).into_builder().build()?;
         let encoding = match self.encoder {

@@ -39,7 +39,7 @@ impl<'de> serde::Deserialize<'de> for LineConfig {
     }
 }
 
-/// The structured line as a log4rs encoder, for any appender: `kind: equipment_line`.
+/// This encoder writes the line of this crate, in any appender of log4rs: `kind: equipment_line`.
 ///
 /// ```yaml
 /// encoder:
@@ -48,8 +48,9 @@ impl<'de> serde::Deserialize<'de> for LineConfig {
 ///   control_characters: escape    # or keep
 /// ```
 ///
-/// Inside an `equipment_scoped` appender the host's name is the appender's, and so are `precision` and
-/// `control_characters` where they are not given here. Elsewhere the host is this machine, and a record outside any scope has no `equip`.
+/// In an `equipment_scoped` appender, the line has the appender's host. If `precision` or `control_characters` is not
+/// set here, the appender's value is used. In other appenders, the host is this machine, and a record outside any scope
+/// has no tag `equip`.
 ///
 /// # Examples
 ///
@@ -66,19 +67,19 @@ impl<'de> serde::Deserialize<'de> for LineConfig {
 pub struct EquipmentLineEncoder(LineFormat);
 
 impl EquipmentLineEncoder {
-    /// Lines that name this host.
+    /// Returns an encoder whose lines have this host.
     pub fn new(hostname: impl AsRef<str>) -> EquipmentLineEncoder {
         EquipmentLineEncoder(LineFormat::new(hostname.as_ref()))
     }
 
-    /// How finely the line tells the time. Default: seconds.
+    /// Sets whether the time in the line has milliseconds. Default: seconds.
     #[must_use]
     pub fn precision(mut self, precision: Precision) -> EquipmentLineEncoder {
         self.0.precision = precision;
         self
     }
 
-    /// What becomes of control characters in the message. Default: they are escaped.
+    /// Sets how control characters in the message are written. Default: they are escaped.
     #[must_use]
     pub fn control_characters(mut self, control: ControlCharacters) -> EquipmentLineEncoder {
         self.0.control = control;

@@ -28,11 +28,11 @@ impl Sinks {
     }
 }
 
-/// Reaches every sink that a configuration made, also after an edit of its file.
+/// A handle reaches every sink that a configuration made, also after an edit of its file.
 ///
-/// Keep it until the program ends. Dropping it writes what is queued: it waits at most as long as the longest
-/// `drain_timeout` of its sinks, for all of them together, and reports what is not written by then. The sinks
-/// themselves belong to log4rs, and go on.
+/// Keep the handle until the program ends. When it is dropped, the queued records are written. The drop waits for all
+/// sinks together, at most as long as their longest `drain_timeout`. Records that are not written in this time are
+/// reported. The sinks themselves belong to log4rs, and continue.
 #[must_use = "the handle writes what is queued when it is dropped: keep it until the program ends"]
 pub struct Handle {
     sinks: Arc<Sinks>,
@@ -44,20 +44,19 @@ impl Handle {
         Handle { sinks, reporter }
     }
 
-    /// The sinks that live: those of the present configuration, and those of an earlier one while somebody
-    /// still uses them.
+    /// Returns the sinks of the present configuration, and those of an earlier configuration that are still used.
     pub fn sinks(&self) -> Vec<EquipmentSink> {
         self.sinks.alive()
     }
 
-    /// Returns when every record that was queued before is in the kernel, or counted as lost. It waits as long
-    /// as the kernel does.
+    /// Waits until every record that was queued before is given to the operating system, or counted as lost. If a write
+    /// hangs, this waits as long as the write.
     pub fn flush(&self) {
         self.sinks().iter().for_each(EquipmentSink::flush);
     }
 
-    /// As [`flush`](Handle::flush), but waits at most this long, for all sinks together. False: something that was
-    /// queued before may not be written.
+    /// Does what [`flush`](Handle::flush) does, but waits at most this long, for all sinks together. If this returns
+    /// `false`, records that were queued before may not be written yet.
     pub fn flush_timeout(&self, timeout: Duration) -> bool {
         flush_all(&self.sinks(), timeout)
     }

@@ -1,4 +1,4 @@
-//! For log4rs: an appender and an encoder, from YAML or in code.
+//! This module has an appender and an encoder for log4rs, from YAML or in code.
 //!
 //! ```yaml
 //! appenders:
@@ -7,7 +7,7 @@
 //!     local_root: $ENV{LAB_ROOT}
 //! ```
 //!
-//! [`register`] teaches a `Deserializers` the kinds `equipment_scoped` and `equipment_line`. It registers log4rs's own
+//! [`register`] adds to a `Deserializers` the kinds `equipment_scoped` and `equipment_line`. It registers log4rs's own
 //! encoder kinds `pattern` and `json` in a form that fills the diagnostic context (MDC) for each record, so that
 //! `{X(equipment_id)}` and `{X(run)}` print in every appender of the file. For encoders made in code: [`scoped`].
 //!
@@ -20,9 +20,9 @@
 //! # Ok::<(), equipment_log::Error>(())
 //! ```
 //!
-//! log4rs's own `init_file` turns an appender that cannot be built into a line on standard error, leaves it out
-//! and returns `Ok`. [`init_file`] refuses the file, and names every mistake in it. With `refresh_rate` it reads
-//! the file again, and takes an edit whole or not at all.
+//! If an appender cannot be built, log4rs's own `init_file` writes a line to standard error, leaves the appender out,
+//! and returns `Ok`. [`init_file`] refuses the file, and names the mistakes. With `refresh_rate`, it reads the file
+//! again, and uses an edit as a whole or not at all.
 
 mod appender;
 mod document;
@@ -58,12 +58,12 @@ const APPENDER_KIND: &str = "equipment_scoped";
 /// The kind of the encoder in YAML.
 const ENCODER_KIND: &str = "equipment_line";
 
-/// Teaches `deserializers` the appender kind `equipment_scoped` and the encoder kind
-/// `equipment_line`, and lets log4rs's encoder kinds `pattern` and `json` see scopes, as [`scoped`] does. For
-/// those who install by log4rs itself.
+/// Adds the appender kind `equipment_scoped` and the encoder kind `equipment_line` to `deserializers`, and lets
+/// log4rs's encoder kinds `pattern` and `json` see scopes, as [`scoped`] does. Use it if the program calls log4rs's own
+/// `init_file`.
 ///
-/// The handle reaches every sink that a configuration made. Keep it until the program ends: when it
-/// is dropped it writes what is queued.
+/// The handle reaches every sink that a configuration made. Keep the handle until the program ends. When it is dropped,
+/// the queued records are written.
 ///
 /// # Examples
 ///
@@ -88,7 +88,7 @@ fn register_with(deserializers: &mut Deserializers) -> Arc<Sinks> {
     sinks
 }
 
-/// log4rs's own kinds and ours, with the handle of [`register`].
+/// Returns log4rs's own kinds and the kinds of this crate, with the handle of [`register`].
 ///
 /// # Examples
 ///

@@ -15,13 +15,13 @@ pub(super) const SCOPED_KINDS: [&str; 2] = ["pattern", "json"];
 /// Lets an encoder made in code see each record's equipment and tags in log4rs's diagnostic context (MDC):
 /// `{X(equipment_id)}` and `{X(run)}` in a pattern, the field `mdc` in JSON.
 ///
-/// The MDC is filled for the time of one record and is then as the application had set it. The application's other keys
-/// stay visible; where they are those of another equipment, they are hidden for that record. In a configuration file
+/// The MDC is filled before each record is encoded, and restored afterwards. Usually the other keys of the application
+/// stay visible. If they describe a different equipment, they are hidden for this record. In a configuration file
 /// the kinds `pattern` and `json` do this by themselves, and so does any encoder that is given to
 /// [`EquipmentScopedAppender`](super::EquipmentScopedAppender). Filters and appenders of the application's own, and
-/// encoder kinds that are not wrapped, see no scope in the MDC.
+/// encoder kinds that are not wrapped, do not see the scope in the MDC.
 ///
-/// A log call inside a callback of log-mdc is encoded without the tags, since the MDC is borrowed there.
+/// A log call inside a callback of log-mdc is encoded without the tags, because the MDC cannot be changed there.
 ///
 /// # Examples
 ///

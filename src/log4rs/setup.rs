@@ -23,12 +23,13 @@ use crate::report::{OnError, Reporter};
 
 /// Installs the configuration in a file, and reads the file again while the program runs.
 ///
-/// A file with any mistake is refused. The error names all of them. With `refresh_rate` the file is read again:
-/// an edit is taken whole or not at all. This is [`Setup::new(path).init()`](Setup).
+/// If the file has a mistake, it is refused, and the error names the mistakes. With `refresh_rate`, the file is read
+/// again, and an edit is used as a whole or not at all. This is [`Setup::new(path).init()`](Setup).
 ///
 /// # Errors
 ///
-/// [`Error::is_config`], naming the file and every mistake in it; also where the program has a logger already.
+/// [`Error::is_config`]: the file has mistakes, and the error names the file and the mistakes. Or the program already
+/// has a logger.
 ///
 /// # Examples
 ///
@@ -47,7 +48,7 @@ pub fn init_file(path: impl AsRef<Path>) -> Result<Handle, Error> {
     Setup::new(path).init()
 }
 
-/// [`init_file`] with kinds of one's own, or with a function that is called for each error.
+/// A `Setup` does what [`init_file`] does, with kinds of your own, or with a function that is called for each error.
 ///
 /// # Examples
 ///
@@ -68,13 +69,13 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// The configuration in this file: YAML (`.yaml`, `.yml`) or JSON (`.json`).
+    /// Returns a setup for this file: YAML (`.yaml`, `.yml`) or JSON (`.json`).
     pub fn new(path: impl AsRef<Path>) -> Setup {
         Setup { path: path.as_ref().to_owned(), kinds: None, on_error: None }
     }
 
-    /// The kinds of appenders, encoders and filters. Ours are added where they are missing. Default: log4rs's own
-    /// and ours.
+    /// Sets the kinds of appenders, encoders and filters. The kinds of this crate are added if they are missing.
+    /// Default: the kinds of log4rs and of this crate.
     ///
     /// A [`Handle`] that [`register`](super::register) returned for them reaches the sinks of this setup, too.
     pub fn kinds(mut self, kinds: Deserializers) -> Setup {
@@ -82,8 +83,9 @@ impl Setup {
         self
     }
 
-    /// What is called for each report, on the reporting thread of the process: a record that was not written, or a
-    /// mistake in an edit of the file. It may block; no log call waits for it. Default: one line to standard error.
+    /// Sets the function that is called for each report, for example about a record that was not written, or about a
+    /// mistake in an edit of the file. The reporting thread of the process calls it. The function may block, because no
+    /// log call waits for it. Default: one line to standard error.
     pub fn on_error(mut self, on_error: impl Fn(&Error) + Send + Sync + 'static) -> Setup {
         self.on_error = Some(Arc::new(on_error));
         self
@@ -93,7 +95,8 @@ impl Setup {
     ///
     /// # Errors
     ///
-    /// [`Error::is_config`], naming the file and every mistake in it; also where the program has a logger already.
+    /// [`Error::is_config`]: the file has mistakes, and the error names the file and the mistakes. Or the program
+    /// already has a logger.
     pub fn init(self) -> Result<Handle, Error> {
         let Setup { path, kinds, on_error } = self;
         let (kinds, sinks) = with_ours(kinds.unwrap_or_default());
@@ -155,15 +158,15 @@ impl fmt::Debug for Setup {
     }
 }
 
-/// Checks a file as [`init_file`] would, and installs nothing: for a file that is about to be put in place, in a
-/// program that runs, too.
+/// Checks a file as [`init_file`] does, but installs nothing. Use it before you edit the configuration, also in a
+/// program that runs.
 ///
-/// It returns warnings: what is valid, and probably not meant. Appenders of other kinds are not built: one with
-/// `append: false` would empty its file by that.
+/// It returns warnings about settings that are valid, but probably a mistake. Appenders of other kinds are not built,
+/// because an appender with `append: false` empties its file when it is built.
 ///
 /// # Errors
 ///
-/// [`Error::is_config`], naming the file and every mistake in it.
+/// [`Error::is_config`]: the file has mistakes. The error names the file and the mistakes.
 ///
 /// # Examples
 ///

@@ -22,7 +22,7 @@ use crate::error::Mistakes;
 use crate::report::Reporter;
 use crate::sink::EquipmentSink;
 
-/// The appender's keys in YAML: those of [`SinkConfig`], and `encoder`.
+/// An `EquipmentScopedAppenderConfig` holds the appender's keys in YAML: those of [`SinkConfig`], and `encoder`.
 ///
 /// # Examples
 ///
@@ -83,7 +83,7 @@ impl fmt::Display for Registered {
 
 impl std::error::Error for Registered {}
 
-/// Makes the appender from YAML, for [`register`](super::register).
+/// This deserializer builds the appender from YAML. [`register`](super::register) adds it.
 ///
 /// # Examples
 ///

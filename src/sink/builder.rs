@@ -23,7 +23,7 @@ pub struct EquipmentSinkBuilder {
 }
 
 impl SinkConfig {
-    /// A builder with these keys.
+    /// Returns a builder with these keys.
     pub fn into_builder(self) -> EquipmentSinkBuilder {
         EquipmentSinkBuilder { config: self }
     }
@@ -32,11 +32,11 @@ impl SinkConfig {
 impl EquipmentSinkBuilder {
     config::setters!(config);
 
-    /// Checks everything and builds the sink. No file or folder is made before the first record.
+    /// Checks everything and builds the sink. No file or folder is created before the first record.
     ///
     /// # Errors
     ///
-    /// [`Error::is_config`], naming the key and what would be right.
+    /// [`Error::is_config`]: a value is wrong. The error names the key and what would be right.
     pub fn build(self) -> Result<EquipmentSink, Error> {
         self.config.check().and_then(EquipmentSink::from_settings)
     }

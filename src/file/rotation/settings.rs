@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 
-/// How long one log file lasts: a record of a later period begins a new file. Periods are those of UTC.
+/// `Every` is the period of one log file, in UTC. The first record of a later period begins a new file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Every {
@@ -24,29 +24,31 @@ pub enum Every {
     Second,
 }
 
-/// Which rotated files of a log are kept. The live log is never deleted.
+/// `Keep` says which rotated files of a log are kept. The live log and the newest rotated file are never deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Keep {
-    /// All of them.
+    /// All rotated files are kept.
     #[default]
     All,
-    /// This many, the newest.
+    /// This many of the newest rotated files are kept.
     Files(u32),
-    /// Those whose period ended less than this ago. The period is read from the file's name.
+    /// A file is kept until its period ended this long ago. The period is read from the file's name.
     Age(Duration),
-    /// The newest that have this many bytes together, as they are on disk.
+    /// The newest files are kept, as long as they have at most this many bytes together. A compressed file counts with
+    /// its compressed size.
     Bytes(u64),
 }
 
-/// How rotated files are stored.
+/// `Compress` says whether rotated files are compressed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Compress {
-    /// As they were written.
+    /// Rotated files are not compressed.
     #[default]
     None,
-    /// As `….gz`. A thread of the process makes them, which no log call waits for.
+    /// Rotated files are compressed, and their names end in `.gz`. A separate thread does this, and no log call waits
+    /// for it.
     Gzip,
 }
 
