@@ -158,6 +158,25 @@ fn a_batch_ends_where_a_later_period_begins() {
 }
 
 #[test]
+fn a_batch_is_written_an_eighth_of_the_limit_at_once_and_not_past_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = open(dir.path(), Rotation { limit: 800, ..KEEP_ALL });
+    let (record, time) = (b"9 letters\n", at("2026-04-17T10:00:00Z"));
+    let mut batch = Batch::default();
+    (0..100).for_each(|_| batch.push(record, time, false));
+    let mut written = 0;
+    for (size, records) in [(10, 10), (700, 10), (750, 5), (795, 1)] {
+        file.append(&b"x".repeat(size - written), time).unwrap();
+        written = size;
+        let open = file.open.load_full().unwrap();
+        assert_eq!(open.run_end(&batch, 0), records, "{size}");
+    }
+    assert!(file.append_batch(&batch).failed.is_empty());
+    let sizes: Vec<usize> = files(dir.path()).iter().map(|(_, text)| text.len()).collect();
+    assert_eq!(sizes, [200, 795, 800]);
+}
+
+#[test]
 fn limit_and_day_together_number_the_files_of_a_day() {
     let dir = tempfile::tempdir().unwrap();
     let file = open(dir.path(), Rotation { limit: 45, ..KEEP_ALL });
