@@ -210,3 +210,19 @@ pub(crate) fn tagless_scope(id: &str) -> Result<Scope, Error> {
     drop(forgotten);
     Ok(scope)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_remembers_many_ids_and_not_all() {
+        let remembered = || thread::with(|thread| thread.named.len()).unwrap();
+        for n in 0..1000 {
+            tagless_scope(&format!("RECORD_{n}")).unwrap();
+            assert!(remembered() <= 256);
+            assert!(n >= 256 || remembered() == n + 1, "{} of {}", remembered(), n + 1);
+        }
+    }
+}

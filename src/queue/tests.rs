@@ -239,6 +239,15 @@ fn logs_that_hang_hold_up_no_other_log() {
         while queue.shared.lock().writers.alive() > 2 {
             thread::yield_now();
         }
+        // All of them can hang a second time.
+        for log in &bad {
+            log.hang();
+            log.set(|disk| disk.begun = 0);
+            queue.log(log, "5").unwrap();
+        }
+        bad.iter().for_each(|log| log.wait_until_hung());
+        queue.log_durably(&good[0], "11").unwrap();
+        bad.iter().for_each(|log| log.thaw());
     }
 }
 
