@@ -25,7 +25,7 @@ fn child_plays_its_role() {
     let Some((role, root)) = crate::support::role() else { return };
     match role.as_str() {
         "idle" => idle(&root),
-        "fork" => forks(&root, 1, 0),
+        "fork" => forks(&root, 2, 0),
         "fork while threads log" => forks(&root, 30, 3),
         "fork while threads sync" => forks_while_syncing(&root),
         "end at once" => end_at_once(&root),
@@ -92,8 +92,11 @@ fn forks(root: &Path, copies: usize, threads: usize) {
                 }
             });
         }
-        for _ in 0..copies {
+        for copy in 0..copies {
             match fork::fork().unwrap() {
+                Fork::Child if copy % 2 == 1 => {
+                    std::process::exit(in_a_copy_that_begins_with_an_error(&sink, &scope))
+                }
                 Fork::Child => std::process::exit(in_the_copy(&sink, &scope)),
                 Fork::Parent(copy) => tell(outcome_of(copy)),
             }
@@ -172,6 +175,16 @@ fn in_the_copy(sink: &EquipmentSink, scope: &Scope) -> i32 {
     0
 }
 
+/// What a copy does whose queue is not full; 0 where it is as it should be.
+fn in_a_copy_that_begins_with_an_error(sink: &EquipmentSink, scope: &Scope) -> i32 {
+    for (level, exit) in [(Level::Error, 6), (Level::Info, 7)] {
+        if !sink.write(scope, level, b"copy").is_err_and(|err| err.is_queue()) {
+            return exit;
+        }
+    }
+    0
+}
+
 fn outcome_of(copy: i32) -> String {
     let begun = Instant::now();
     loop {
@@ -190,13 +203,14 @@ fn outcome_of(copy: i32) -> String {
 
 #[test]
 fn in_a_copy_of_the_process_a_record_is_an_error_and_nothing_hangs() {
-    for (role, copies) in [("fork", 1), ("fork while threads log", 30)] {
+    for (role, copies) in [("fork", 2), ("fork while threads log", 30)] {
         let dir = tempdir().unwrap();
         let told = Running::start(&mut child!(role, dir.path())).finish();
         assert_eq!(told, vec!["ended 0"; copies]);
         let lines = lines(&log_of(dir.path(), "EQ"));
         assert_eq!((&lines[0][..], &lines[lines.len() - 1][..]), (&b"before"[..], &b"after"[..]));
-        assert_eq!(lines.iter().filter(|line| **line == b"new").count(), copies);
+        // Each second copy makes no queue of its own.
+        assert_eq!(lines.iter().filter(|line| **line == b"new").count(), copies / 2);
         assert!(!lines.contains(&b"copy".to_vec()));
     }
 }
