@@ -12,7 +12,7 @@ use crate::error::{Error, Kind};
 
 /// A `Line` is one line of this crate that was read back.
 ///
-/// `Display` writes the line again, without its line end. With the feature `serde`, a `Line` is `Serialize`: the time
+/// `Display` writes the line again, without its line end, and without the milliseconds `.000`. With the feature `serde`, a `Line` is `Serialize`: the time
 /// as RFC 3339, the tags as a map in their order.
 ///
 /// # Examples
