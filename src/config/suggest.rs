@@ -27,6 +27,22 @@ pub(crate) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) 
         .map(|(_, known)| known)
 }
 
+/// The known name that was mistyped: one letter is wrong, missing, too much or in the wrong place, or the first word
+/// stands alone.
+///
+/// This is stricter than [`nearest`], since any other name is valid here.
+#[cfg(feature = "log4rs")]
+pub(crate) fn mistyped<'k>(
+    name: &str,
+    known: impl IntoIterator<Item = &'k str>,
+) -> Option<&'k str> {
+    let name = name.to_lowercase().replace('-', "_");
+    known.into_iter().find(|known| {
+        strsim::osa_distance(&name, known) <= 1
+            || known.split_once('_').is_some_and(|(first, _)| first == name)
+    })
+}
+
 /// Names one after the other: `` `a`, `b` and `c` ``.
 pub(crate) fn list(names: &[&str]) -> String {
     let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();

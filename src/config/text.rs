@@ -115,6 +115,13 @@ pub(super) fn check_path(path: &str) -> Result<(), Error> {
             }
             _ => {}
         }
+        // They are reserved, so a record never has them as tags.
+        let (has, right) = match name {
+            "host" => ("the host's name", "hostname"),
+            "equip" => ("the equipment's id", "equipment_id"),
+            _ => continue,
+        };
+        return bad(&format!("has {{{name}}}, which is never a tag: {{{right}}} is {has} here"));
     }
     if path.contains('$') {
         return bad("has a $; only local_root and hostname expand $ENV{NAME}");

@@ -7,6 +7,8 @@ use log::LevelFilter;
 
 use super::document::appender_key;
 use super::plan::Ours;
+use crate::config::suggest::mistyped;
+use crate::context::EQUIPMENT_ID;
 use crate::file;
 
 /// A logger, with the appenders that get its records: its own and, where it is additive, its parent's.
@@ -53,6 +55,14 @@ pub(super) fn of(ours: &[Ours], root: &Root, loggers: &[Logger]) -> Vec<String> 
                 "{key}: path: with `rotation` and without {{hostname}}, machines that share the folder would \
                  rotate one file"
             ));
+        }
+        for tag in settings.layout.tags() {
+            if let Some(meant) = mistyped(tag, ["hostname", EQUIPMENT_ID]) {
+                warnings.push(format!(
+                    "{key}: path: {{{tag}}} is a tag, and a record without this tag is skipped (was {{{meant}}} \
+                     meant?)"
+                ));
+            }
         }
         if let Some(why) = file::cannot_be_made(settings.layout.root()) {
             let root = settings.layout.root().display();

@@ -144,6 +144,21 @@ const ANSWERED: &[(&str, &str, &str)] = &[
     ("local_root: ROOT\npath: '{equipment_id}/{date}.log'", "path", "every: day"),
     ("local_root: ROOT\npath: '{equipment_id}/{d(%Y)}.log'", "path", "every: day"),
     ("local_root: ROOT\npath: '{equipment_id}/{time}.log'", "path", "every: day"),
+    (
+        "local_root: ROOT\npath: '{equipment_id}/wizard.{host}.log'",
+        "path",
+        "has {host}, which is never a tag: {hostname}",
+    ),
+    (
+        "local_root: ROOT\npath: '{equipment_id}/{equip}.log'",
+        "path",
+        "has {equip}, which is never a tag: {equipment_id}",
+    ),
+    (
+        "local_root: ROOT\npath: '{equip}/x.log'",
+        "path",
+        "has {equip}, which is never a tag: {equipment_id}",
+    ),
     ("local_root: ROOT\npath: $ENV{X}/{equipment_id}.log", "path", "local_root"),
     // Keys that look alike.
     ("local_root: ROOT\nfsync: warn", "fsync", "was `fsync_level` meant?"),

@@ -52,6 +52,21 @@ fn what_is_probably_not_meant_is_a_warning() {
             &["rotation", "{hostname}"],
         ),
         (&with("rotation: {every: day}"), AT_ROOT, "", &[]),
+        (&with("path: '{equipment_id}/{hostnme}.log'"), AT_ROOT, "", &["{hostnme}", "{hostname}"]),
+        (&with("path: '{equipment_id}/{HOSTNAME}.log'"), AT_ROOT, "", &["was {hostname} meant?"]),
+        (
+            &with("path: '{equipment_id}/{equipment-id}.log'"),
+            AT_ROOT,
+            "",
+            &["{equipment-id}", "was {equipment_id} meant?"],
+        ),
+        (
+            &with("path: '{equipment_id}/{equipment}.log'"),
+            AT_ROOT,
+            "",
+            &["was {equipment_id} meant?"],
+        ),
+        (&with("path: '{equipment_id}/{equipment_type}/{host_id}/{run}.log'"), AT_ROOT, "", &[]),
     ] {
         let found = warnings(folder.path(), appenders, root, loggers);
         assert_eq!(found.is_empty(), words.is_empty(), "{appenders} {root} {loggers}: {found:?}");
