@@ -13,6 +13,7 @@ pub(crate) mod suggest;
 mod text;
 #[cfg(feature = "serde")]
 pub(crate) mod value;
+mod variables;
 #[cfg(any(feature = "log4rs", feature = "yaml"))]
 pub(crate) mod yaml_text;
 

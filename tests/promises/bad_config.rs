@@ -133,6 +133,14 @@ const ANSWERED: &[(&str, &str, &str)] = &[
     (r#"local_root: "C:\temp""#, "local_root", "single quotes"),
     (r#"local_root: "/data\0/x""#, "local_root", "control character"),
     ("local_root: ' /data/lab'", "local_root", "begins or ends with a blank"),
+    (r#"local_root: '"/data/lab"'"#, "local_root", "begins and ends with a quote"),
+    (r#"local_root: "'/data/lab'""#, "local_root", "begins and ends with a quote"),
+    // A variable in a default, and placeholders, which stand in `path`.
+    ("local_root: '$ENV{EQUIPMENT_LOG_TEST_UNSET:-%LAB%}'", "local_root", "in a default"),
+    ("local_root: $ENV{EQUIPMENT_LOG_TEST_UNSET:-~/lab}", "local_root", "begins with ~"),
+    ("local_root: '/data/{equipment_id}'", "local_root", "placeholders stand in `path`"),
+    ("local_root: '{{ lab_root }}/logs'", "local_root", "placeholders stand in `path`"),
+    ("local_root: '/data/{}'", "local_root", "placeholders stand in `path`"),
     // A host's name that is configured.
     ("local_root: ROOT\nhostname: Büro-PC", "hostname", "\"B_ro-PC\" can"),
     ("local_root: ROOT\nhostname: (none)", "hostname", "\"_none_\" can"),
@@ -381,6 +389,52 @@ fn an_empty_variable_is_refused_by_name() {
     );
 }
 
+/// A variable is set by another hand than the one that wrote the file.
+#[test]
+fn what_a_variable_holds_is_checked_as_what_is_written() {
+    alone!();
+    const HELD: &str = "EQUIPMENT_LOG_TEST_HELD";
+    for (held, reason) in [
+        ("${HOME}/lab", "a variable in the value of a variable is not expanded"),
+        ("$HOME/lab", "a variable in the value of a variable is not expanded"),
+        ("$(pwd)/lab", "a variable in the value of a variable is not expanded"),
+        ("%LAB%", "a variable in the value of a variable is not expanded"),
+        ("$ENV{HOME}/lab", "a variable in the value of a variable is not expanded"),
+        ("\"/data/lab\"", "begins and ends with a quote"),
+        ("'/data/lab'", "begins and ends with a quote"),
+        ("/data/lab ", "begins or ends with a blank"),
+        ("/data/lab\r", "begins or ends with a blank"),
+        ("~/lab", "begins with ~"),
+        ("https://nas/lab", "is an address"),
+        ("/data/l\tab", "has a control character"),
+        ("/data/{equipment_id}", "placeholders stand in `path`"),
+        ("{{ lab_root }}", "placeholders stand in `path`"),
+    ] {
+        std::env::set_var(HELD, held);
+        let yaml = "local_root: $ENV{EQUIPMENT_LOG_TEST_HELD}/x";
+        assert_refused(yaml, "local_root", reason);
+        assert_refused(yaml, "local_root", HELD);
+        let yaml = "local_root: ROOT\nhostname: $ENV{EQUIPMENT_LOG_TEST_HELD}";
+        assert_refused(yaml, "hostname", HELD);
+        let root = EquipmentSink::builder(format!("$ENV{{{HELD}}}")).build().unwrap_err();
+        assert!(root.to_string().contains(HELD), "{root}");
+    }
+    for held in ["/nas/lab$", "/data/100%", "/data/o'clock", "/data/{x"] {
+        std::env::set_var(HELD, held);
+        assert_eq!(log4rs_error("local_root: $ENV{EQUIPMENT_LOG_TEST_HELD}"), None, "{held}");
+    }
+}
+
+/// Such names cannot be told from what they look like, or are what they look like.
+#[test]
+fn a_name_that_yaml_does_not_change_is_taken_without_quotes() {
+    let yaml =
+        "local_root: /data/lab\nhostname: 12\nunscoped: 7\ntargets: {4: 5, a:b: X, 'a b': Y}\n\
+                levels: {12: debug, '1.10': info}";
+    assert_eq!(log4rs_error(yaml), None);
+    assert_eq!(fern_error(yaml), None);
+}
+
 #[test]
 fn a_wrong_encoder_is_refused_through_log4rs() {
     for (encoder, reason) in [
@@ -468,6 +522,7 @@ fn a_builder_refuses_what_the_yaml_would() {
         (sink().queue(QueueConfig::new().limit(0)), "queue.limit"),
         (sink().queue(QueueConfig::new().limit(u64::MAX)), "queue.limit"),
         (EquipmentSink::builder(""), "local_root"),
+        (EquipmentSink::builder("/data/{equipment_id}"), "local_root"),
     ] {
         let error = builder.build().unwrap_err();
         assert!(error.is_config() && error.to_string().starts_with(key), "{error}");
