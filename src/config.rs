@@ -189,9 +189,16 @@ impl SinkConfig {
             let why = "\"\" is no log target; `unscoped` takes what belongs to none";
             mistakes.add("targets", why);
         }
-        for (key, mode) in [("file_mode", self.file_mode), ("dir_mode", self.dir_mode)] {
+        for target in self.targets.keys() {
+            if let Some(why) = text::no_target(target) {
+                mistakes.add(format!("targets.{}", target.escape_debug()), why);
+            }
+        }
+        for (key, mode, right) in
+            [("file_mode", self.file_mode, "0644"), ("dir_mode", self.dir_mode, "0755")]
+        {
             if let Some(mode) = mode.filter(|mode| *mode > 0o7777) {
-                mistakes.add(key, format!("{mode:o} is not an octal mode such as \"0644\""));
+                mistakes.add(key, format!("{mode:o} is not an octal mode such as \"{right}\""));
             }
         }
         if self.max_open_files == Some(0) {

@@ -22,16 +22,16 @@ impl SinkConfig {
     ) -> SinkConfig {
         let mut section = Section::new("", keys, mistakes);
         let config = SinkConfig {
-            local_root: section.text("local_root").map(Into::into),
-            hostname: section.text("hostname"),
-            path: section.text("path"),
+            local_root: section.name("local_root", text).map(Into::into),
+            hostname: section.name("hostname", text),
+            path: section.name("path", text),
             targets: section
                 .entries("targets", "a log target and an equipment id", |target, id| {
                     Ok((target.to_owned(), equipment(id)?))
                 })
                 .into_iter()
                 .collect(),
-            unscoped: section.read("unscoped", equipment),
+            unscoped: section.name("unscoped", equipment),
             level: section.read("level", level),
             levels: section
                 .entries("levels", "an equipment id and a level", |id, text| {
@@ -43,8 +43,8 @@ impl SinkConfig {
             control_characters: section.read("control_characters", ControlCharacters::from_word),
             fsync_level: section.read("fsync_level", level),
             follow_links: section.read("follow_links", truth),
-            file_mode: mode(&mut section, "file_mode"),
-            dir_mode: mode(&mut section, "dir_mode"),
+            file_mode: mode(&mut section, "file_mode", "0644"),
+            dir_mode: mode(&mut section, "dir_mode", "0755"),
             max_open_files: section.read("max_open_files", |text| match text.parse() {
                 Ok(0) | Err(_) => Err(format!("{text:?} is not a whole number from 1 on")),
                 Ok(limit) => Ok(limit),
@@ -92,14 +92,18 @@ fn equipment(id: &str) -> Result<EquipmentId, String> {
     EquipmentId::new(id).map_err(|err| err.to_string())
 }
 
-fn mode(section: &mut Section<'_>, key: &'static str) -> Option<u32> {
-    const RIGHT: &str = "an octal mode such as \"0644\", in quotes";
+fn text(text: &str) -> Result<String, String> {
+    Ok(text.to_owned())
+}
+
+fn mode(section: &mut Section<'_>, key: &'static str, example: &str) -> Option<u32> {
+    let right = format!("an octal mode such as \"{example}\", in quotes");
     let value = section.take(key)?;
     let text = match scalar(&value) {
         Some(None) => return None,
         Some(Some(text)) if !is_number(&value) => text,
         _ => {
-            section.mistake(key, format!("invalid type: {}, expected {RIGHT}", kind_of(&value)));
+            section.mistake(key, format!("invalid type: {}, expected {right}", kind_of(&value)));
             return None;
         }
     };
@@ -107,7 +111,7 @@ fn mode(section: &mut Section<'_>, key: &'static str) -> Option<u32> {
     match u32::from_str_radix(&text, 8) {
         Ok(mode) if octal && mode <= 0o7777 => Some(mode),
         _ => {
-            section.mistake(key, format!("\"{}\" is not {RIGHT}", shown(&text)));
+            section.mistake(key, format!("\"{}\" is not {right}", shown(&text)));
             None
         }
     }

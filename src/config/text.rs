@@ -165,6 +165,19 @@ pub(super) fn check_path(path: &str) -> Result<(), Error> {
     }
 }
 
+/// Why no record has such a log target. Records are found by the target itself, and by its parents at each `::`.
+pub(super) fn no_target(target: &str) -> Option<String> {
+    let ends: &[char] = &[':', ' '];
+    let right = target.split('*').next().unwrap_or(target).trim_matches(ends);
+    match right {
+        right if right == target => None,
+        "" => Some(format!("{target:?} is no log target; `unscoped` takes what belongs to none")),
+        right => Some(format!(
+            "{target:?} is no log target; {right:?} is that target and all targets below it"
+        )),
+    }
+}
+
 /// Where dates go.
 const DATES: &str =
     "a path has no dates: `rotation: { every: day }` begins a new file each day, and puts \

@@ -3,6 +3,7 @@
 //! Each key is read on its own, so that all mistakes of a file are found in one reading. A value is used as the text
 //! that was written, whatever type YAML gives it: the key decides the type.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use serde_value::Value;
@@ -23,11 +24,8 @@ impl Keys {
 
     /// The keys of a mapping. If the value is not a mapping, it is returned as the error.
     pub(crate) fn of(value: Value) -> Result<Keys, Value> {
-        match value {
-            Value::Map(map) => Ok(Keys(map.into_iter().map(|(k, v)| (key_text(&k), v)).collect())),
-            Value::Option(Some(value)) | Value::Newtype(value) => Keys::of(*value),
-            other => Err(other),
-        }
+        let map = mapping(value)?;
+        Ok(Keys(map.into_iter().map(|(key, value)| (key_text(&key), value)).collect()))
     }
 }
 
@@ -52,6 +50,14 @@ impl<'de> serde::Deserialize<'de> for Keys {
         }
 
         deserializer.deserialize_map(Mapping)
+    }
+}
+
+fn mapping(value: Value) -> Result<BTreeMap<Value, Value>, Value> {
+    match value {
+        Value::Map(map) => Ok(map),
+        Value::Option(Some(value)) | Value::Newtype(value) => mapping(*value),
+        other => Err(other),
     }
 }
 
@@ -100,11 +106,31 @@ impl<'m> Section<'m> {
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
         let value = self.take(key)?;
-        let Some(text) = scalar(&value) else {
-            self.mistake(
-                key,
-                format!("invalid type: {}, expected a single value", kind_of(&value)),
-            );
+        self.parse_value(key, &value, parse)
+    }
+
+    /// The value of a key that is used as a name, as `read` reads it. YAML must not have changed its text.
+    pub(crate) fn name<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let value = self.take(key)?;
+        if let Some(why) = text_is_lost(&value) {
+            self.mistake(key, why);
+            return None;
+        }
+        self.parse_value(key, &value, parse)
+    }
+
+    fn parse_value<T>(
+        &mut self,
+        key: &'static str,
+        value: &Value,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let Some(text) = scalar(value) else {
+            self.mistake(key, format!("invalid type: {}, expected a single value", kind_of(value)));
             return None;
         };
         match parse(&text?) {
@@ -127,7 +153,7 @@ impl<'m> Section<'m> {
         self.read(key, |text| Ok(text.to_owned()))
     }
 
-    /// A mapping from names to single values below a key.
+    /// A mapping from names to single values below a key. YAML must not have changed the text of either.
     pub(crate) fn entries<T>(
         &mut self,
         key: &'static str,
@@ -138,23 +164,28 @@ impl<'m> Section<'m> {
         if matches!(value, Value::Unit | Value::Option(None)) {
             return Vec::new();
         }
-        let keys = match Keys::of(value) {
-            Ok(keys) => keys,
+        let map = match mapping(value) {
+            Ok(map) => map,
             Err(value) => {
                 self.mistake(key, format!("invalid type: {}, expected {what}", kind_of(&value)));
                 return Vec::new();
             }
         };
         let mut entries = Vec::new();
-        for (name, value) in keys.0 {
-            let entry = match scalar(&value).flatten() {
-                Some(text) => parse(&name, &text),
-                None => Err(format!("invalid type: {}, expected {what}", kind_of(&value))),
+        for (name, value) in map {
+            let text = key_text(&name);
+            let entry = match (no_name(&name), scalar(&value).flatten()) {
+                (Some(why), _) => Err(why),
+                (None, Some(value_text)) => {
+                    let entry = parse(&text, &value_text);
+                    entry.and_then(|entry| text_is_lost(&value).map_or(Ok(entry), Err))
+                }
+                (None, None) => Err(format!("invalid type: {}, expected {what}", kind_of(&value))),
             };
             match entry {
                 Ok(entry) => entries.push(entry),
                 Err(why) => {
-                    self.mistakes.add(format!("{}{key}.{}", self.prefix, shown(&name)), why)
+                    self.mistakes.add(format!("{}{key}.{}", self.prefix, shown(&text)), why)
                 }
             }
         }
@@ -196,6 +227,9 @@ impl<'m> Section<'m> {
 
 /// The report of a key that is not among the known ones.
 pub(crate) fn unknown_key(key: &str, known: &[&str]) -> String {
+    if key == MERGE {
+        return NO_MERGE.to_owned();
+    }
     let meant = probably(key, known.iter().copied());
     let keys = match known {
         [] => "there are none".to_owned(),
@@ -229,6 +263,40 @@ pub(crate) fn scalar(value: &Value) -> Option<Option<String>> {
         Value::String(it) => it.clone(),
         Value::Seq(_) | Value::Map(_) | Value::Bytes(_) => return None,
     }))
+}
+
+/// Why a key in YAML is no name.
+fn no_name(key: &Value) -> Option<String> {
+    match key {
+        Value::String(key) if key == MERGE => Some(NO_MERGE.to_owned()),
+        Value::Unit | Value::Option(None) => {
+            Some("this key is null in YAML, and no name: put it in quotes".to_owned())
+        }
+        Value::Seq(_) | Value::Map(_) | Value::Bytes(_) => {
+            Some(format!("{} is no name", kind_of(key)))
+        }
+        key => text_is_lost(key),
+    }
+}
+
+/// A key of YAML 1.1 that adds the keys of another mapping.
+pub(crate) const MERGE: &str = "<<";
+
+/// What is reported of it.
+pub(crate) const NO_MERGE: &str = "merge keys are not read: write the keys themselves here";
+
+/// Of a name for which YAML has another type: `5E2` is the number 500, and `True` is `true`.
+///
+/// An integer is taken as it is: `12` is the common case, and it cannot be known that `0x0C` was written.
+fn text_is_lost(value: &Value) -> Option<String> {
+    let found = match value {
+        Value::F32(it) => format!("the number {it}"),
+        Value::F64(it) => format!("the number {it}"),
+        Value::Bool(it) => format!("the truth value {it}"),
+        Value::Option(Some(value)) | Value::Newtype(value) => return text_is_lost(value),
+        _ => return None,
+    };
+    Some(format!("this is {found} in YAML, whatever was written: put the name in quotes"))
 }
 
 /// Whether a value is a number. YAML has already read `0o644` as 420, so it cannot be known which of both was

@@ -15,7 +15,7 @@ use serde_value::Value;
 use super::loggers::{self, OF_LOGGER, OF_ROOT};
 use super::APPENDER_KIND;
 use crate::config::time_above_zero;
-use crate::config::value::{kind_of, scalar, shown, Keys, Section};
+use crate::config::value::{kind_of, scalar, shown, Keys, Section, MERGE, NO_MERGE};
 use crate::config::yaml_text;
 use crate::error::{Error, Mistakes};
 
@@ -145,7 +145,12 @@ fn each<T>(
             Vec::new()
         }
         Some(Ok(keys)) => {
-            keys.0.into_iter().map(|(name, value)| read(&name, value, mistakes)).collect()
+            let (merged, named): (Vec<_>, Vec<_>) =
+                keys.0.into_iter().partition(|(name, _)| name == MERGE);
+            if !merged.is_empty() {
+                mistakes.add(format!("{key}.{MERGE}"), NO_MERGE);
+            }
+            named.into_iter().map(|(name, value)| read(&name, value, mistakes)).collect()
         }
     }
 }
@@ -161,7 +166,12 @@ fn declared(name: &str, value: Value, mistakes: &mut Mistakes) -> Declared {
                 None
             }
             _ => {
-                wrong(&key, "kind: it is required, and missing".to_owned());
+                let has_merge = keys.contains_key(&Value::String(MERGE.to_owned()));
+                let why = match has_merge {
+                    true => format!("{MERGE}: {NO_MERGE}"),
+                    false => "kind: it is required, and missing".to_owned(),
+                };
+                wrong(&key, why);
                 None
             }
         },

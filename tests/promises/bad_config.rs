@@ -7,7 +7,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::support::alone;
-use equipment_log::{EquipmentScopedOutput, EquipmentSink, Keep, QueueConfig, RotationConfig};
+use equipment_log::{
+    EquipmentId, EquipmentScopedOutput, EquipmentSink, Keep, QueueConfig, RotationConfig,
+};
 use log4rs::append::{Append, AppenderConfig};
 
 /// A variable that nobody sets.
@@ -65,6 +67,8 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("local_root: ROOT\nfile_mode: '10000'", "file_mode", "octal"),
     ("local_root: ROOT\ndir_mode: '0o755'", "dir_mode", "octal"),
     ("local_root: ROOT\ndir_mode: ''", "dir_mode", "octal"),
+    ("local_root: ROOT\ndir_mode: '77777'", "dir_mode", "such as \"0755\""),
+    ("local_root: ROOT\ndir_mode: 755", "dir_mode", "such as \"0755\""),
     ("local_root: ROOT\nmax_open_files: 0", "max_open_files", "from 1 on"),
     ("local_root: ROOT\nmax_open_files: -1", "max_open_files", "from 1 on"),
     ("local_root: ROOT\nmax_open_files: 1.5", "max_open_files", "from 1 on"),
@@ -184,6 +188,39 @@ const ANSWERED: &[(&str, &str, &str)] = &[
     ("local_root: ROOT\ntargets: {opcua: ../x}", "targets.opcua", "portable filename"),
     ("local_root: ROOT\ntargets: {'': X}", "targets", "`unscoped`"),
     ("local_root: ROOT\ntargets: {a: [X]}", "targets.a", "a list"),
+    (
+        "local_root: ROOT\ntargets: {'acme::': X}",
+        "targets.acme::",
+        "\"acme\" is that target and all",
+    ),
+    (
+        "local_root: ROOT\ntargets: {'acme::*': X}",
+        "targets.acme::*",
+        "\"acme\" is that target and all",
+    ),
+    ("local_root: ROOT\ntargets: {acme:: X}", "targets.acme:", "\"acme\" is that target and all"),
+    ("local_root: ROOT\ntargets: {'acme*': X}", "targets.acme*", "\"acme\" is that target and all"),
+    (
+        "local_root: ROOT\ntargets: {'::acme::stage': X}",
+        "targets.::acme::stage",
+        "\"acme::stage\" is",
+    ),
+    ("local_root: ROOT\ntargets: {' acme': X}", "targets. acme", "\"acme\" is that target and all"),
+    ("local_root: ROOT\ntargets: {'*': X}", "targets.*", "`unscoped`"),
+    // Names that YAML reads as something else.
+    ("local_root: ROOT\nunscoped: 5E2", "unscoped", "this is the number 500 in YAML"),
+    ("local_root: ROOT\nunscoped: 1.10", "unscoped", "put the name in quotes"),
+    ("local_root: ROOT\nunscoped: True", "unscoped", "this is the truth value true in YAML"),
+    ("local_root: ROOT\ntargets: {a: 1.10}", "targets.a", "this is the number 1.1 in YAML"),
+    ("local_root: ROOT\ntargets: {1.10: A}", "targets.1.1", "put the name in quotes"),
+    ("local_root: ROOT\ntargets: {~: A}", "targets.nothing", "null in YAML, and no name"),
+    ("local_root: ROOT\ntargets: {[a]: A}", "targets.a list", "a list is no name"),
+    ("local_root: ROOT\nlevels: {1e3: debug}", "levels.1000", "put the name in quotes"),
+    ("local_root: ROOT\nlevels: {null: debug}", "levels.nothing", "null in YAML, and no name"),
+    ("local_root: ROOT\nlevels: {TRUE: debug}", "levels.true", "put the name in quotes"),
+    ("local_root: ROOT\nhostname: 1.10", "hostname", "this is the number 1.1 in YAML"),
+    ("local_root: 1.10", "local_root", "this is the number 1.1 in YAML"),
+    ("local_root: ROOT\npath: .inf", "path", "this is the number inf in YAML"),
     ("local_root: ROOT\nunscoped: a/b", "unscoped", "portable filename"),
     ("local_root: ROOT\nlevel: verbose", "level", "one of off, error"),
     ("local_root: ROOT\nlevels: {X: loud}", "levels.X", "one of off, error"),
@@ -515,6 +552,9 @@ fn a_builder_refuses_what_the_yaml_would() {
     for (builder, key) in [
         (sink().hostname("a/b"), "hostname"),
         (sink().path("{equipment_id}/../w.log"), "path"),
+        (sink().path("{equipment_id}/{host}.log"), "path"),
+        (sink().targets([("acme::", EquipmentId::new("X").unwrap())]), "targets.acme::"),
+        (sink().dir_mode(0o77777), "dir_mode: 77777 is not an octal mode such as \"0755\""),
         (sink().max_open_files(0), "max_open_files"),
         (sink().idle_timeout(Duration::ZERO), "idle_timeout"),
         (sink().rotation(RotationConfig::new().limit(0).keep(Keep::Files(5))), "rotation.limit"),
