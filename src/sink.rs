@@ -12,7 +12,7 @@ mod weak;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub use builder::EquipmentSinkBuilder;
@@ -60,7 +60,9 @@ pub struct EquipmentSink(Arc<Inner>);
 /// core.
 struct Inner {
     core: Arc<Core>,
-    _watch: Option<IdleWatch>,
+    idle_timeout: Option<Duration>,
+    /// The watch for `idle_timeout`, until these settings take effect. Then it is the core's.
+    new_watch: Mutex<Option<IdleWatch>>,
     max_open_files: Option<usize>,
     fsync_level: log::LevelFilter,
     control: ControlCharacters,
@@ -75,6 +77,9 @@ struct Core {
     queue: Option<Queue>,
     /// Shared with the thread that closes idle files.
     registry: Arc<Registry>,
+    /// Closes idle files. It belongs to the settings that took effect last, also while a program holds a sink from before
+    /// an edit.
+    watch: Mutex<Option<IdleWatch>>,
     skipped: Counter,
     filtered: Counter,
     refused: Counter,

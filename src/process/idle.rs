@@ -24,18 +24,23 @@ pub(crate) trait Idle: Send + Sync {
 
 struct IdleReaper {
     sinks: Vec<Watched>,
+    /// The number of the next watch. A sink may have two watches during an edit of its configuration.
+    next_number: u64,
     /// The process that has the thread. A child by fork(2) has a copy of the list, and not the thread.
     running_in: Option<ProcessId>,
 }
 
 struct Watched {
+    number: u64,
     files: Weak<dyn Idle>,
     timeout: Duration,
-    next_look: Instant,
+    /// None: the watch has not begun.
+    next_look: Option<Instant>,
 }
 
 /// The sinks whose idle files one thread closes: a thread for each sink would do nothing most of the time.
-static REAPER: Mutex<IdleReaper> = Mutex::new(IdleReaper { sinks: Vec::new(), running_in: None });
+static REAPER: Mutex<IdleReaper> =
+    Mutex::new(IdleReaper { sinks: Vec::new(), next_number: 0, running_in: None });
 
 /// Wakes the thread when the list has changed.
 static CHANGED: Condvar = Condvar::new();
@@ -44,10 +49,13 @@ fn reaper() -> MutexGuard<'static, IdleReaper> {
     REAPER.lock_any()
 }
 
-/// While this lives, the idle files of a sink are closed.
-pub(crate) struct IdleWatch(Weak<dyn Idle>);
+/// From [`begin`](IdleWatch::begin) until this is dropped, the idle files of a sink are closed. It is the number of the
+/// watch.
+pub(crate) struct IdleWatch(u64);
 
 impl IdleWatch {
+    /// Starts the thread, if it does not run. The watch itself has still to begin.
+    ///
     /// # Errors
     ///
     /// The thread cannot be started.
@@ -61,18 +69,24 @@ impl IdleWatch {
             })?;
             reaper.running_in = Some(this_process);
         }
+        let number = reaper.next_number;
+        reaper.next_number += 1;
         let files = Arc::downgrade(&files);
-        let next_look = Instant::now() + between_looks(timeout);
-        reaper.sinks.push(Watched { files: Weak::clone(&files), timeout, next_look });
-        drop(reaper);
+        reaper.sinks.push(Watched { number, files, timeout, next_look: None });
+        Ok(IdleWatch(number))
+    }
+
+    pub(crate) fn begin(&self) {
+        if let Some(sink) = reaper().sinks.iter_mut().find(|sink| sink.number == self.0) {
+            sink.next_look = Some(Instant::now() + between_looks(sink.timeout));
+        }
         CHANGED.notify_all();
-        Ok(IdleWatch(files))
     }
 }
 
 impl Drop for IdleWatch {
     fn drop(&mut self) {
-        reaper().sinks.retain(|sink| !Weak::ptr_eq(&sink.files, &self.0));
+        reaper().sinks.retain(|sink| sink.number != self.0);
         CHANGED.notify_all();
     }
 }
@@ -86,9 +100,9 @@ fn reap() {
     let mut state = reaper();
     loop {
         let now = Instant::now();
-        let due = state.sinks.iter_mut().find(|sink| sink.next_look <= now);
+        let due = state.sinks.iter_mut().find(|sink| sink.next_look.is_some_and(|at| at <= now));
         if let Some(sink) = due {
-            sink.next_look = now + between_looks(sink.timeout);
+            sink.next_look = Some(now + between_looks(sink.timeout));
             let (files, timeout) = (sink.files.upgrade(), sink.timeout);
             drop(state);
             if let Some(files) = files {
@@ -97,11 +111,13 @@ fn reap() {
             state = reaper();
             continue;
         }
-        let Some(next) = state.sinks.iter().map(|sink| sink.next_look).min() else {
+        if state.sinks.is_empty() {
             state.running_in = None;
             return;
-        };
-        state = match CHANGED.wait_timeout(state, next - now) {
+        }
+        let next = state.sinks.iter().filter_map(|sink| sink.next_look).min();
+        let wait = next.map_or(BETWEEN.1, |next| next - now);
+        state = match CHANGED.wait_timeout(state, wait) {
             Ok((state, _)) => state,
             Err(poisoned) => poisoned.into_inner().0,
         };

@@ -1,7 +1,7 @@
 //! How a sink is built, what it keeps when its configuration is edited, and how it ends.
 
 use std::sync::atomic::AtomicBool;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::resolve::Rules;
@@ -16,6 +16,7 @@ use crate::queue::{Queue, Unwritten};
 use crate::registry::Registry;
 use crate::report::Reporter;
 use crate::stats::Counter;
+use crate::sync::LockExt as _;
 
 impl EquipmentSink {
     pub(crate) fn from_settings(settings: Settings) -> Result<EquipmentSink, Error> {
@@ -31,25 +32,36 @@ impl EquipmentSink {
                 gap_head,
                 settings.max_open_files,
             )),
+            watch: Mutex::default(),
             skipped: Counter::default(),
             filtered: Counter::default(),
             refused: Counter::default(),
             unformatted: Counter::default(),
             drain_reported: AtomicBool::new(false),
         };
-        reloadable.build_on(Arc::new(core))
+        let sink = reloadable.build_on(Arc::new(core))?;
+        sink.take_effect();
+        Ok(sink)
     }
 
     /// The same sink with other settings: it keeps its logs, its queue and its counters. The place, the modes,
-    /// `rotation` and `queue` of `settings` must be those of this sink. The limit of open files in `settings` holds
-    /// from [`take_effect`](EquipmentSink::take_effect) on.
+    /// `rotation` and `queue` of `settings` must be those of this sink. The limit of open files and the
+    /// idle timeout in `settings` hold from [`take_effect`](EquipmentSink::take_effect) on.
     pub(crate) fn with_settings(&self, settings: Settings) -> Result<EquipmentSink, Error> {
         ReloadableSettings::of(&settings)?.build_on(Arc::clone(&self.0.core))
     }
 
-    /// Applies these settings to the core as well, when they are installed.
+    /// Applies these settings to the core as well, when they are installed. A second call changes nothing.
     pub(crate) fn take_effect(&self) {
-        limit_open_files(&self.0.core.registry.open_files, self.0.max_open_files);
+        let core = &*self.0.core;
+        limit_open_files(&core.registry.open_files, self.0.max_open_files);
+        let mut watch = core.watch.lock_any();
+        if let Some(new) = self.0.new_watch.lock_any().take() {
+            new.begin();
+            *watch = Some(new);
+        } else if self.0.idle_timeout.is_none() {
+            *watch = None;
+        }
     }
 
     /// Whether `other` is the same sink, perhaps with other settings.
@@ -116,7 +128,8 @@ impl ReloadableSettings {
         let ReloadableSettings { max_open_files, idle_timeout, fsync_level, line, rules } = self;
         let watch = |timeout| IdleWatch::new(Arc::clone(&core.registry) as _, timeout);
         Ok(EquipmentSink(Arc::new(Inner {
-            _watch: idle_timeout.map(watch).transpose()?,
+            new_watch: Mutex::new(idle_timeout.map(watch).transpose()?),
+            idle_timeout,
             core,
             max_open_files,
             fsync_level,

@@ -139,3 +139,101 @@ fn one_thread_serves_all_sinks_and_ends_with_the_last() {
     log(&again, "EQ");
     until("the close", || open_below(root.path()) == 0);
 }
+
+/// A sink that is kept over an edit, accepted or refused, closes its idle files as before. Each edit makes a second watch
+/// of the sink, and one of the two is dropped.
+#[cfg(feature = "log4rs")]
+mod after_an_edit {
+    use std::path::PathBuf;
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::support::{log4rs_yaml, put_in_place, NOT_HUNG};
+    use equipment_log::log4rs::{Handle, Setup};
+
+    struct Program {
+        root: PathBuf,
+        file: PathBuf,
+        handle: Handle,
+        reports: mpsc::Receiver<String>,
+    }
+
+    impl Program {
+        fn start(folder: &Path, keys: &str) -> Program {
+            let (root, file) = (folder.join("lab"), folder.join("log4rs.yaml"));
+            put_in_place(&file, &log4rs_yaml(&root, keys, "info"));
+            let (report, reports) = mpsc::channel();
+            // The receiver may be gone at the end of the program.
+            let setup = Setup::new(&file).on_error(move |err| drop(report.send(err.to_string())));
+            let handle = setup.init().unwrap();
+            Program { root, file, handle, reports }
+        }
+
+        /// Puts an edit in place, and returns when the report about it is there.
+        fn edit(&self, text: &str, words: &str) {
+            put_in_place(&self.file, text);
+            while !self.reports.recv_timeout(NOT_HUNG).unwrap().contains(words) {}
+        }
+
+        /// Returns when the edit is installed. No logger lets the entry of `levels` through: the warning about it
+        /// tells so.
+        fn accept(&self, keys: &str, id: &str) {
+            let keys = format!("{keys}\n    levels: {{{id}: trace}}");
+            self.edit(&log4rs_yaml(&self.root, &keys, "info"), id);
+        }
+
+        /// Returns when the edit is refused. Ours is built before log4rs's own appender fails.
+        fn refuse(&self, keys: &str) {
+            let broken =
+                "\n  broken: {kind: rolling_file, path: x.log, policy: {kind: none}}\nroot:";
+            let text = log4rs_yaml(&self.root, keys, "info").replace("\nroot:", broken);
+            self.edit(&text, "appender broken");
+        }
+
+        /// One record, and then nothing: its file is closed.
+        fn closes_idle_files(&self, when: &str) {
+            let closed = || self.handle.sinks()[0].stats().total.idle_closed;
+            let before = closed();
+            log::info!(equipment_id = "EQ"; "record");
+            until(&format!("the close {when}"), || closed() > before);
+            until(&format!("the end of the close {when}"), || open_below(&self.root) == 0);
+        }
+    }
+
+    fn closes_idle_files_after_edits(queue: &str) {
+        let folder = tempfile::tempdir().unwrap();
+        let with = |keys: &str| format!("    {queue}\n    idle_timeout: {keys}");
+        let program = Program::start(folder.path(), &with("50 ms"));
+        program.closes_idle_files("before any edit");
+        let level = "50 ms\n    fsync_level: warn";
+        let edits = [level, &format!("{level} # a comment"), "20 ms", "70 ms"];
+        for (n, keys) in edits.iter().enumerate() {
+            program.accept(&with(keys), &format!("EDIT_{n}"));
+            program.closes_idle_files(&format!("after {keys:?}"));
+            program.refuse(&with(keys));
+            program.closes_idle_files(&format!("after {keys:?} was refused"));
+        }
+
+        // A program that holds a sink from before an edit does not keep the timeout of that time.
+        let held = program.handle.sinks();
+        let threads_before = threads();
+        program.accept(&format!("    {queue}"), "WITHOUT");
+        until("the end of the thread", || threads() < threads_before);
+        program.accept(&with("50 ms"), "WITH");
+        program.closes_idle_files("when the key is there again");
+        drop(held);
+        program.closes_idle_files("when the earlier sink is dropped");
+    }
+
+    #[test]
+    fn idle_files_are_closed_directly() {
+        alone!();
+        closes_idle_files_after_edits("");
+    }
+
+    #[test]
+    fn idle_files_are_closed_with_a_queue() {
+        alone!();
+        closes_idle_files_after_edits("queue: {}");
+    }
+}
