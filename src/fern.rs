@@ -26,6 +26,7 @@
 mod yaml;
 
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -66,6 +67,13 @@ pub struct EquipmentScopedOutput {
     sink: EquipmentSink,
     reporter: Reporter,
 }
+
+/// Every change of a sink, a reporter or a builder replaces a whole value: a panic leaves nothing half done. A panic of
+/// `on_error` is caught.
+impl UnwindSafe for EquipmentScopedOutput {}
+impl RefUnwindSafe for EquipmentScopedOutput {}
+impl UnwindSafe for EquipmentScopedOutputBuilder {}
+impl RefUnwindSafe for EquipmentScopedOutputBuilder {}
 
 impl EquipmentScopedOutput {
     /// Returns a builder for an output below `local_root`. `$ENV{NAME}` is replaced by an environment variable, as in

@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::io;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::path::Path;
 
 use ::log4rs::append::Append;
@@ -43,6 +44,13 @@ pub struct EquipmentScopedAppender {
     encoding: Encoding,
     reporter: Reporter,
 }
+
+/// Every change of a sink, a reporter or a builder replaces a whole value: a panic leaves nothing half done. An
+/// encoder is only called through a shared reference.
+impl UnwindSafe for EquipmentScopedAppender {}
+impl RefUnwindSafe for EquipmentScopedAppender {}
+impl UnwindSafe for EquipmentScopedAppenderBuilder {}
+impl RefUnwindSafe for EquipmentScopedAppenderBuilder {}
 
 /// How records are formatted. Our own line is known to be whole and free of control characters; the text of another
 /// encoder is not.

@@ -1,6 +1,7 @@
 //! [`Handle`]: the sinks that a configuration made.
 
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -38,6 +39,10 @@ pub struct Handle {
     sinks: Arc<Sinks>,
     reporter: Reporter,
 }
+
+/// Every change of the list of sinks replaces a whole entry: a panic leaves nothing half done.
+impl UnwindSafe for Handle {}
+impl RefUnwindSafe for Handle {}
 
 impl Handle {
     pub(super) fn new(sinks: Arc<Sinks>, reporter: Reporter) -> Handle {

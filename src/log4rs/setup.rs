@@ -3,6 +3,7 @@
 //! The invariant: nothing is installed unless every appender was built and every name is declared.
 
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::sync::Arc;
@@ -67,6 +68,10 @@ pub struct Setup {
     kinds: Option<Deserializers>,
     on_error: Option<OnError>,
 }
+
+/// Every setter replaces a whole value: a panic leaves nothing half done.
+impl UnwindSafe for Setup {}
+impl RefUnwindSafe for Setup {}
 
 impl Setup {
     /// Returns a setup for this file: YAML (`.yaml`, `.yml`) or JSON (`.json`).

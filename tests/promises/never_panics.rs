@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::fs;
-use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::panic::{catch_unwind, AssertUnwindSafe, RefUnwindSafe, UnwindSafe};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -17,6 +17,25 @@ use crate::support::{child, lacks, log_of, tell, Mount, Need, Running};
 use equipment_log::{parse_line, EquipmentScopedAppender, EquipmentScopedOutput, Scope};
 use log4rs::config::{Appender, Config, Root};
 use tempfile::tempdir;
+
+/// An application may use each of these inside `catch_unwind`, and after it.
+const fn is_unwind_safe<T: UnwindSafe + RefUnwindSafe>() {}
+const _: () = {
+    is_unwind_safe::<equipment_log::EquipmentSink>();
+    is_unwind_safe::<equipment_log::EquipmentSinkBuilder>();
+    is_unwind_safe::<equipment_log::SinkConfig>();
+    is_unwind_safe::<equipment_log::Stats>();
+    is_unwind_safe::<equipment_log::Line>();
+    is_unwind_safe::<EquipmentScopedOutput>();
+    is_unwind_safe::<equipment_log::fern::EquipmentScopedOutputBuilder>();
+    is_unwind_safe::<EquipmentScopedAppender>();
+    is_unwind_safe::<equipment_log::log4rs::EquipmentScopedAppenderBuilder>();
+    is_unwind_safe::<equipment_log::log4rs::EquipmentScopedAppenderConfig>();
+    is_unwind_safe::<equipment_log::log4rs::EquipmentScopedAppenderDeserializer>();
+    is_unwind_safe::<equipment_log::log4rs::EquipmentLineEncoder>();
+    is_unwind_safe::<equipment_log::log4rs::Handle>();
+    is_unwind_safe::<equipment_log::log4rs::Setup>();
+};
 
 /// Both adapters, by the names that the children know.
 const ADAPTERS: [&str; 2] = ["fern", "log4rs"];
