@@ -8,6 +8,7 @@ mod queue;
 mod read;
 mod rotation;
 mod setters;
+pub(crate) mod spelling;
 #[cfg(feature = "serde")]
 pub(crate) mod suggest;
 mod text;
@@ -157,6 +158,7 @@ impl SinkConfig {
             None => layout,
         };
         self.check_values(mistakes);
+        self.check_ids(mistakes);
         let queue = self.queue.as_ref().map(|queue| queue.check(mistakes));
         let (root, hostname) = (root?, hostname?);
         Some(Settings {

@@ -17,6 +17,7 @@ use super::handle::Sinks;
 use super::loggers::mend_level;
 use super::yaml::{self, Checked};
 use super::{warnings, APPENDER_KIND};
+use crate::config::spelling::SeenIds;
 use crate::config::suggest::probably;
 use crate::config::value::{kind_of, shown, Keys};
 use crate::config::Settings;
@@ -156,6 +157,7 @@ impl Plan {
                 false => check_kind(appender, kinds, mistakes),
             }
         }
+        check_ids(&ours, mistakes);
         if document.names_are_known {
             check_names(&document, mistakes);
         }
@@ -241,6 +243,17 @@ fn check_kind(appender: &Declared, kinds: &Deserializers, mistakes: &mut Mistake
             let meant = yaml::unknown_kind(&err, &appender.kind, &APPENDER_KINDS);
             let why = format!("kind: `{}` is not known here{meant}", shown(&appender.kind));
             mistakes.add(appender_key(&appender.name), why);
+        }
+    }
+}
+
+/// Reports ids of two appenders that differ by letter case only: a process writes to one of them.
+fn check_ids(ours: &[Ours], mistakes: &mut Mistakes) {
+    let mut seen = SeenIds::default();
+    for appender in ours {
+        let key = appender_key(&appender.name);
+        for (id_key, why) in seen.add(appender.settings(), &key) {
+            mistakes.add(&key, format!("{id_key}: {why}"));
         }
     }
 }

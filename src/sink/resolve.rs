@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use log::LevelFilter;
 
 use super::{EquipmentSink, Inner};
+use crate::config::spelling::target_key;
 use crate::context::{FrameworkLookup, RecordContext, RecordFacts, Scope, ScopeOf};
 use crate::equipment_id::EquipmentId;
 use crate::error::Error;
@@ -35,13 +36,17 @@ impl Rules {
         level: LevelFilter,
         levels: BTreeMap<EquipmentId, LevelFilter>,
     ) -> Result<Rules, Error> {
-        let scope = |key: &str, id: EquipmentId| {
+        // The configuration was checked for this. Its first record may have come in between.
+        let scope = |key: String, id: EquipmentId| {
             Scope::new(id).map_err(|err| Error::config(key, err.to_string()))
         };
-        let targets = targets.into_iter().map(|(target, id)| Ok((target, scope("targets", id)?)));
+        let of_target = |(target, id): (String, EquipmentId)| {
+            let scope = scope(target_key(&target), id)?;
+            Ok((target, scope))
+        };
         Ok(Rules {
-            targets: targets.collect::<Result<_, Error>>()?,
-            unscoped: unscoped.map(|id| scope("unscoped", id)).transpose()?,
+            targets: targets.into_iter().map(of_target).collect::<Result<_, Error>>()?,
+            unscoped: unscoped.map(|id| scope("unscoped".to_owned(), id)).transpose()?,
             level,
             most_verbose: levels.values().copied().fold(level, Ord::max),
             levels,

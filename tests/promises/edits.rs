@@ -387,6 +387,53 @@ fn a_level_that_is_edited_takes_effect_and_the_rest_is_counted() {
     assert_eq!((stats().total.written, stats().filtered - before), (2, 1));
 }
 
+/// A check of the edit reports what the edit would report, and neither leaves a trace.
+#[test]
+fn an_id_that_differs_by_letter_case_is_refused_by_the_check_and_by_the_edit() {
+    alone!();
+    let folder = tempfile::tempdir().unwrap();
+    let program = Program::start(folder.path());
+    program.await_taken(0);
+    log::info!(equipment_id = "Workstation"; "it is known from here on");
+    let checked = folder.path().join("checked.yaml");
+    let (kinds, _handle) = equipment_log::log4rs::deserializers();
+    let wrong = [
+        (
+            "unscoped: WORKSTATION",
+            "unscoped: \"WORKSTATION\" is refused: \"Workstation\" is in use",
+        ),
+        ("targets: {a: WORKSTATION}", "targets.a: \"WORKSTATION\" is refused: \"Workstation\" is"),
+        ("targets: {a: EQ1, b: eq1}", "targets.b: \"eq1\" and \"EQ1\" of targets.a differ"),
+        (
+            "targets: {a: EQ1}\n    unscoped: eq1",
+            "unscoped: \"eq1\" and \"EQ1\" of targets.a differ",
+        ),
+        ("levels: {EQ1: warn, eq1: error}", "levels.eq1: \"eq1\" and \"EQ1\" of levels.EQ1 differ"),
+        ("unscoped: EQ1\n    levels: {eq1: warn}", "levels.eq1: \"eq1\" and \"EQ1\" of unscoped"),
+    ];
+    for (n, (keys, words)) in wrong.into_iter().enumerate() {
+        let text =
+            right(&program.folder, 9).replace("hostname:", &format!("{keys}\n    hostname:"));
+        put_in_place(&checked, &text);
+        let check = equipment_log::log4rs::check_file(&checked, &kinds).unwrap_err().to_string();
+        assert!(check.contains(words), "{keys}: {check}");
+        put_in_place(&program.file, &text);
+        let report = program.await_report(n);
+        let why = check.replace(checked.to_str().unwrap(), program.file.to_str().unwrap());
+        assert!(report.contains(&why), "{keys}: {report}, and not {why}");
+    }
+    log::info!(equipment_id = "eq1"; "neither spelling was claimed");
+    let stats = program.handle.sinks()[0].stats();
+    assert_eq!((stats.refused, stats.equipment["eq1"].written), (0, 1));
+    // A right edit is taken, and its check is right.
+    let text = right(&program.folder, 18).replace("hostname:", "unscoped: eq1\n    hostname:");
+    put_in_place(&checked, &text);
+    equipment_log::log4rs::check_file(&checked, &kinds).unwrap();
+    put_in_place(&program.file, &text);
+    program.await_taken(18);
+    assert_eq!(program.number_of_reports(), wrong.len());
+}
+
 #[test]
 #[cfg_attr(
     windows,

@@ -30,7 +30,7 @@ root:
 ";
 
 /// Of each wrong file, what the error must say.
-const WRONG: [(&str, &[&str]); 13] = [
+const WRONG: [(&str, &[&str]); 14] = [
     ("appenders: {equipment: {kind: equipment_scoped}}", &["appender equipment", "local_root"]),
     (
         "appenders:\n  a: {kind: equipment_scoped, local_root: ROOT, fsync_levle: warn}\n  b: {kind: fiel}",
@@ -56,6 +56,13 @@ const WRONG: [(&str, &[&str]); 13] = [
         // It would log nothing.
         "appenders:\n  a: {kind: equipment_scoped, local_root: ROOT}",
         &["appender a", "neither `root` nor any logger names it"],
+    ),
+    (
+        // One of the two would be refused at its first record.
+        "appenders:\n  a: {kind: equipment_scoped, local_root: ROOT, targets: {acme: TWO1}}\n  \
+         b: {kind: equipment_scoped, local_root: ROOT, path: '{equipment_id}.log', unscoped: two1}\n\
+         root: {appenders: [a, b]}",
+        &["appender b: unscoped", "\"two1\" and \"TWO1\"", "appender a, targets.acme"],
     ),
     (
         // As one writes who has read that `queue: {}` is enough.
