@@ -40,14 +40,16 @@ mod yaml;
 use std::sync::Arc;
 
 use ::log4rs::config::Deserializers;
+use ::log4rs::encode::Encode;
 pub use appender::{EquipmentScopedAppender, EquipmentScopedAppenderBuilder};
 pub use encoder::EquipmentLineEncoder;
 use encoder::LineEncoderDeserializer;
 pub use handle::Handle;
 use handle::Sinks;
 pub use scoped::scoped;
-use scoped::{ScopedDeserializer, SCOPED_KINDS};
+use scoped::{is_scoped, ScopedDeserializer, SCOPED_KINDS};
 pub use setup::{check_file, init_file, Setup};
+use yaml::{is_unknown_kind, question};
 pub use yaml::{EquipmentScopedAppenderConfig, EquipmentScopedAppenderDeserializer};
 
 use crate::report::Reporter;
@@ -79,13 +81,21 @@ pub fn register(deserializers: &mut Deserializers) -> Handle {
 /// The same, with the sinks that the kinds will make.
 fn register_with(deserializers: &mut Deserializers) -> Arc<Sinks> {
     let sinks = Arc::<Sinks>::default();
+    deserializers.insert(APPENDER_KIND, EquipmentScopedAppenderDeserializer::new(&sinks));
+    add_encoders(deserializers);
+    sinks
+}
+
+/// Adds our kinds of encoders where they are missing. `Deserializers` does not tell which kinds it has, so each is asked.
+fn add_encoders(deserializers: &mut Deserializers) {
     let original = deserializers.clone();
-    for kind in SCOPED_KINDS {
+    for kind in SCOPED_KINDS.into_iter().filter(|kind| !is_scoped(&original, kind)) {
         deserializers.insert(kind, ScopedDeserializer::new(kind, &original));
     }
-    deserializers.insert(APPENDER_KIND, EquipmentScopedAppenderDeserializer::new(&sinks));
-    deserializers.insert(ENCODER_KIND, LineEncoderDeserializer);
-    sinks
+    let answer = original.deserialize::<dyn Encode>(ENCODER_KIND, question());
+    if answer.is_err_and(|err| is_unknown_kind(&err)) {
+        deserializers.insert(ENCODER_KIND, LineEncoderDeserializer);
+    }
 }
 
 /// Returns log4rs's own kinds and the kinds of this crate, with the handle of [`register`].

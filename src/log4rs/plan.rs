@@ -239,7 +239,7 @@ fn check_kind(appender: &Declared, kinds: &Deserializers, mistakes: &mut Mistake
         return;
     }
     if let Err(err) = kinds.deserialize::<dyn Append>(&appender.kind, yaml::question()) {
-        if err.to_string().contains("deserializer for kind") {
+        if yaml::is_unknown_kind(&err) {
             let meant = yaml::unknown_kind(&err, &appender.kind, &APPENDER_KINDS);
             let why = format!("kind: `{}` is not known here{meant}", shown(&appender.kind));
             mistakes.add(appender_key(&appender.name), why);

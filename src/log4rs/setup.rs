@@ -16,7 +16,7 @@ use super::handle::{drain_at_end, Handle, Sinks};
 use super::plan::{in_file, ConfigFile, Kept, Plan};
 use super::watch::{report_warnings, Watch};
 use super::yaml::{question, Registered};
-use super::{register_with, APPENDER_KIND};
+use super::{add_encoders, register_with, APPENDER_KIND};
 use crate::error::Error;
 use crate::file::read_config;
 use crate::process::threads;
@@ -79,8 +79,10 @@ impl Setup {
         Setup { path: path.as_ref().to_owned(), kinds: None, on_error: None }
     }
 
-    /// Sets the kinds of appenders, encoders and filters. The kinds of this crate are added if they are missing.
-    /// Default: the kinds of log4rs and of this crate.
+    /// Sets the kinds of appenders, encoders and filters. Default: the kinds of log4rs and of this crate.
+    ///
+    /// Each kind of this crate is added if it is missing. The encoder kinds `pattern` and `json` see scopes, also if the
+    /// program has replaced them.
     ///
     /// A [`Handle`] that [`register`](super::register) returned for them reaches the sinks of this setup, too.
     pub fn kinds(mut self, kinds: Deserializers) -> Setup {
@@ -149,7 +151,10 @@ fn start(watch: Watch) -> Result<mpsc::Sender<::log4rs::Handle>, Error> {
 fn with_ours(mut kinds: Deserializers) -> (Deserializers, Arc<Sinks>) {
     let answer = kinds.deserialize::<dyn Append>(APPENDER_KIND, question());
     match answer.map_err(anyhow::Error::downcast::<Registered>) {
-        Err(Ok(Registered(sinks))) => (kinds, sinks),
+        Err(Ok(Registered(sinks))) => {
+            add_encoders(&mut kinds);
+            (kinds, sinks)
+        }
         _ => {
             let sinks = register_with(&mut kinds);
             (kinds, sinks)

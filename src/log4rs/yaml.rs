@@ -255,10 +255,13 @@ fn read_encoder(
 
 /// The kind that was probably meant, where an error is that a kind is unknown.
 pub(super) fn unknown_kind(err: &anyhow::Error, kind: &str, known: &[&str]) -> String {
-    let unknown = err.to_string().contains("deserializer for kind");
-    if unknown {
-        probably(kind, known.iter().copied())
-    } else {
-        String::new()
+    match is_unknown_kind(err) {
+        true => probably(kind, known.iter().copied()),
+        false => String::new(),
     }
+}
+
+/// Whether an error of log4rs is that there is no such kind. log4rs has no other way to tell.
+pub(super) fn is_unknown_kind(err: &anyhow::Error) -> bool {
+    err.to_string().contains("deserializer for kind")
 }

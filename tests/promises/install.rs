@@ -5,7 +5,9 @@
 use std::path::PathBuf;
 
 use crate::support::alone;
-use equipment_log::log4rs::{check_file, deserializers, init_file};
+use equipment_log::log4rs::{
+    check_file, deserializers, init_file, EquipmentScopedAppenderDeserializer, Setup,
+};
 use equipment_log::Scope;
 
 /// A file with `ROOT` in its text replaced by the folder that holds it.
@@ -113,4 +115,50 @@ fn a_look_leaves_the_files_of_other_appenders_as_they_are() {
     let (deserializers, _handle) = deserializers();
     check_file(&path, &deserializers).unwrap();
     assert_eq!(std::fs::read_to_string(&central).unwrap(), "a week's records\n");
+}
+
+/// The kinds of a program that has added one of ours, or has replaced one of ours. The file is written by a pattern, a
+/// JSON encoder and our line, none of them in an appender of ours.
+fn show_the_equipment_through(
+    kinds: log4rs::config::Deserializers,
+) -> equipment_log::log4rs::Handle {
+    let folder = tempfile::tempdir().unwrap();
+    let mut yaml = RIGHT.replace("[equipment]", "[equipment, pattern, json, line]");
+    let encoders = [
+        ("pattern", "{kind: pattern, pattern: '[{X(equipment_id)}] {m}{n}'}", "[EQ] homed\n"),
+        ("json", "{kind: json}", "\"mdc\":{\"equipment_id\":\"EQ\"}"),
+        ("line", "{kind: equipment_line}", "[equip:EQ] homed\n"),
+    ];
+    for (name, encoder, _) in encoders {
+        let path = folder.path().join(name);
+        let appender = format!("  {name}: {{kind: file, path: {path:?}, encoder: {encoder}}}\n");
+        yaml = yaml.replace("\nroot:\n", &format!("\n{appender}root:\n"));
+    }
+    let path = file(&folder, &yaml);
+    assert_eq!(check_file(&path, &kinds).unwrap(), [""; 0]);
+    let handle = Setup::new(&path).kinds(kinds).init().unwrap();
+    Scope::new("EQ").unwrap().run(|| log::info!("homed"));
+    for (name, _, text) in encoders {
+        let written = std::fs::read_to_string(folder.path().join(name)).unwrap();
+        assert!(written.contains(text), "{name}: {written}");
+    }
+    assert_eq!(handle.sinks().len(), 1);
+    handle
+}
+
+#[test]
+fn a_setup_adds_the_kinds_that_are_missing_beside_one_that_is_there() {
+    alone!();
+    let mut kinds = log4rs::config::Deserializers::default();
+    kinds.insert("equipment_scoped", EquipmentScopedAppenderDeserializer::default());
+    let _handle = show_the_equipment_through(kinds);
+}
+
+#[test]
+fn a_setup_lets_a_kind_see_scopes_that_replaced_ours_and_serves_the_earlier_handle() {
+    alone!();
+    let (mut kinds, earlier) = deserializers();
+    kinds.insert("pattern", log4rs::encode::pattern::PatternEncoderDeserializer);
+    let handle = show_the_equipment_through(kinds);
+    assert_eq!(earlier.sinks().len(), handle.sinks().len());
 }
