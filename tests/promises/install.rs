@@ -125,9 +125,9 @@ fn show_the_equipment_through(
     let folder = tempfile::tempdir().unwrap();
     let mut yaml = RIGHT.replace("[equipment]", "[equipment, pattern, json, line]");
     let encoders = [
-        ("pattern", "{kind: pattern, pattern: '[{X(equipment_id)}] {m}{n}'}", "[EQ] homed\n"),
+        ("pattern", "{kind: pattern, pattern: '[{X(equipment_id)}] {m}{n}'}", "[EQ] homed"),
         ("json", "{kind: json}", "\"mdc\":{\"equipment_id\":\"EQ\"}"),
-        ("line", "{kind: equipment_line}", "[equip:EQ] homed\n"),
+        ("line", "{kind: equipment_line}", "[equip:EQ] homed"),
     ];
     for (name, encoder, _) in encoders {
         let path = folder.path().join(name);
