@@ -187,13 +187,13 @@ impl SinkConfig {
 
     /// Adds the mistakes in the keys whose values are used as they are.
     fn check_values(&self, mistakes: &mut Mistakes) {
-        if self.targets.contains_key("") {
-            let why = "\"\" is no log target; `unscoped` takes what belongs to none";
-            mistakes.add("targets", why);
-        }
         for target in self.targets.keys() {
             if let Some(why) = text::no_target(target) {
-                mistakes.add(format!("targets.{}", target.escape_debug()), why);
+                let key = match target.is_empty() {
+                    true => "targets".to_owned(),
+                    false => spelling::target_key(target),
+                };
+                mistakes.add(key, why);
             }
         }
         for (key, mode, right) in

@@ -170,8 +170,8 @@ pub(super) fn no_target(target: &str) -> Option<String> {
     let ends: &[char] = &[':', ' '];
     let right = target.split('*').next().unwrap_or(target).trim_matches(ends);
     match right {
-        right if right == target => None,
         "" => Some(format!("{target:?} is no log target; `unscoped` takes what belongs to none")),
+        right if right == target => None,
         right => Some(format!(
             "{target:?} is no log target; {right:?} is that target and all targets below it"
         )),

@@ -144,13 +144,8 @@ impl<'m> Section<'m> {
 
     /// The value of a key whose type reads its text, and names the key in its error.
     pub(crate) fn parse<T: FromStr<Err = Error>>(&mut self, key: &'static str) -> Option<T> {
-        let text = self.text(key)?;
+        let text = self.read(key, |text| Ok(text.to_owned()))?;
         self.mistakes.ok_or_record(text.parse())
-    }
-
-    /// The text of a key, without a check.
-    pub(crate) fn text(&mut self, key: &'static str) -> Option<String> {
-        self.read(key, |text| Ok(text.to_owned()))
     }
 
     /// A mapping from names to single values below a key. YAML must not have changed the text of either.
