@@ -253,19 +253,26 @@ fn render_all(source: &dyn Source) -> Rc<KeyValues> {
 }
 
 impl Drop for OwnValues {
+    #[inline]
     fn drop(&mut self) {
-        /// A buffer that long values have made larger than this is not kept, in bytes.
-        const KEPT_BYTES: usize = 16 * 1024;
-        /// A record inside a `Display` inside a record needs one more each.
-        const SPARE: usize = 4;
-        let Some(mut values) = self.0.take() else { return };
-        if Rc::get_mut(&mut values).is_some_and(|values| values.text.capacity() <= KEPT_BYTES) {
-            thread::with(|thread| {
-                if thread.spare.len() < SPARE {
-                    thread.spare.push(values);
-                }
-            });
+        if let Some(values) = self.0.take() {
+            give_back(values);
         }
+    }
+}
+
+/// Keeps the buffer for the thread's next record, if this was its last owner.
+fn give_back(mut values: Rc<KeyValues>) {
+    /// A buffer that long values have made larger than this is not kept, in bytes.
+    const KEPT_BYTES: usize = 16 * 1024;
+    /// A record inside a `Display` inside a record needs one more each.
+    const SPARE: usize = 4;
+    if Rc::get_mut(&mut values).is_some_and(|values| values.text.capacity() <= KEPT_BYTES) {
+        thread::with(|thread| {
+            if thread.spare.len() < SPARE {
+                thread.spare.push(values);
+            }
+        });
     }
 }
 
