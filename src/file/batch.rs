@@ -188,17 +188,11 @@ impl Append<'_> {
     fn append_in_one_write(&mut self, open: &Arc<OpenFile>, records: Range<usize>) -> usize {
         let (log, batch) = (self.log, self.batch);
         let (start, all) = (batch.start_of(records.start), batch.start_of(records.end));
-        let written = match records.len() {
-            1 => open.write(&batch.bytes[start..all]),
-            _ => match open.write_batch(&batch.bytes[start..all]) {
-                Some(written) => written,
-                None => return self.append_single(open, records.start),
-            },
-        };
-        let end = match written {
-            Ok(Wrote::Whole) => return records.end,
-            Ok(Wrote::Part(written)) => start + written,
-            Err(err) => {
+        let end = match open.write_batch(&batch.bytes[start..all], records.len()) {
+            None => return self.append_single(open, records.start),
+            Some(Ok(Wrote::Whole)) => return records.end,
+            Some(Ok(Wrote::Part(written))) => start + written,
+            Some(Err(err)) => {
                 let err = log.write_failed(open, err);
                 self.lose(records.start, &err);
                 return records.start + 1;

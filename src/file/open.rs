@@ -49,7 +49,7 @@ pub(crate) struct OpenFile {
     pub(super) period: FilePeriod,
     write_lock: sys::WriteLock,
     readable: bool,
-    /// Where the last batch of this descriptor ended, if nobody wrote in between.
+    /// Where the last write of the queue through this descriptor ended, if nobody else wrote in between.
     known_end: AtomicU64,
     /// The threads that wait to close the file. The last user of the descriptor sends it to them, to be synced.
     on_last_drop: Mutex<Vec<Sender<Arc<Descriptor>>>>,
@@ -173,18 +173,21 @@ impl OpenFile {
         Ok(if written == bytes.len() { Wrote::Whole } else { Wrote::Part(written) })
     }
 
-    /// Writes several records at once. If another process has written since the last batch, the last byte is checked
-    /// first: a process that is killed inside a large write leaves a fragment. None: nothing was written, and a line
-    /// end must be written before the records.
-    pub(crate) fn write_batch(&self, bytes: &[u8]) -> Option<io::Result<Wrote>> {
-        let size = self.file().and_then(sys::size).unwrap_or(0);
-        let looks = self.readable && size != self.known_end.load(Ordering::Relaxed);
-        if looks && self.is_torn() {
+    /// Writes the queue's next records at once, `records` in number. If there are several, and another process has
+    /// written since the last call, the last byte is checked first: a process that is killed inside a large write
+    /// leaves a fragment. None: nothing was written, and a line end must be written before the records.
+    pub(crate) fn write_batch(&self, bytes: &[u8], records: usize) -> Option<io::Result<Wrote>> {
+        let known_end = self.known_end.load(Ordering::Relaxed);
+        let start = match records {
+            1 => known_end,
+            _ => self.file().and_then(sys::size).unwrap_or(0),
+        };
+        if start != known_end && self.readable && self.is_torn() {
             self.tail_unverified.store(true, Ordering::Release);
             return None;
         }
         let wrote = self.write(bytes);
-        self.known_end.store(size + bytes.len() as u64, Ordering::Relaxed);
+        self.known_end.store(start + bytes.len() as u64, Ordering::Relaxed);
         Some(wrote)
     }
 

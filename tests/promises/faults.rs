@@ -153,6 +153,13 @@ const KINDS: &[Kind] = &[
         ways: ALL,
         of_errors: false,
     },
+    // Where a file ends is looked up another way then, or its last byte is read.
+    Kind {
+        calls: "lseek",
+        answers: &["EINTR", "EIO", "ESTALE", "EINVAL"],
+        ways: ALL,
+        of_errors: false,
+    },
     Kind {
         calls: "flock,fcntl",
         answers: &["EINTR", "EAGAIN", "ENOLCK", "ENOSYS", "EOPNOTSUPP", "EIO"],
@@ -208,7 +215,7 @@ impl Fault {
             // Somebody has a lease on it, or has taken all descriptors, for a moment.
             "EAGAIN" | "EMFILE" | "ENFILE" => opens && !self.for_ever,
             "EINVAL" | "EOPNOTSUPP" | "ENOSYS" => syncs || self.calls == "openat2",
-            _ => self.calls == "openat2",
+            _ => matches!(self.calls, "openat2" | "lseek"),
         }
     }
 }
