@@ -107,7 +107,7 @@ impl EquipmentScopedOutput {
     {
         let sink = self.sink.clone();
         move |out, message, record| {
-            let facts = RecordFacts::of(record);
+            let facts = RecordFacts::of_logged(record);
             // The output reports a refused id.
             let context = sink.context_by_all_rules(facts.clone(), record.target(), no_context);
             let context = context.unwrap_or_default();
@@ -234,7 +234,7 @@ pub fn line_format(
 ) -> impl Fn(FormatCallback<'_>, &fmt::Arguments<'_>, &log::Record<'_>) + Send + Sync + 'static {
     let format = LineFormat::new(&config::this_host());
     move |out, message, record| {
-        let facts = RecordFacts::of(record);
+        let facts = RecordFacts::of_logged(record);
         // An output reports a refused id.
         let context = facts.clone().context_by_rules_1_to_3(no_context).unwrap_or_default();
         let line = format.line_of(context.as_ref(), facts.time(), record.level(), *message);
@@ -275,7 +275,7 @@ where
     F: Fn(FormatCallback<'_>, &fmt::Arguments<'_>, &log::Record<'_>) + Send + Sync + 'static,
 {
     move |out, message, record| {
-        let facts = RecordFacts::of(record);
+        let facts = RecordFacts::of_logged(record);
         // First, and once: a message that logs must not find what is left to its own record.
         let text = LineBuffer::of_message(*message);
         let _handover = Handover::for_rebuilt(record, facts);

@@ -142,6 +142,13 @@ impl RecordFacts {
         }
     }
 
+    /// The facts of a record that was not rebuilt: a record that a format gets was logged just now, however much it
+    /// resembles the one that an outer format has handed over.
+    #[inline]
+    pub(crate) fn of_logged(record: &log::Record<'_>) -> RecordFacts {
+        RecordFacts::new(record, thread::with(|thread| thread.innermost()).flatten())
+    }
+
     #[inline]
     fn new(record: &log::Record<'_>, innermost: Option<Rc<Scope>>) -> RecordFacts {
         RecordFacts { scope: None, innermost, values: OwnValues::of(record), time: Time::now() }

@@ -189,6 +189,52 @@ fn key_values_are_carried_to_their_own_record_alone() {
     assert_eq!(own, "- outside\n");
 }
 
+/// An output that logs once more through its own dispatch, as the same log statement does when it runs again: with the
+/// same target, place and level, and without key-values.
+struct LogsAgain {
+    dispatch: std::sync::Arc<std::sync::OnceLock<Box<dyn Log>>>,
+    has_logged: std::sync::atomic::AtomicBool,
+}
+
+impl Log for LogsAgain {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.has_logged.swap(true, std::sync::atomic::Ordering::Relaxed) {
+            return;
+        }
+        let mut same = Record::builder();
+        let same = same.metadata(record.metadata().clone()).line(record.line());
+        self.dispatch.get().unwrap().log(&same.args(format_args!("again")).build());
+    }
+
+    fn flush(&self) {}
+}
+
+#[test]
+fn a_record_of_the_same_statement_that_an_output_logs_is_of_its_own_equipment() {
+    let formats: [fn(fern::Dispatch) -> fern::Dispatch; 2] = [
+        |dispatch| dispatch.format(line_format()),
+        |dispatch| {
+            dispatch.format(scoped_format(|out, text, _| out.finish(format_args!("{text}"))))
+        },
+    ];
+    for format in formats {
+        let dispatch = std::sync::Arc::new(std::sync::OnceLock::new());
+        let (_root, sink, logger) = logger(|dispatch_of| {
+            let dispatch = dispatch.clone();
+            let again: Box<dyn Log> = Box::new(LogsAgain { dispatch, has_logged: false.into() });
+            format(dispatch_of).chain(again)
+        });
+        let logger = dispatch.get_or_init(|| logger);
+        log_for(&**logger, "FERN_02", "first");
+        assert_eq!((sink.stats().total.written, sink.stats().skipped), (1, 1));
+        assert!(text(&sink, "FERN_02").ends_with("first\n"));
+    }
+}
+
 #[test]
 fn a_refused_equipment_id_is_nobodys_also_below_a_scoped_format() {
     let (root, sink, logger) = logger(|dispatch| dispatch.format(line_format()));
