@@ -283,3 +283,67 @@ impl Deref for OwnValues {
         &self.0
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+mod tests {
+    use super::*;
+
+    fn key_values(pairs: &[(&str, Value<'_>)]) -> KeyValues {
+        let mut values = KeyValues::default();
+        for (key, value) in pairs {
+            values.visit_pair(Key::from_str(key), value.clone()).unwrap();
+        }
+        values
+    }
+
+    #[test]
+    fn the_text_of_all_tags_is_that_of_the_line_where_nothing_is_escaped_or_repeated() {
+        let plain = [("axis", "x".into()), ("nothing", Value::null()), ("um", (-12.5).into())];
+        assert_eq!(key_values(&plain).as_in_line(), Some(" [axis:x] [um:-12.5]"));
+        for other in [
+            [("axis", "a]"), ("run", "7")],
+            [("axis:", "x"), ("run", "7")],
+            [("axis", "x"), ("axis", "y")],
+        ] {
+            let other = other.map(|(key, value)| (key, value.into()));
+            assert_eq!(key_values(&other).as_in_line(), None);
+        }
+    }
+
+    /// A text is an id without quotes only where it has both of them.
+    #[test]
+    fn a_quote_alone_is_a_part_of_an_id() {
+        for (debug, id) in [("\"EQ\"", "EQ"), ("\"EQ", "\"EQ"), ("EQ\"", "EQ\""), ("\"", "\"")] {
+            let values = key_values(&[(EQUIPMENT_ID, Value::from_dyn_display(&debug))]);
+            assert_eq!(values.equipment_id(), Some(Ok(id)));
+        }
+    }
+
+    #[test]
+    fn a_buffer_that_long_values_made_large_is_not_kept() {
+        let spare = || thread::with(|thread| thread.spare.len()).unwrap();
+        for (length, is_kept) in [(10_000, true), (20_000, false)] {
+            drop(thread::with(|thread| std::mem::take(&mut thread.spare)));
+            let mut values = KeyValues::default();
+            values.text.reserve_exact(length);
+            drop(OwnValues(Some(Rc::new(values))));
+            assert_eq!(spare(), usize::from(is_kept), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_thread_keeps_a_few_buffers_and_gives_none_that_is_in_use() {
+        let of = |text: &str| OwnValues(Some(render_all(&[("key", text)])));
+        let many: Vec<OwnValues> = (0..10).map(|n| of(&n.to_string())).collect();
+        for (n, values) in many.iter().enumerate() {
+            assert_eq!(values.as_deref().unwrap().get("key"), Some(&*n.to_string()));
+        }
+        let shared = many[0].clone();
+        drop(many);
+        assert_eq!(thread::with(|thread| thread.spare.len()), Some(4));
+        let next = of("next");
+        let texts = [&next, &shared].map(|values| values.as_deref().unwrap().get("key"));
+        assert_eq!(texts, [Some("next"), Some("0")]);
+    }
+}
