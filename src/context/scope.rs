@@ -199,7 +199,7 @@ impl PathValues for Scope {
 
 impl PartialEq for Scope {
     fn eq(&self, other: &Scope) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || (self.0.id == other.0.id && self.0.tags == other.0.tags)
+        self.0.id == other.0.id && self.0.tags == other.0.tags
     }
 }
 
@@ -221,7 +221,11 @@ impl fmt::Debug for Scope {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 mod tests {
+    use std::hash::DefaultHasher;
+    use std::path::Path;
+
     use super::*;
+    use crate::file::{open_files, Access, RootDir};
 
     const fn is_unwind_safe<T: Send + Sync + UnwindSafe + RefUnwindSafe>() {}
     const _: () = is_unwind_safe::<Scope>();
@@ -231,5 +235,41 @@ mod tests {
         let scope = Scope::new("SCOPE_RESERVED").unwrap().tag("run", 7);
         let same = scope.clone().tag("host", "h").tag("equip", "E").tag("equipment_id", "F");
         assert_eq!(scope, same);
+    }
+
+    #[test]
+    fn scopes_are_equal_by_their_equipment_and_their_tags() {
+        let hash = |scope: &Scope| {
+            let mut hasher = DefaultHasher::new();
+            scope.hash(&mut hasher);
+            hasher.finish()
+        };
+        let scope = || Scope::new("SCOPE_EQ").unwrap().tag("run", 7);
+        assert_eq!((scope(), hash(&scope())), (scope(), hash(&scope())));
+        assert_eq!(format!("{:?}", scope()), r#"Scope { id: "SCOPE_EQ", tags: [("run", "7")] }"#);
+        let of_another = Scope::new("SCOPE_EQ_2").unwrap().tag("run", 7);
+        for other in [scope().tag("run", 8), scope().tag("axis", 1), of_another] {
+            assert_ne!(scope(), other);
+            assert_ne!(hash(&scope()), hash(&other));
+        }
+    }
+
+    #[test]
+    fn a_scope_caches_the_logs_of_its_first_sink_and_of_the_last_three_others() {
+        let access =
+            Access { follow_links: false, file_mode: 0o644, dir_mode: 0o755, rotation: None };
+        let root = Arc::new(RootDir::new("/nowhere".into(), access));
+        let log = || LogFile::new(&root, Path::new("w.log"), "", &open_files(Some(4)));
+        let logs: Vec<_> = (0..=5).map(|_| log()).collect();
+        let scope = Scope::new("SCOPE_CACHE").unwrap();
+        assert!(scope.cached_log(1).is_none());
+        for sink in [1, 2, 3, 3, 4, 5, 4] {
+            scope.cache_log(sink, &logs[sink as usize]);
+        }
+        for (sink, is_cached) in [(1, true), (2, false), (3, true), (4, true), (5, true)] {
+            let cached = scope.cached_log(sink);
+            let is_it = cached.map(|log| Arc::ptr_eq(&log, &logs[sink as usize]));
+            assert_eq!(is_it, is_cached.then_some(true), "sink {sink}");
+        }
     }
 }
