@@ -40,13 +40,6 @@ pub(crate) struct BatchOutcome {
 }
 
 impl Batch {
-    /// Room for this many bytes: for records of some 100 bytes, and for what is known of each.
-    pub(crate) fn with_capacity(bytes: usize) -> Batch {
-        let (bytes, records) = shares(bytes);
-        let records = Vec::with_capacity(records);
-        Batch { bytes: Vec::with_capacity(bytes), records, has_durable: false }
-    }
-
     /// Adds a record, which ends with `\n`.
     pub(crate) fn push(&mut self, record: &[u8], time: Time, durable: bool) {
         self.bytes.extend_from_slice(record);
@@ -54,13 +47,14 @@ impl Batch {
         self.has_durable |= durable;
     }
 
-    /// Empties the batch. It keeps at most about this many bytes of its memory.
+    /// Empties the batch. It keeps at most this many bytes of its memory: a quarter of them for what is known of each
+    /// record, since records have some 100 bytes.
     pub(crate) fn clear(&mut self, kept_bytes: usize) {
-        let (bytes, records) = shares(kept_bytes);
+        let beside_text = kept_bytes / 4;
         self.bytes.clear();
-        self.bytes.shrink_to(bytes);
+        self.bytes.shrink_to(kept_bytes - beside_text);
         self.records.clear();
-        self.records.shrink_to(records);
+        self.records.shrink_to(beside_text / size_of::<Record>());
         self.has_durable = false;
     }
 
@@ -97,12 +91,6 @@ impl Batch {
     pub(super) fn time(&self, record: usize) -> Time {
         self.records[record].time
     }
-}
-
-/// How many of so many bytes are the records' own, and for how many records there is room in the rest.
-fn shares(bytes: usize) -> (usize, usize) {
-    let of_records = bytes - bytes / 4;
-    (of_records, (bytes - of_records) / size_of::<Record>())
 }
 
 /// Durable records of a batch that are in one file, and not synced yet.

@@ -63,6 +63,8 @@ mod writers;
 #[cfg(test)]
 mod loom;
 #[cfg(test)]
+mod step_tests;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;

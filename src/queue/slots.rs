@@ -39,17 +39,7 @@ pub(super) struct AwaitedRecord {
     pub(super) result: Result<(), Error>,
 }
 
-/// How many bytes are allocated at once for the first records of a log, as long as all of these together are below
-/// `limit`.
-const FIRST_BYTES: usize = 4 << 10;
-
 impl PendingBatch {
-    /// Makes room for the first records, at most `share` bytes.
-    pub(super) fn with_capacity(share: usize) -> PendingBatch {
-        let batch = Batch::with_capacity(share.min(FIRST_BYTES));
-        PendingBatch { batch, ..PendingBatch::default() }
-    }
-
     /// What the pushes to this batch have added to the memory that the queue holds.
     pub(super) fn held(&self) -> Held {
         Held::of_batch(self.batch.bytes(), self.batch.len())
@@ -95,10 +85,10 @@ pub(super) struct Slot<L> {
 }
 
 impl<L: QueuedLog> Slot<L> {
-    fn new(finished: u64, share: usize) -> Slot<L> {
+    fn new(finished: u64) -> Slot<L> {
         Slot {
             log: None,
-            pending: PendingBatch::with_capacity(share),
+            pending: PendingBatch::default(),
             behind: VecDeque::new(),
             held: Held::default(),
             enqueued: finished,
@@ -260,8 +250,7 @@ impl<L: QueuedLog> Slots<L> {
 
     fn give_slot(&mut self, log: &Arc<L>) -> usize {
         let at = self.free.pop().unwrap_or_else(|| {
-            let first = FIRST_BYTES * (self.slots.len() + 1) <= self.limit;
-            self.slots.push(Slot::new(self.finished, if first { FIRST_BYTES } else { 0 }));
+            self.slots.push(Slot::new(self.finished));
             self.slots.len() - 1
         });
         self.slots[at].log = Some(Arc::clone(log));

@@ -34,14 +34,14 @@ struct Disk {
 }
 
 /// A log without a file.
-struct FakeLog {
+pub(super) struct FakeLog {
     slot: AtomicU64,
     disk: Mutex<Disk>,
     changed: Condvar,
 }
 
 impl FakeLog {
-    fn new() -> Arc<FakeLog> {
+    pub(super) fn new() -> Arc<FakeLog> {
         Arc::new(FakeLog {
             slot: AtomicU64::new(0),
             disk: Mutex::default(),
@@ -74,16 +74,16 @@ impl FakeLog {
         self.wait_until(|disk| disk.begun > 0);
     }
 
-    fn lines(&self) -> Vec<String> {
+    pub(super) fn lines(&self) -> Vec<String> {
         self.disk.lock_any().lines.clone()
     }
 
-    fn lost(&self) -> u64 {
+    pub(super) fn lost(&self) -> u64 {
         self.disk.lock_any().lost
     }
 }
 
-fn failure() -> Error {
+pub(super) fn failure() -> Error {
     Error::io(Operation::Write, std::path::Path::new("x"), std::io::ErrorKind::StorageFull.into())
 }
 
@@ -514,31 +514,6 @@ fn a_writer_that_logs_does_not_wait_for_itself() {
     (0..3).for_each(|_| assert!(next().unwrap_err().is_queue()));
     queue.flush().unwrap();
     assert_eq!((other.lines(), other.lost()), (vec!["fits".to_owned()], 2));
-}
-
-/// Without a thread: the records that wait decide, not the time.
-#[test]
-fn a_writer_that_lingers_is_woken_once_when_an_eighth_of_the_limit_waits() {
-    let mut inbox = inbox::Inbox::new(8 * 100);
-    let log = FakeLog::new();
-    inbox.writers.state = writers::WriterState::Lingering;
-    inbox.push(&log, &[b'x'; 99], Time::now(), false, None);
-    assert!(!inbox.must_hurry() && !inbox.should_wake());
-    inbox.push(&log, b"x", Time::now(), false, None);
-    assert!(inbox.must_hurry() && inbox.should_wake());
-    assert!(!inbox.should_wake(), "another call has woken it");
-}
-
-#[test]
-fn the_first_buffers_of_many_logs_take_about_the_limit_together() {
-    const LIMIT: usize = 64 << 10;
-    let mut inbox = inbox::Inbox::new(LIMIT);
-    let logs: Vec<_> = (0..100).map(|_| FakeLog::new()).collect();
-    for log in &logs {
-        inbox.push(log, b"record\n", Time::now(), false, None);
-    }
-    let taken: usize = inbox.slots.iter().map(|slot| slot.pending.batch.capacity()).sum();
-    assert!((LIMIT / 2..2 * LIMIT).contains(&taken), "{taken} bytes");
 }
 
 #[test]

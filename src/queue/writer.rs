@@ -47,7 +47,7 @@ pub(super) fn run<L: QueuedLog>(shared: &Arc<Shared<L>>, first: Role) {
 
 /// Writes until another thread has relieved this one, or nothing is left. Returns what this thread does next.
 fn write_until_relieved<L: QueuedLog>(shared: &Arc<Shared<L>>, number: usize) -> Option<Role> {
-    let mut taken = PendingBatch::with_capacity(shared.lock().slots.share());
+    let mut taken = PendingBatch::default();
     // The log that was written last. This may be the last reference to the log: dropping it closes the file.
     let mut last = None;
     let mut inbox = with_standby(shared, shared.lock());
