@@ -7,8 +7,8 @@ use super::inbox::Inbox;
 use super::log::QueuedLog;
 use super::slots::Slot;
 
-/// The logs that owed records at a moment, by their slots, and how many records each slot had got by then. A slot's
-/// counts only grow, whichever logs have it.
+/// The slots of a moment, and how many records each had got by then. A slot's counts only grow, whichever logs have
+/// it.
 #[derive(Debug)]
 pub(super) struct Watermark(Vec<(usize, u64)>);
 
@@ -22,11 +22,10 @@ pub(super) struct Awaited {
 impl<L: QueuedLog> Inbox<L> {
     /// What was enqueued before now: for one log, or for all.
     pub(super) fn watermark(&self, of: Option<&L>) -> Watermark {
-        let mark =
-            |(at, slot): (usize, &Slot<L>)| (slot.unwritten() > 0).then_some((at, slot.enqueued));
+        let mark = |(at, slot): (usize, &Slot<L>)| (at, slot.enqueued);
         Watermark(match of {
-            Some(log) => self.slots.of(log).and_then(mark).into_iter().collect(),
-            None => self.slots.iter().enumerate().filter_map(mark).collect(),
+            Some(log) => self.slots.of(log).map(mark).into_iter().collect(),
+            None => self.slots.iter().enumerate().map(mark).collect(),
         })
     }
 
