@@ -122,9 +122,7 @@ impl EquipmentSink {
         }
         let (context, record) = (RecordContext::of_scope(scope), record.as_ref());
         if let [line @ .., b'\n'] = record {
-            let keep = self.0.control == ControlCharacters::Keep;
-            let one_line = !line::may_hold_controls(line);
-            if one_line || (keep && !line.ends_with(b"\r")) {
+            if !line::may_hold_controls(line) {
                 return self.append(&context, level, record);
             }
         }
@@ -295,5 +293,36 @@ impl fmt::Debug for EquipmentSink {
             .field("local_root", &self.0.core.registry.local_root())
             .field("logs", &self.0.core.registry.len())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_is_closed_is_forgotten_and_its_records_stay_in_the_sum() {
+        let root = tempfile::tempdir().unwrap();
+        let sink = EquipmentSink::builder(root.path()).build().unwrap();
+        // A scope that lives keeps its log known.
+        let write = |id| {
+            let scope = Scope::new(id).unwrap();
+            sink.write(&scope, log::Level::Info, "record").unwrap();
+        };
+        ["SINK_A", "SINK_B", "SINK_C"].into_iter().for_each(write);
+        let known = || {
+            let stats = sink.stats();
+            let debug = format!("{sink:?}");
+            let logs = debug.split_once("logs: ").unwrap().1.split(',').next().unwrap().to_owned();
+            (logs, stats.equipment.len(), stats.open, stats.total.written)
+        };
+        assert_eq!(known(), ("3".to_owned(), 3, 3, 3));
+        sink.close(&EquipmentId::new("SINK_A").unwrap()).unwrap();
+        assert_eq!(known(), ("2".to_owned(), 2, 2, 3));
+        write("SINK_A");
+        assert_eq!(known(), ("3".to_owned(), 3, 3, 4));
+        sink.close_all().unwrap();
+        assert_eq!(known(), ("0".to_owned(), 0, 0, 4));
     }
 }

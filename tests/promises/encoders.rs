@@ -44,6 +44,28 @@ fn a_pattern_of_log4rs_makes_one_line_of_a_message_with_several() {
 }
 
 #[test]
+fn a_ready_line_is_one_line_whatever_is_in_it() {
+    use ControlCharacters::{Escape, Keep};
+    for (control, ready, written) in [
+        (Escape, "one", "one\n"),
+        (Escape, "one\n", "one\n"),
+        (Escape, "one\r\n", "one\n"),
+        (Escape, "one\ttwo\n", "one\\ttwo\n"),
+        (Escape, "one\ntwo", "one\\ntwo\n"),
+        (Keep, "one\ttwo\r\n", "one\ttwo\n"),
+        (Keep, "one\ntwo\n", "one\ntwo\n"),
+    ] {
+        let root = tempfile::tempdir().unwrap();
+        let builder = crate::support::sink(root.path()).control_characters(control);
+        let sink = builder.build().unwrap();
+        let scope = Scope::new("ENCODED_04").unwrap();
+        sink.write(&scope, log::Level::Info, ready).unwrap();
+        let text = std::fs::read_to_string(sink.path(&scope).unwrap()).unwrap();
+        assert_eq!(text, written, "{ready:?}");
+    }
+}
+
+#[test]
 fn an_encoder_without_a_kind_is_the_structured_line() {
     let root = tempfile::tempdir().unwrap();
     let (deserializers, handle) = equipment_log::log4rs::deserializers();
