@@ -148,8 +148,8 @@ impl Append<'_> {
                 true => self.append_single(&open, next),
                 false => self.append_in_one_write(&open, next..end),
             };
-            if !self.outcome.failed.is_empty() && !log.uses(&open) {
-                // The descriptor is of no more use: the next record opens the path again.
+            if !log.uses(&open) {
+                // The next record opens the path again.
                 end = next;
             }
         }
