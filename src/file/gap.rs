@@ -120,6 +120,32 @@ mod tests {
         assert_eq!(line.equipment.unwrap().as_str(), "EQ");
     }
 
+    fn told(gap: Option<Gap>) -> Option<(u64, Time, String)> {
+        gap.map(|gap| (gap.records, gap.since, gap.reason))
+    }
+
+    #[test]
+    fn records_that_are_lost_while_a_gap_is_reported_are_added_to_it_if_it_could_not_be() {
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        let pending = PendingGap::default();
+        assert!(!pending.is_some() && pending.take().is_none());
+        pending.add(gap(1, at(1), "full"));
+        pending.add(gap(2, at(2), "later"));
+        let taken = pending.take().unwrap();
+        assert!(!pending.is_some());
+        pending.add(gap(4, at(4), "meanwhile"));
+        pending.put_back(taken);
+        assert!(pending.is_some());
+        assert_eq!(told(pending.take()), told(Some(gap(7, at(1), "full"))));
+        pending.put_back(gap(1, at(1), "full"));
+        pending.hand_on(Path::new("/gap/w.log"));
+        assert!(!pending.is_some());
+        pending.adopt(Path::new("/gap/other.log"));
+        assert!(!pending.is_some());
+        pending.adopt(Path::new("/gap/w.log"));
+        assert_eq!(told(pending.take()), told(Some(gap(1, at(1), "full"))));
+    }
+
     /// A laboratory computer whose battery is empty starts in 1970 or before.
     #[test]
     #[cfg_attr(windows, ignore = "its SystemTime begins in 1601 and ends in 30828")]

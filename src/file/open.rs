@@ -257,3 +257,59 @@ impl Drop for OpenFile {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+mod tests {
+    use std::io::Write as _;
+    use std::sync::Weak;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::super::{open_files, LogFile};
+    use super::*;
+
+    fn at(milliseconds: u64) -> Time {
+        Time::from(UNIX_EPOCH + Duration::from_millis(milliseconds))
+    }
+
+    fn opened(text: &str, readable: bool) -> OpenFile {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        let permit = open_files(Some(4)).register(Weak::<LogFile>::new());
+        OpenFile::new(Opened { file, created: false, readable }, permit, at(10_000), None).unwrap()
+    }
+
+    #[test]
+    fn the_path_is_checked_by_one_caller_each_half_second_and_when_the_clock_was_set_back() {
+        let open = opened("", true);
+        for (time, is_due) in [
+            (10_499, false),
+            (10_500, true),
+            (10_500, false),
+            (10_999, false),
+            (9_500, false),
+            (9_499, true),
+            (9_499, false),
+            (10_100, true),
+        ] {
+            assert_eq!(open.try_reserve(b"record", at(time)), !is_due, "{time}");
+            assert_eq!(open.claims_check(at(time)), is_due, "{time}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_torn_if_its_last_byte_is_no_line_end_or_is_not_known() {
+        for (text, readable, is_torn) in [
+            ("", true, false),
+            ("a\n", true, false),
+            ("a", true, true),
+            ("a\nb", true, true),
+            ("", false, false),
+            ("a\n", false, true),
+        ] {
+            let open = opened(text, readable);
+            assert_eq!(open.is_torn(), is_torn, "{text:?} {readable}");
+            assert_eq!(open.tail_unverified.load(Ordering::Acquire), is_torn, "{text:?}");
+        }
+    }
+}

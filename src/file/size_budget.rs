@@ -103,3 +103,62 @@ impl SizeBudget {
 fn size_of(file: &File) -> io::Result<u64> {
     attempt(Call::Read, || Ok(file.metadata()?.len()))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+mod tests {
+    use super::super::{Compress, Keep};
+    use super::*;
+
+    fn rotation(limit: u64) -> Option<Rotation> {
+        Some(Rotation { every: None, limit, keep: Keep::All, compress: Compress::None })
+    }
+
+    #[test]
+    fn a_part_of_the_limit_is_reserved_before_the_size_is_asked_for_again() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(100).unwrap();
+        let budget = SizeBudget::new(&file, rotation(640)).unwrap();
+        assert!(budget.is_limited());
+        assert!(budget.try_reserve(&[0; 10]) && !budget.try_reserve(&[0; 1]));
+        // 110 bytes are in the file or reserved. At most an eighth of the limit is written at once.
+        assert!(budget.has_room_for(&[0; 530]) && !budget.has_room_for(&[0; 531]));
+        assert_eq!(budget.left(), 80);
+        budget.observe(600);
+        assert_eq!(budget.left(), 40);
+        assert!(budget.try_reserve(&[0; 10]));
+        // Seen before the bytes that are reserved were written.
+        budget.observe(500);
+        assert_eq!(budget.left(), 30);
+        assert!(budget.try_reserve(&[0; 10]) && !budget.try_reserve(&[0; 1]));
+        budget.observe(635);
+        assert!(budget.try_reserve(&[0; 5]) && !budget.try_reserve(&[0; 1]));
+        // A tool has truncated the file.
+        assert_eq!(budget.look_again(&file).unwrap(), 100);
+        assert!(budget.try_reserve(&[0; 10]) && !budget.try_reserve(&[0; 1]));
+    }
+
+    #[test]
+    fn a_file_that_could_not_be_rotated_grows_by_several_records() {
+        for (record, room) in [(1, 80), (10, 80), (11, 88), (100, 800)] {
+            let file = tempfile::tempfile().unwrap();
+            file.set_len(700).unwrap();
+            let budget = SizeBudget::new(&file, rotation(640)).unwrap();
+            assert!(!budget.has_room_for(&[0; 1]) && budget.left() == 0);
+            budget.extend(&vec![0; record]);
+            assert!(
+                budget.has_room_for(&vec![0; room]) && !budget.has_room_for(&vec![0; room + 1])
+            );
+        }
+    }
+
+    #[test]
+    fn a_record_above_the_limit_has_a_file_of_its_own_and_without_a_limit_any_fits() {
+        let file = tempfile::tempfile().unwrap();
+        let budget = SizeBudget::new(&file, rotation(10)).unwrap();
+        assert!(budget.has_room_for(&[0; 100]));
+        let budget = SizeBudget::new(&file, None).unwrap();
+        assert!(!budget.is_limited() && budget.try_reserve(&[0; 1 << 20]));
+        assert!(budget.has_room_for(&[0; 1 << 20]));
+    }
+}

@@ -147,3 +147,91 @@ impl LogFile {
         is_ours.then(|| sys::overwrite(&file, b'\n', end - 1).ok())?
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+mod tests {
+    use std::fs::{self, OpenOptions};
+    use std::io::Write as _;
+    use std::path::PathBuf;
+
+    use super::super::{open_files, Access, PathCheck, RootDir};
+    use super::*;
+
+    /// A log with one record, and its file.
+    fn begun() -> (tempfile::TempDir, PathBuf, Arc<LogFile>, Arc<OpenFile>) {
+        let dir = tempfile::tempdir().unwrap();
+        let access =
+            Access { follow_links: false, file_mode: 0o644, dir_mode: 0o755, rotation: None };
+        let root = Arc::new(RootDir::new(dir.path().to_owned(), access));
+        let log = LogFile::new(&root, "w.log".as_ref(), " [WARN ] ", &open_files(Some(4)));
+        log.append(b"1\n", Time::now()).unwrap();
+        let open = log.current(Time::now(), PathCheck::IfDue).unwrap();
+        let path = dir.path().join("w.log");
+        (dir, path, log, open)
+    }
+
+    fn is_unverified(open: &OpenFile) -> bool {
+        open.tail_unverified.load(Ordering::Acquire)
+    }
+
+    #[test]
+    #[cfg_attr(windows, ignore = "where an own write ended is not known there")]
+    fn a_fragment_gets_its_line_end_in_place_also_behind_it_another_process_has_written() {
+        let (_dir, path, log, open) = begun();
+        assert!(matches!(open.write(b"torn").unwrap(), Wrote::Whole));
+        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"theirs\n").unwrap();
+        log.terminate_fragment(&open, b"torn");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "1\ntor\ntheirs\n");
+        assert!(!is_unverified(&open) && !log.needs_repair(&open));
+    }
+
+    #[test]
+    fn nothing_is_overwritten_that_is_not_the_own_fragment() {
+        // Another file is at the path, of the same text.
+        let (_dir, path, log, open) = begun();
+        open.write(b"torn").unwrap();
+        fs::rename(&path, path.with_extension("old")).unwrap();
+        fs::write(&path, "1\ntorn").unwrap();
+        log.terminate_fragment(&open, b"torn");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "1\ntorn");
+        assert!(is_unverified(&open));
+        // The file holds other text at the place.
+        let (_dir, path, log, open) = begun();
+        open.write(b"torn").unwrap();
+        log.terminate_fragment(&open, b"rent");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "1\ntorn");
+        assert!(is_unverified(&open));
+        // Nothing is to be done.
+        let (_dir, path, log, open) = begun();
+        log.terminate_fragment(&open, b"");
+        log.terminate_fragment(&open, b"1\n");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "1\n");
+        assert!(!is_unverified(&open));
+    }
+
+    #[test]
+    fn a_descriptor_is_let_go_only_if_it_is_of_no_more_use() {
+        let (_dir, _path, log, open) = begun();
+        let err = log.write_failed(&open, io::ErrorKind::StorageFull.into());
+        assert!(err.is_write() && log.uses(&open) && is_unverified(&open));
+        assert_eq!((log.counters.write_failures.get(), log.counters.reopened.get()), (1, 0));
+    }
+
+    #[test]
+    fn the_write_after_a_loss_ends_the_fragment_and_reports_what_is_missing_before_its_record() {
+        let (_dir, path, log, open) = begun();
+        open.write(b"torn").unwrap();
+        open.tail_unverified.store(true, Ordering::Release);
+        let full = Error::io(Operation::Write, &path, io::ErrorKind::StorageFull.into());
+        log.record_loss(2, &full, Time::now());
+        assert!(log.needs_repair(&open));
+        (2..4).for_each(|n| log.append(format!("{n}\n").as_bytes(), Time::now()).unwrap());
+        assert!(!log.needs_repair(&open));
+        let text = fs::read_to_string(&path).unwrap();
+        let lines: Vec<_> = text.split_inclusive('\n').collect();
+        assert_eq!([lines[0], lines[1], lines[3], lines[4]], ["1\n", "torn\n", "2\n", "3\n"]);
+        assert!(lines[2].contains(" 2 records are missing here since ") && lines.len() == 5);
+        assert_eq!((log.counters.written.get(), log.counters.lost.get()), (3, 2));
+    }
+}
