@@ -221,7 +221,11 @@ fn a_writer_is_late_only_if_it_took_no_step_and_something_else_is_to_be_done() {
             inbox.writers.state = WriterState::Parked;
         }
         if has_stepped {
+            // It is inside the next log by now.
             leave(&mut inbox, inside);
+            push(&mut inbox, &log, "2\n");
+            inbox.begin_round();
+            enter(&mut inbox, FIRST_WRITER);
         }
         inbox.relieve_if_late(steps).is_some()
     };
