@@ -304,6 +304,20 @@ mod tests {
     }
 
     #[test]
+    fn an_emptied_batch_keeps_no_more_memory_than_it_may() {
+        for record in ["\n", &"x".repeat(10_000)] {
+            let mut batch = batch(&[record; 1000]);
+            let before = batch.capacity();
+            batch.clear(usize::MAX);
+            assert_eq!((batch.capacity(), batch.len(), batch.bytes()), (before, 0, 0));
+            batch.clear(4096);
+            assert!((1000..=4096).contains(&batch.capacity()), "{}", batch.capacity());
+            batch.clear(0);
+            assert_eq!(batch.capacity(), 0);
+        }
+    }
+
+    #[test]
     fn a_batch_whose_file_cannot_be_opened_is_lost_and_counted_once() {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir(root.path().join("w.log")).unwrap();

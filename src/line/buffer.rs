@@ -228,11 +228,18 @@ mod tests {
 
     #[test]
     fn the_buffer_of_a_long_record_is_kept_and_that_of_a_huge_one_is_freed() {
-        for (length, is_kept) in [(60_000, true), (70_000, false)] {
+        for (length, is_kept) in [(64 * 1024, true), (64 * 1024 + 1, false)] {
             let mut buffer = ByteBuffer::take();
             buffer.reserve_exact(length);
             drop(buffer);
             assert_eq!(ByteBuffer::take().capacity() >= length, is_kept, "{length}");
         }
+    }
+
+    #[test]
+    fn a_thread_keeps_a_few_buffers() {
+        let many: Vec<ByteBuffer> = (0..10).map(|_| ByteBuffer::take()).collect();
+        drop(many);
+        assert_eq!(BUFFERS_OF_THREAD.with_borrow(|buffers| buffers.spare.len()), 4);
     }
 }

@@ -1,12 +1,11 @@
 //! [`WeakSink`]: a reference that does not keep its sink open.
 
-use std::fmt;
 use std::sync::{Arc, Weak};
 
 use super::{EquipmentSink, Inner};
 
 /// A reference that does not keep its sink open.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct WeakSink(Weak<Inner>);
 
 impl EquipmentSink {
@@ -30,8 +29,24 @@ impl WeakSink {
     }
 }
 
-impl fmt::Debug for WeakSink {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("WeakSink")
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_weak_reference_does_not_keep_its_sink_and_knows_no_other() {
+        let root = tempfile::tempdir().unwrap();
+        let sink = || EquipmentSink::builder(root.path()).build().unwrap();
+        let (first, other) = (sink(), sink());
+        let weak = first.downgrade();
+        assert!(weak.is_alive() && first.is_last());
+        assert!(weak.is_of(&first) && !weak.is_of(&other));
+        let upgraded = weak.upgrade().unwrap();
+        assert!(upgraded.is_same_as(&first) && !first.is_last());
+        drop(upgraded);
+        assert!(first.is_last());
+        drop(first);
+        assert!(!weak.is_alive() && weak.upgrade().is_none() && !weak.is_of(&other));
     }
 }
