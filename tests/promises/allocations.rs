@@ -73,8 +73,10 @@ fn a_durable_record_that_is_queued_allocates_nothing_on_its_thread() {
     let root = tempfile::tempdir().unwrap();
     let sink = EquipmentSink::builder(root.path()).queue(QueueConfig::new()).build().unwrap();
     let scope = Scope::new("CONFOCAL_01").unwrap();
-    let allocations = allocations_of(|_| sink.write(&scope, Level::Error, b"lamp out").unwrap());
-    assert_eq!(allocations, 0);
+    // On a machine that is busy, a writer that replaces another one begins with empty buffers.
+    ends_without_allocations(&sink, || {
+        sink.write(&scope, Level::Error, b"lamp out").unwrap();
+    });
 }
 
 #[cfg(any(feature = "log4rs", feature = "fern"))]
