@@ -207,4 +207,20 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn what_is_escaped_is_read_back_and_what_no_line_has_is_not() {
+        for (escaped, plain) in [
+            ("a\\nb\\rc\\td", Some("a\nb\rc\td")),
+            ("\\\\n\\[x\\]\\:", Some("\\n[x]:")),
+            ("\\u001b\\u2028z", Some("\u{1b}\u{2028}z")),
+            ("\\u+01b", None),
+            ("\\u00", None),
+            ("\\ud800", None),
+            ("\\\u{1b}", None),
+            ("\\", None),
+        ] {
+            assert_eq!(unescape(escaped).as_deref(), plain, "{escaped}");
+        }
+    }
 }

@@ -336,6 +336,53 @@ fn a_slot_is_kept_as_long_as_its_log_is_owed_something() {
     assert_eq!((Arc::strong_count(&log), Arc::strong_count(&failed)), (1, 2));
 }
 
+/// Takes five records from a log, of which the second and the fourth are waited for.
+fn take_five(texts: [&str; 5]) -> PendingBatch {
+    let mut inbox = Inbox::new(8 << 20);
+    let log = FakeLog::new();
+    for (n, text) in texts.iter().enumerate() {
+        let waits = n % 2 == 1;
+        let completion = waits.then(|| completion::CompletionWaiter::new().completion());
+        inbox.push(&log, text.as_bytes(), Time::now(), waits, completion);
+    }
+    inbox.begin_round();
+    enter(&mut inbox, FIRST_WRITER).1.taken
+}
+
+#[test]
+fn each_record_that_failed_is_told_to_its_call_or_else_to_the_next() {
+    let log = FakeLog::new();
+    log.set(|disk| disk.bad = Some("bad"));
+    for (texts, told, kept) in [
+        (["good"; 5], [false, false], None),
+        (["bad", "bad", "good", "good", "bad"], [true, false], Some(2)),
+        (["good", "good", "bad", "bad", "good"], [false, true], Some(1)),
+        (["good", "bad", "good", "bad", "good"], [true, true], None),
+        (["bad"; 5], [true, true], Some(3)),
+    ] {
+        let mut taken = take_five(texts);
+        let done = writer::write(&*log, &mut taken);
+        assert_eq!((done.records, done.held), (5, taken.held()));
+        assert_eq!(done.failed.map(|failed| failed.records), kept, "{texts:?}");
+        let results: Vec<_> = taken.completions.iter().map(|it| it.result.is_err()).collect();
+        assert_eq!(results, told, "{texts:?}");
+    }
+    log.set(|disk| disk.rotation_fails = true);
+    let done = writer::write(&*log, &mut take_five(["good"; 5]));
+    assert_eq!(done.failed.map(|failed| failed.records), Some(0));
+}
+
+#[test]
+fn a_log_that_panics_has_lost_every_record_and_the_next_call_is_told_of_those_without_a_call() {
+    let log = FakeLog::new();
+    log.set(|disk| disk.panics = true);
+    let mut taken = take_five(["good"; 5]);
+    let done = writer::write(&*log, &mut taken);
+    assert_eq!(done.failed.map(|failed| failed.records), Some(3));
+    assert!(taken.completions.is_empty());
+    assert_eq!((done.records, log.lost(), log.lines()), (5, 5, Vec::new()));
+}
+
 #[test]
 fn failures_are_added_up_and_a_lost_record_is_reported_rather_than_a_rotation() {
     let text = |counts: &[u64]| {

@@ -17,7 +17,7 @@ use crate::sync::LockExt as _;
 const NOT_HUNG: Duration = Duration::from_secs(120);
 
 #[derive(Default)]
-struct Disk {
+pub(super) struct Disk {
     /// The records, and the gaps as `<records>`.
     lines: Vec<String>,
     lost: u64,
@@ -26,9 +26,9 @@ struct Disk {
     /// How many batches have begun.
     begun: usize,
     /// Records with this text fail.
-    bad: Option<&'static str>,
-    rotation_fails: bool,
-    panics: bool,
+    pub(super) bad: Option<&'static str>,
+    pub(super) rotation_fails: bool,
+    pub(super) panics: bool,
     /// Called inside a batch, as a panic hook is that logs.
     calls: Option<Box<dyn FnOnce() + Send>>,
 }
@@ -49,7 +49,7 @@ impl FakeLog {
         })
     }
 
-    fn set(&self, change: impl FnOnce(&mut Disk)) {
+    pub(super) fn set(&self, change: impl FnOnce(&mut Disk)) {
         change(&mut self.disk.lock_any());
         self.changed.notify_all();
     }

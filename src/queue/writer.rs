@@ -180,7 +180,7 @@ fn stand_by<L: QueuedLog>(shared: &Arc<Shared<L>>) -> Option<Role> {
 }
 
 /// Writes the records that were taken from a log, and notes the result for each call that waits.
-fn write<L: QueuedLog>(log: &L, taken: &mut PendingBatch) -> Done {
+pub(super) fn write<L: QueuedLog>(log: &L, taken: &mut PendingBatch) -> Done {
     if let Some(gap) = taken.gap.take() {
         log.adopt_gap(*gap);
     }
