@@ -433,7 +433,9 @@ fn after_a_failed_sync_the_record_is_written_and_synced_through_a_new_descriptor
         let options = ["-e", CALLS, "-e", "inject=fdatasync:error=EIO:when=1"];
         let (told, calls) = trace_of(role, &options, &root);
         let log = log_of(&root, "EQ");
-        assert_eq!(assert_no_second_sync(&calls, &log), 1);
+        // strace counts for each thread: a writer that takes over from a slow one has a first sync of its own.
+        let failed = assert_no_second_sync(&calls, &log);
+        assert!(failed == 1 || failed > 1 && role.ends_with("queued"), "{failed} failed");
         assert_eq!(assert_synced_before_told(&calls, &log), 5, "{told:?}");
         // The file was made by a record whose sync failed: its folders are owed still.
         let base = root.parent().unwrap();
