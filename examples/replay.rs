@@ -4,7 +4,7 @@
 //!
 //! Every Debian machine has that file; its fourth field is mostly a package's state, so that each
 //! state stands for a piece of equipment, and some lines name what no folder may be called.
-//! At the end, every line is accounted for: lines in = written + skipped + refused.
+//! At the end, every line is accounted for: lines in = written + skipped + filtered + refused + lost.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -20,7 +20,7 @@ use std::thread;
 
 use clap::Parser;
 use equipment_log::log4rs::{Handle, Setup};
-use equipment_log::{EquipmentSink, Scope, Stats};
+use equipment_log::{Counts, EquipmentSink, Scope, Stats};
 use indicatif::{ProgressBar, ProgressStyle};
 
 mod common;
@@ -70,6 +70,8 @@ fn replay(args: &Args) -> Result<bool, Box<dyn Error>> {
 
     let lines = feed(input, args)?;
 
+    // With a queue, records may still wait for their file.
+    logging.flush();
     let sinks = logging.sinks();
     for sink in &sinks {
         print_table(sink);
@@ -168,7 +170,9 @@ fn print_table(sink: &EquipmentSink) {
     }
     println!("{:<width$} {:>10} {all_bytes:>12}", "all", stats.total.written);
     println!("{:<width$} {:>10}", "no scope", stats.skipped);
+    println!("{:<width$} {:>10}", "filtered", stats.filtered);
     println!("{:<width$} {:>10}", "refused", stats.refused);
+    println!("{:<width$} {:>10}", "lost", stats.total.lost);
 }
 
 fn print_reasons(reasons: &Reasons) {
@@ -183,10 +187,13 @@ fn print_reasons(reasons: &Reasons) {
 
 /// Says the sum, and whether it is right.
 fn adds_up(lines: u64, sink: &EquipmentSink) -> bool {
-    let Stats { total, skipped, refused, .. } = sink.stats();
-    let written = total.written;
-    let right = lines == written + skipped + refused;
+    let Stats { total, skipped, filtered, refused, .. } = sink.stats();
+    let Counts { written, lost, .. } = total;
+    let right = lines == written + skipped + filtered + refused + lost;
     let sign = if right { "=" } else { "IS NOT" };
-    println!("{lines} lines in {sign} {written} written + {skipped} skipped + {refused} refused");
+    println!(
+        "{lines} lines in {sign} {written} written + {skipped} skipped + {filtered} filtered + {refused} refused + \
+         {lost} lost"
+    );
     right
 }

@@ -134,19 +134,21 @@ fn without_lab_root_an_example_makes_a_folder_and_says_so() {
 }
 
 /// What the replay says at its end.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 struct Sum {
     lines: usize,
     written: usize,
     skipped: usize,
+    filtered: usize,
     refused: usize,
+    lost: usize,
 }
 
 fn sum(stdout: &str) -> Sum {
     let line = stdout.lines().find(|line| line.contains(" lines in ")).expect("a sum");
     let numbers: Vec<usize> = line.split(' ').filter_map(|word| word.parse().ok()).collect();
-    let [lines, written, skipped, refused] = numbers[..] else { panic!("{line}") };
-    Sum { lines, written, skipped, refused }
+    let [lines, written, skipped, filtered, refused, lost] = numbers[..] else { panic!("{line}") };
+    Sum { lines, written, skipped, filtered, refused, lost }
 }
 
 /// Each row of the table, as the equipment's records and bytes.
@@ -166,9 +168,9 @@ fn assert_agrees_with_the_tree(stdout: &str, root: &Path) {
         .map(|(equipment, text)| (equipment, (text.matches('\n').count(), text.len())))
         .collect();
     assert_eq!(table(stdout), on_disk);
-    let Sum { lines, written, skipped, refused } = sum(stdout);
+    let Sum { lines, written, skipped, filtered, refused, lost } = sum(stdout);
     assert_eq!(written, on_disk.values().map(|(records, _)| records).sum::<usize>());
-    assert_eq!(lines, written + skipped + refused);
+    assert_eq!(lines, written + skipped + filtered + refused + lost);
 }
 
 #[test]
@@ -196,7 +198,10 @@ fn the_replay_of_four_threads_accounts_for_every_line() {
         .unwrap();
     let stdout = printed(output);
 
-    assert_eq!(sum(&stdout), Sum { lines: 2001, written: 1601, skipped: 160, refused: 240 });
+    assert_eq!(
+        sum(&stdout),
+        Sum { lines: 2001, written: 1601, skipped: 160, refused: 240, ..Sum::default() }
+    );
     assert_agrees_with_the_tree(&stdout, root.path());
     let logs = logs(root.path());
     assert_eq!(logs.len(), 20);
@@ -244,8 +249,55 @@ fn the_replay_reads_standard_input() {
         .unwrap();
     child.stdin.take().unwrap().write_all(b"EQ_01 one\nEQ_02 two\nEQ_01 three\n").unwrap();
     let stdout = printed(child.wait_with_output().unwrap());
-    assert_eq!(sum(&stdout), Sum { lines: 3, written: 3, skipped: 0, refused: 0 });
+    assert_eq!(sum(&stdout), Sum { lines: 3, written: 3, ..Sum::default() });
     assert_eq!(messages(&logs(root.path())["EQ_01"]), ["EQ_01 one", "EQ_01 three"]);
+}
+
+/// The replay of these lines below `root`, with further keys of the appender. It must account for all of them.
+fn replay_with(root: &Path, keys: &str, lines: &str) -> String {
+    let (config, input) = (root.join("log4rs.yaml"), root.join("input.log"));
+    let yaml = format!(
+        "appenders: {{a: {{kind: equipment_scoped, local_root: '$ENV{{LAB_ROOT}}', {keys}}}}}\n\
+         root: {{level: info, appenders: [a]}}\n"
+    );
+    fs::write(&config, yaml).unwrap();
+    fs::write(&input, lines).unwrap();
+    let mut replay = example("replay", &root.join("logs"));
+    printed(replay.arg("--config").args([config, input]).output().unwrap())
+}
+
+#[test]
+fn the_replay_counts_what_a_level_filters() {
+    let root = tempfile::tempdir().unwrap();
+    let stdout = replay_with(root.path(), "level: error", "EQ_01 one\nEQ_01 two\n");
+    assert_eq!(sum(&stdout), Sum { lines: 2, filtered: 2, ..Sum::default() });
+}
+
+#[test]
+fn the_replay_counts_what_is_lost() {
+    let root = tempfile::tempdir().unwrap();
+    // Where the folder of the equipment should be, there is a file.
+    fs::create_dir(root.path().join("logs")).unwrap();
+    fs::write(root.path().join("logs/EQ_01"), "").unwrap();
+    let stdout =
+        replay_with(root.path(), "fsync_level: off", "EQ_01 one\nEQ_02 two\nEQ_01 three\n");
+    assert_eq!(sum(&stdout), Sum { lines: 3, written: 1, lost: 2, ..Sum::default() });
+}
+
+/// The table was taken before the queue was empty.
+#[test]
+fn the_replay_through_a_queue_counts_what_is_written() {
+    let lines = "EQ_01 one of many lines\nEQ_02 another\n".repeat(20_000);
+    let root = tempfile::tempdir().unwrap();
+    let stdout = replay_with(root.path(), "queue: {}", &lines);
+    assert_agrees_with_the_tree(&stdout, &root.path().join("logs"));
+    assert_eq!(sum(&stdout), Sum { lines: 40_000, written: 40_000, ..Sum::default() });
+
+    // How much is lost depends on the machine.
+    let root = tempfile::tempdir().unwrap();
+    let stdout = replay_with(root.path(), "queue: {limit: 4 kb, when_full: drop}", &lines);
+    let Sum { lines, written, lost, .. } = sum(&stdout);
+    assert_eq!(lines, written + lost);
 }
 
 /// Runs the replay of one line with this configuration, which must fail.
@@ -284,7 +336,7 @@ fn the_replay_fails_where_lines_are_not_accounted_for() {
         "appenders: {a: {kind: equipment_scoped, local_root: '$ENV{LAB_ROOT}'}}\n\
          root: {level: warn, appenders: [a]}\n",
     );
-    assert_eq!(sum(&stdout), Sum { lines: 1, written: 0, skipped: 0, refused: 0 });
+    assert_eq!(sum(&stdout), Sum { lines: 1, ..Sum::default() });
 }
 
 #[test]
