@@ -1,8 +1,9 @@
 //! A record as a JSON object.
 //!
 //! `time`, `level`, `host`, `equipment`, the tags and key-values by their keys, `message`. A value that is written
-//! as JSON writes a number is one, but those of `proj`, `kind` and `run`. A key of the application's that is called
-//! as a field of ours gets a `_` behind it. What another encoder wrote is `text`.
+//! as JSON writes a number is one, but those of `proj`, `kind` and `run`: no digit, sign or zero is lost. A key of the
+//! application's that is called as a field of ours gets a `_` behind it. What another encoder wrote is `text`, and so
+//! is a further part of a record, which has `continues`.
 
 use serde_json::{Map, Number, Value};
 
@@ -10,7 +11,7 @@ use crate::reading::stream::Record;
 use crate::reading::tree::Log;
 use crate::reading::when;
 
-const OURS: [&str; 6] = ["time", "level", "host", "equipment", "message", "text"];
+const OURS: [&str; 7] = ["time", "level", "host", "equipment", "message", "text", "continues"];
 
 pub(crate) fn object(log: &Log, record: &Record) -> Value {
     let mut fields = Map::new();
@@ -41,6 +42,9 @@ pub(crate) fn object(log: &Log, record: &Record) -> Value {
             put("host", log.host().into());
             put("equipment", log.equipment().into());
             put("text", text.into());
+            if record.continues {
+                put("continues", true.into());
+            }
         }
     }
     Value::Object(fields)

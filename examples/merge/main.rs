@@ -139,6 +139,7 @@ fn pass_on(
             printer.print(stream.log, &stream.record, out)?;
         }
     }
+    printer.finish(out)?;
     out.flush()
 }
 

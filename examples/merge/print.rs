@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::{colour, json, line};
+use crate::reading::source::LONGEST_PIECE;
 use crate::reading::stream::Record;
 use crate::reading::tree::Log;
 
@@ -17,17 +18,22 @@ pub(crate) enum Style {
     Json,
 }
 
+/// A record of more bytes is several JSON objects, so that a file without line ends does not fill the memory.
+const LONGEST_OBJECT: usize = 16 << 20;
+
 /// Writes records.
 pub(crate) struct Printer {
     style: Style,
     unfold: bool,
     /// The text in the making.
     text: String,
+    /// For JSON: a long record, whose further parts may come.
+    long: Option<(Log, Record)>,
 }
 
 impl Printer {
     pub(crate) fn new(style: Style, unfold: bool) -> Printer {
-        Printer { style, unfold, text: String::new() }
+        Printer { style, unfold, text: String::new(), long: None }
     }
 
     pub(crate) fn print(
@@ -38,10 +44,35 @@ impl Printer {
     ) -> io::Result<()> {
         match self.style {
             Style::Plain if !self.unfold => out.write_all(&record.text),
-            Style::Json => writeln!(out, "{}", json::object(log, record)),
+            Style::Json => self.print_json(log, record, out),
             Style::Plain => self.print_text(record, false, false, out),
             Style::Terminal { color } => self.print_text(record, color, true, out),
         }
+    }
+
+    /// Writes what waits for further parts. There are none now.
+    pub(crate) fn finish(&mut self, out: &mut impl Write) -> io::Result<()> {
+        match self.long.take() {
+            Some((log, record)) => writeln!(out, "{}", json::object(&log, &record)),
+            None => Ok(()),
+        }
+    }
+
+    fn print_json(&mut self, log: &Log, record: &Record, out: &mut impl Write) -> io::Result<()> {
+        if let Some((of, long)) = self.long.as_mut().filter(|_| record.continues) {
+            if of == log && long.text.len() < LONGEST_OBJECT {
+                long.text.extend_from_slice(&record.text);
+                return Ok(());
+            }
+        }
+        self.finish(out)?;
+        if record.text.len() < LONGEST_PIECE {
+            return writeln!(out, "{}", json::object(log, record));
+        }
+        let Record { text, head, continues } = record;
+        let record = Record { text: text.clone(), head: *head, continues: *continues };
+        self.long = Some((log.clone(), record));
+        Ok(())
     }
 
     fn print_text(

@@ -115,10 +115,15 @@ impl Record {
 
     /// The first line, read; none where another encoder wrote it.
     pub(crate) fn line(&self) -> Option<Line> {
-        let first = self.first_line();
-        // Of a long line only the beginning is at hand; no escape has a space in it.
-        let cut = first.len() == self.text.len();
-        let end = if cut { first.iter().rposition(|byte| *byte == b' ')? + 1 } else { first.len() };
-        parse_line(&String::from_utf8_lossy(&first[..end]))
+        let first = String::from_utf8_lossy(self.first_line());
+        parse_line(&first).or_else(|| {
+            // A part of a long line may end within an escape, whose beginning stays as it is.
+            const LONGEST_ESCAPE: usize = r"\u001b".len();
+            let at = first.rfind('\\').filter(|at| first.len() - at < LONGEST_ESCAPE)?;
+            let (whole, begun) = first.split_at(at);
+            let mut line = parse_line(whole).filter(|_| !self.text.ends_with(b"\n"))?;
+            line.message.push_str(begun);
+            Some(line)
+        })
     }
 }

@@ -49,6 +49,7 @@ mod memcheck;
 mod memory;
 mod merge;
 mod merge_follow;
+mod merge_json;
 mod merge_memory;
 mod moved;
 mod never_panics;
