@@ -37,13 +37,13 @@ pub(crate) struct Identity {
 impl Identity {
     /// Whether a file at a path is this one, or this one compressed.
     pub(crate) fn is_at(&self, path: &Path, compressed: bool) -> io::Result<bool> {
-        let file = File::open(path)?;
+        let (file, metadata) = open_regular(path)?;
         if let (false, Some(number)) = (compressed, self.number) {
-            return Ok(Some(number) == file_number(&file.metadata()?));
+            return Ok(Some(number) == file_number(&metadata));
         }
         // Nothing was read of it: to read it as another file doubles nothing.
         if self.beginning.is_empty() {
-            return Ok(!compressed && file.metadata()?.len() == 0);
+            return Ok(!compressed && metadata.len() == 0);
         }
         let mut beginning = Vec::new();
         let take = self.beginning.len() as u64;
@@ -68,6 +68,31 @@ fn file_number(_: &Metadata) -> Option<(u64, u64)> {
     None
 }
 
+/// Opens a regular file. Anything else may be named like a log: to open a FIFO would wait for a writer, and to open a
+/// device may act on it. So the file is looked at before it is opened, and once more after that.
+pub(crate) fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
+    refuse_special(&std::fs::metadata(path)?)?;
+    let mut options = File::options();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        // A FIFO that took the file's place meanwhile is opened at once. Regular files ignore the flag: open(2).
+        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32);
+    }
+    let file = options.open(path)?;
+    let metadata = file.metadata()?;
+    refuse_special(&metadata)?;
+    Ok((file, metadata))
+}
+
+fn refuse_special(file: &Metadata) -> io::Result<()> {
+    if file.is_file() {
+        return Ok(());
+    }
+    Err(io::Error::other("is no regular file"))
+}
+
 /// One file's bytes as they are on the disk.
 struct Raw {
     path: PathBuf,
@@ -82,11 +107,7 @@ struct Raw {
 
 impl Raw {
     fn open(path: &Path, compressed: bool, reading: Reading) -> io::Result<Raw> {
-        let file = File::open(path)?;
-        let metadata = file.metadata()?;
-        if !metadata.is_file() {
-            return Err(io::Error::other("is no regular file"));
-        }
+        let (file, metadata) = open_regular(path)?;
         let identity = Identity { number: file_number(&metadata), beginning: Vec::new() };
         Ok(Raw {
             path: path.to_owned(),
@@ -127,7 +148,7 @@ impl Raw {
             }
             self.path = found;
         }
-        let mut file = File::open(&self.path)?;
+        let (mut file, _) = open_regular(&self.path)?;
         file.seek(SeekFrom::Start(self.offset))?;
         self.file = Some(file);
         Ok(())

@@ -4,7 +4,7 @@
 #![cfg(target_os = "linux")]
 
 use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -71,6 +71,15 @@ fn compress(path: &Path) {
 struct Follower {
     process: Child,
     lines: Receiver<String>,
+    errors: Receiver<String>,
+}
+
+/// The lines that a process writes. They are read all the time, so that it never waits.
+fn lines_of(pipe: impl Read + Send + 'static) -> Receiver<String> {
+    let (send, lines) = mpsc::channel();
+    let read = BufReader::new(pipe).lines().map_while(Result::ok);
+    thread::spawn(move || read.for_each(|line| drop(send.send(line))));
+    lines
 }
 
 impl Follower {
@@ -81,14 +90,12 @@ impl Follower {
             .arg(folder)
             .arg("--follow")
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let out = BufReader::new(process.stdout.take().unwrap());
-        let (send, lines) = mpsc::channel();
-        thread::spawn(move || {
-            out.lines().map_while(Result::ok).try_for_each(|line| send.send(line))
-        });
-        Follower { process, lines }
+        let lines = lines_of(process.stdout.take().unwrap());
+        let errors = lines_of(process.stderr.take().unwrap());
+        Follower { process, lines, errors }
     }
 
     fn next(&self) -> String {
@@ -158,4 +165,34 @@ fn every_record_is_passed_on_once_over_rotations_and_compressions() {
     follower.expect(0..1);
     log.write(1);
     follower.expect(61..62);
+}
+
+fn make_fifo(path: &Path) {
+    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+}
+
+/// Nobody writes to it: to open it would wait for ever.
+#[test]
+fn a_fifo_that_appears_is_named_and_the_rest_is_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let logs = folder.path().join("E/.exlab-wizard");
+    let mut log = Log::new(&logs);
+    log.write(1);
+    let mut short = Log { path: logs.join("wizard.s.log"), records: 0, rotations: 0 };
+    short.write(1);
+    let follower = Follower::start(folder.path());
+    follower.expect(0..1);
+    follower.expect(0..1);
+    // A new name, and the name of a log that is followed.
+    make_fifo(&logs.join("wizard.p.log"));
+    fs::remove_file(&short.path).unwrap();
+    make_fifo(&short.path);
+    let mut errors: Vec<_> = (0..2).map(|_| follower.errors.recv_timeout(HANGS).unwrap()).collect();
+    errors.sort();
+    for (error, name) in errors.iter().zip(["wizard.p.log", "wizard.s.log"]) {
+        assert!(error.ends_with(&format!("{name}: is no regular file")), "{errors:?}");
+    }
+    log.rotate(1);
+    log.write(1);
+    follower.expect(1..3);
 }
