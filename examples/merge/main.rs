@@ -165,7 +165,7 @@ fn follow<'a>(
     out: &mut impl Write,
     troubles: &'a Troubles,
 ) -> io::Result<()> {
-    let mut known = logs.clone();
+    let mut known: BTreeSet<_> = logs.iter().map(Log::key).collect();
     let mut looked = Instant::now();
     // What cannot be read was reported at the start.
     let silent = Troubles::silent();
@@ -173,7 +173,7 @@ fn follow<'a>(
         thread::sleep(POLL);
         if looked.elapsed() >= NEW_LOGS {
             for log in find_logs(&args.paths, &silent) {
-                if known.insert(log.clone()) {
+                if known.insert(log.key()) {
                     // One log that lives as long as the program does.
                     merge.add(Box::leak(Box::new(log)), troubles);
                 }

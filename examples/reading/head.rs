@@ -8,8 +8,11 @@ use log::Level;
 /// Microseconds in a second.
 pub(crate) const SECOND: i64 = 1_000_000;
 
+/// Microseconds in an hour.
+pub(crate) const HOUR: i64 = 60 * 60 * SECOND;
+
 /// Microseconds in a day.
-pub(crate) const DAY: i64 = 24 * 60 * 60 * SECOND;
+pub(crate) const DAY: i64 = 24 * HOUR;
 
 /// What a record's line begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -37,13 +37,9 @@ impl<'a> Merge<'a> {
         let count = logs.len().max(1);
         let buffer = (BUFFERS / count / 2).clamp(8 * 1024, 64 * 1024);
         let reading = Reading { keep_open: count <= MOST_OPEN, buffer };
-        let mut options = Options { reading, follow, since };
-        let mut streams: Vec<_> =
-            logs.iter().flat_map(|log| Stream::of_log(log, options, troubles)).collect();
-        if streams.len() > MOST_OPEN && options.reading.keep_open {
-            options.reading.keep_open = false;
-            streams = logs.iter().flat_map(|log| Stream::of_log(log, options, troubles)).collect();
-        }
+        let options = Options { reading, follow, since };
+        let streams: Vec<_> =
+            logs.iter().map(|log| Stream::of_log(log, options, troubles)).collect();
         let waiting = (0..streams.len()).collect();
         Merge { streams, next: BinaryHeap::new(), waiting, passed: false, options }
     }
@@ -52,10 +48,8 @@ impl<'a> Merge<'a> {
     pub(crate) fn add(&mut self, log: &'a Log, troubles: &'a Troubles) {
         // Its file is closed between two reads: there may be many.
         self.options.reading.keep_open &= self.streams.len() < MOST_OPEN;
-        for stream in Stream::of_log(log, self.options, troubles) {
-            self.waiting.push(self.streams.len());
-            self.streams.push(stream);
-        }
+        self.waiting.push(self.streams.len());
+        self.streams.push(Stream::of_log(log, self.options, troubles));
     }
 
     /// Looks for records where there was none, or none yet. Before the first [`Merge::next`], and to follow.

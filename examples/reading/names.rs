@@ -7,7 +7,7 @@
 
 use std::cmp::Reverse;
 
-use super::head::{days_since_1970, DAY};
+use super::head::{days_since_1970, DAY, HOUR, SECOND};
 
 /// Which file of its log. The order is that of writing, as far as the names tell it: see [`Part::kind`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,44 +34,86 @@ impl Part {
         }
     }
 
-    /// The end of the period of the file's last record, in microseconds since 1970; none without one.
-    pub(crate) fn ends(&self) -> Option<i64> {
+    /// The period of the file's last record: its end and its start, in microseconds since 1970. None: the name has no
+    /// period.
+    pub(crate) fn period(&self) -> Option<(i64, i64)> {
         let Part::Period(period, _) = self else { return None };
         let number = |at: std::ops::Range<usize>| period.get(at)?.parse::<i64>().ok();
-        let month = days_since_1970(number(0..4)?, number(5..7)?, 1);
-        let first_of_month = month * DAY;
-        match period.len() {
-            7 => Some(first_of_month + 31 * DAY),
-            // An hour or a second is within its day.
-            _ => Some(first_of_month + number(8..10)? * DAY),
-        }
+        let (year, month) = (number(0..4)?, number(5..7)?);
+        let day = |day| days_since_1970(year, month, day) * DAY;
+        let (start, length) = match period.len() {
+            7 => {
+                let next = (year + month / 12, month % 12 + 1);
+                (day(1), days_since_1970(next.0, next.1, 1) * DAY - day(1))
+            }
+            10 => (day(number(8..10)?), DAY),
+            13 => (day(number(8..10)?) + number(11..13)? * HOUR, HOUR),
+            _ => {
+                let seconds = 60 * number(14..16)? + number(17..19)?;
+                (day(number(8..10)?) + number(11..13)? * HOUR + seconds * SECOND, SECOND)
+            }
+        };
+        Some((start + length, start))
     }
 }
 
-/// The log's own name, which part of it the file is, and whether it is compressed.
+/// The log's own name, which part of it the file is, and whether it is compressed. None: no log that ends with `.log`
+/// has a file of this name.
 pub(crate) fn split(file_name: &str) -> Option<(&str, Part, bool)> {
     if file_name.ends_with(".log") {
         return Some((file_name, Part::Live, false));
     }
-    let (name, compressed) = match file_name.strip_suffix(".gz") {
-        Some(name) => (name, true),
-        None => (file_name, false),
-    };
+    let (name, compressed) = without_gz(file_name);
     if compressed && name.ends_with(".log") {
         return Some((name, Part::ByHand, true));
     }
+    let (log, part) = split_period(name).or_else(|| {
+        let (log, number) = name.rsplit_once('.')?;
+        // logrotate may begin with 0.
+        Some((log, Part::Numbered(Reverse(number_of(number)?))))
+    })?;
+    log.ends_with(".log").then_some((log, part, compressed))
+}
+
+/// The same for a file of any name, as `path` gives it. What ends with a number alone may be a log of its own
+/// (`camera.1`), but behind `.log`.
+pub(crate) fn split_any(file_name: &str) -> (&str, Part, bool) {
+    if let Some(split) = split(file_name) {
+        return split;
+    }
+    let (name, compressed) = without_gz(file_name);
+    match split_period(name) {
+        Some((log, part)) => (log, part, compressed),
+        None => (name, if compressed { Part::ByHand } else { Part::Live }, compressed),
+    }
+}
+
+/// Whether a name that [`split`] does not know looks like that of a log's file all the same.
+pub(crate) fn looks_like_log(name: &str) -> bool {
+    let behind = name.split_once(".log").map(|(_, behind)| behind);
+    behind.is_some_and(|behind| !behind.starts_with(|c: char| c.is_alphanumeric()))
+}
+
+fn without_gz(file_name: &str) -> (&str, bool) {
+    file_name.strip_suffix(".gz").map_or((file_name, false), |name| (name, true))
+}
+
+/// The log's name, and the period behind it with or without a number.
+fn split_period(name: &str) -> Option<(&str, Part)> {
     let (rest, last) = name.rsplit_once('.')?;
-    if rest.ends_with(".log") && is_period(last) {
-        return Some((rest, Part::Period(last.to_owned(), 0), compressed));
+    if is_period(last) {
+        return Some((rest, Part::Period(last.to_owned(), 0)));
     }
-    // A sign is no part of a number.
-    let number = last.parse().ok().filter(|_| last.bytes().all(|byte| byte.is_ascii_digit()))?;
-    if rest.ends_with(".log") {
-        return Some((rest, Part::Numbered(Reverse(number)), compressed));
-    }
+    let number = number_of(last).filter(|number| *number > 0)?;
     let (log, period) = rest.rsplit_once('.')?;
-    (log.ends_with(".log") && is_period(period))
-        .then(|| (log, Part::Period(period.to_owned(), number), compressed))
+    is_period(period).then(|| (log, Part::Period(period.to_owned(), number)))
+}
+
+/// A number as rotations write it: without a sign, and without zeros before it. `.01` and `.1` are two files.
+fn number_of(text: &str) -> Option<u32> {
+    let canonical = text == "0" || !text.starts_with('0');
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| canonical && digits)
 }
 
 fn is_period(text: &str) -> bool {

@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::head::{Head, DAY};
+use super::head::Head;
 use super::names::Part;
+use super::order::{in_order, is_too_old};
 use super::source::{Reading, Source, LONGEST_PIECE};
 use super::tree::{Log, LogFile};
 use super::troubles::Troubles;
@@ -22,7 +23,7 @@ pub(crate) struct Options {
     pub(crate) reading: Reading,
     /// Whether more is expected where the live log ends.
     pub(crate) follow: bool,
-    /// Rotated files whose period ended long before this time are left out. Microseconds since 1970.
+    /// Rotated files without a record from this time on are left out, see [`is_too_old`]. Microseconds since 1970.
     pub(crate) since: Option<i64>,
 }
 
@@ -51,12 +52,12 @@ pub(crate) struct Stream<'a> {
     pub(crate) log: &'a Log,
     troubles: &'a Troubles,
     options: Options,
-    /// Where only files of one kind are to be read: another stream reads the others.
-    kind: Option<usize>,
     files: VecDeque<LogFile>,
     /// The rotated files that were read, are in hand, or wait in `files`.
     known: BTreeSet<Part>,
     open: Option<Open>,
+    /// Whether it was reported that the live log is a link that leads nowhere.
+    reported_link: bool,
     /// The record in hand.
     pub(crate) record: Record,
     /// The time of the last record that had one.
@@ -73,58 +74,24 @@ pub(crate) struct Stream<'a> {
 }
 
 impl<'a> Stream<'a> {
-    /// The streams of one log: one, but for a log with rotated files of several kinds, whose order the names do
-    /// not tell.
-    pub(crate) fn of_log(
-        log: &'a Log,
-        options: Options,
-        troubles: &'a Troubles,
-    ) -> Vec<Stream<'a>> {
+    pub(crate) fn of_log(log: &'a Log, options: Options, troubles: &'a Troubles) -> Stream<'a> {
         let files = log.files().unwrap_or_else(|err| {
             troubles.report(&log.folder, err);
             BTreeMap::new()
         });
-        let kinds: BTreeSet<usize> =
-            files.keys().map(Part::kind).filter(|kind| *kind != 0).collect();
-        if kinds.len() < 2 {
-            return vec![Stream::new(log, options, troubles, files, None)];
-        }
-        let kinds = kinds.into_iter().chain([0]);
-        let of_kind = |kind| {
-            let mut options = options;
-            options.follow &= kind == 0;
-            let own = files.iter().filter(|(part, _)| part.kind() == kind || kind == 0);
-            let own = own.map(|(part, file)| (part.clone(), file.clone())).collect();
-            Stream::new(log, options, troubles, own, Some(kind))
-        };
-        kinds.map(of_kind).collect()
-    }
-
-    fn new(
-        log: &'a Log,
-        options: Options,
-        troubles: &'a Troubles,
-        files: BTreeMap<Part, LogFile>,
-        kind: Option<usize>,
-    ) -> Stream<'a> {
         let known = files.keys().filter(|part| **part != Part::Live).cloned().collect();
-        let is_wanted = |file: &LogFile| {
-            let too_old = match (file.part.ends(), options.since) {
-                // A day more, for a clock that was set.
-                (Some(ends), Some(since)) => ends + DAY < since,
-                _ => false,
-            };
-            !too_old && kind.is_none_or(|kind| file.part.kind() == kind)
-        };
         let has_live = files.contains_key(&Part::Live);
+        let is_wanted =
+            |file: &LogFile| !options.since.is_some_and(|since| is_too_old(file, since));
+        let files = files.into_iter().filter(|(_, file)| is_wanted(file)).collect();
         let mut stream = Stream {
             log,
             troubles,
             options,
-            kind,
-            files: files.into_values().filter(is_wanted).collect(),
+            files: in_order(files),
             known,
             open: None,
+            reported_link: false,
             record: Record::default(),
             time: i64::MIN,
             wanted: false,
@@ -244,25 +211,22 @@ impl<'a> Stream<'a> {
     }
 
     /// The rotated files that are there now and were not, in their order.
-    fn new_files(&mut self) -> Vec<LogFile> {
-        if self.kind.is_some_and(|kind| kind != 0) {
-            return Vec::new();
-        }
+    fn new_files(&mut self) -> VecDeque<LogFile> {
         let files = match &self.log.only {
-            Some(_) => return Vec::new(),
+            Some(_) => return VecDeque::new(),
             None => self.log.files(),
         };
-        let files = files.unwrap_or_else(|err| {
+        let mut files = files.unwrap_or_else(|err| {
             self.troubles.report(&self.log.folder, err);
             BTreeMap::new()
         });
-        let files = files.into_values().filter(|file| file.part != Part::Live);
-        files.filter(|file| self.known.insert(file.part.clone())).collect()
+        files.retain(|part, _| *part != Part::Live && self.known.insert(part.clone()));
+        in_order(files)
     }
 
     fn push_live(&mut self) {
         let path = self.log.folder.join(&self.log.name);
-        if path.exists() || self.options.follow {
+        if self.log.has_live() && (path.exists() || self.options.follow) {
             self.files.push_back(LogFile { path, part: Part::Live, compressed: false });
         }
     }
@@ -298,6 +262,10 @@ impl<'a> Stream<'a> {
             Err(err) if missing(&err) && file.part == Part::Live => {
                 let new = self.new_files();
                 let wait = new.is_empty();
+                if !self.reported_link && file.path.is_symlink() {
+                    self.reported_link = true;
+                    self.troubles.report(&file.path, "is a link to a file that is missing");
+                }
                 self.files.extend(new);
                 if self.options.follow {
                     self.files.push_back(file);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, DirEntry};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -12,14 +12,22 @@ use super::troubles::Troubles;
 /// The folder in the equipment's that the default path puts its logs into.
 const LOGS: &str = ".exlab-wizard";
 
+/// Folders of the system at the root of a disk. Nobody may look into them, and no equipment is called so.
+const OF_THE_SYSTEM: [&str; 2] = ["lost+found", "System Volume Information"];
+
+/// What a compression is just making, the lock of a rotation on Windows, or what an editor leaves.
+const UNFINISHED: [&str; 5] = [".tmp", ".part", ".lock", ".swp", "~"];
+
 /// One log: the live file and what was rotated, of one piece of equipment and one host.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Log {
     pub(crate) folder: PathBuf,
     /// The live file's name.
     pub(crate) name: String,
-    /// A file that was named on the command line, and is read without the others of its log.
-    pub(crate) only: Option<String>,
+    /// The files that were named on the command line. They are read without the others of their log.
+    pub(crate) only: Option<BTreeSet<String>>,
+    /// The folder's canonical path.
+    place: PathBuf,
 }
 
 /// A file of a log.
@@ -30,14 +38,19 @@ pub(crate) struct LogFile {
     pub(crate) compressed: bool,
 }
 
+/// What tells a log from every other, in whatever way it was named.
+pub(crate) type LogKey = (PathBuf, String);
+
 impl Log {
+    pub(crate) fn key(&self) -> LogKey {
+        (self.place.clone(), self.name.clone())
+    }
+
     /// The equipment: the folder that holds the hidden one, or the folder itself.
     pub(crate) fn equipment(&self) -> String {
-        let folder = self.folder.canonicalize();
-        let folder = folder.as_deref().unwrap_or(&self.folder);
-        let folder = match folder.file_name() {
-            Some(name) if name == OsStr::new(LOGS) => folder.parent().unwrap_or(folder),
-            _ => folder,
+        let folder = match self.place.file_name() {
+            Some(name) if name == OsStr::new(LOGS) => self.place.parent().unwrap_or(&self.place),
+            _ => &self.place,
         };
         folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
@@ -47,16 +60,27 @@ impl Log {
         names::host(&self.name).unwrap_or_default()
     }
 
+    /// Whether the live log is one of the log's files.
+    pub(crate) fn has_live(&self) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(&self.name))
+    }
+
     /// The log's files by their place in it. Where a file exists plain and compressed, the plain one counts:
     /// the other was not finished.
     pub(crate) fn files(&self) -> io::Result<BTreeMap<Part, LogFile>> {
-        if let Some(only) = &self.only {
-            let (_, part, compressed) =
-                names::split(only).unwrap_or((only, Part::Live, only.ends_with(".gz")));
-            let file = LogFile { path: self.folder.join(only), part: part.clone(), compressed };
-            return Ok([(part, file)].into());
-        }
         let mut files = BTreeMap::<Part, LogFile>::new();
+        let mut add = |path: PathBuf, part: Part, compressed: bool| {
+            if files.get(&part).is_none_or(|file| file.compressed) {
+                files.insert(part.clone(), LogFile { path, part, compressed });
+            }
+        };
+        if let Some(only) = &self.only {
+            for name in only {
+                let (_, part, compressed) = names::split_any(name);
+                add(self.folder.join(name), part, compressed);
+            }
+            return Ok(files);
+        }
         for entry in self.folder.read_dir()? {
             let entry = entry?;
             let file_name = entry.file_name();
@@ -65,83 +89,159 @@ impl Log {
                 continue;
             };
             let Some((log, part, compressed)) = names::split(name) else { continue };
-            let has_plain = files.get(&part).is_some_and(|file| !file.compressed);
-            if log == self.name && !has_plain {
-                let file = LogFile { path: entry.path(), part: part.clone(), compressed };
-                files.insert(part, file);
+            if log == self.name {
+                add(entry.path(), part, compressed);
             }
         }
         Ok(files)
     }
 }
 
-/// The logs at these paths: `local_root`, an equipment's folder, the hidden folder in it, or a file.
+/// The logs at these paths: `local_root`, an equipment's folder, the hidden folder in it, or a file. What is named in
+/// two ways is found once.
 ///
 /// A file in a log's folder that looks like a part of a log and cannot be read is reported.
 pub(crate) fn find_logs(paths: &[PathBuf], troubles: &Troubles) -> BTreeSet<Log> {
-    let mut found = BTreeSet::new();
-    for path in paths {
-        if path.is_dir() {
-            let before = found.len();
-            if let Err(err) = find_in_root(path, troubles, &mut found) {
-                troubles.report(path, err);
-            } else if found.len() == before {
-                troubles.report(path, "holds no wizard.<host>.log");
-            }
-        } else if let Err(err) = fs::metadata(path) {
-            troubles.report(path, err);
-        } else if path.extension().is_some_and(|end| end == "gz")
-            && paths.contains(&path.with_extension(""))
-        {
-            // Both are there where a compression was interrupted: the plain one counts, as in a folder.
-        } else if let Some(name) = path.file_name() {
-            let only = name.to_string_lossy().into_owned();
-            let name = names::split(&only).map_or(&*only, |(log, ..)| log).to_owned();
-            let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
-            found.insert(Log { folder, name, only: Some(only) });
+    let (folders, files): (Vec<&PathBuf>, Vec<_>) = paths.iter().partition(|path| path.is_dir());
+    let mut search = Search { troubles, found: BTreeMap::new(), folders: BTreeMap::new() };
+    for root in folders {
+        match search.find_in_root(root) {
+            Ok(0) => troubles.report(
+                root,
+                "holds no wizard.<host>.log: name the files themselves if their names are others",
+            ),
+            Ok(_) => {}
+            Err(err) => troubles.report(root, err),
         }
     }
-    found
+    let mut named = BTreeSet::new();
+    for file in files {
+        let added = file.canonicalize().and_then(|canonical| {
+            let is_new = !search.has_file(&canonical) && named.insert(canonical);
+            if is_new {
+                search.add_file(file)
+            } else {
+                Ok(())
+            }
+        });
+        added.unwrap_or_else(|err| troubles.report(file, err));
+    }
+    search.found.into_values().collect()
 }
 
-/// Looks no deeper than the logs are: an equipment's folder may hold a million images.
-fn find_in_root(root: &Path, troubles: &Troubles, found: &mut BTreeSet<Log>) -> io::Result<()> {
-    find_in_folder(root, troubles, found)?;
-    for entry in root.read_dir()? {
-        let entry = entry?;
-        let folder = entry.path();
-        if entry.file_name() == OsStr::new(LOGS) {
-            find_in_folder(&folder, troubles, found)?;
-        } else if folder.join(LOGS).is_dir() {
-            let folder = folder.join(LOGS);
-            find_in_folder(&folder, troubles, found)
-                .unwrap_or_else(|err| troubles.report(&folder, err));
+/// What was found so far.
+struct Search<'a> {
+    troubles: &'a Troubles,
+    found: BTreeMap<LogKey, Log>,
+    /// The folders that were looked at, by their canonical paths, and how many files of logs each holds.
+    folders: BTreeMap<PathBuf, usize>,
+}
+
+impl Search<'_> {
+    /// Looks no deeper than the logs are: an equipment's folder may hold a million images. Returns how many files of
+    /// logs there are.
+    fn find_in_root(&mut self, root: &Path) -> io::Result<usize> {
+        let mut count = self.find_in_folder(root)?;
+        for entry in root.read_dir()? {
+            let entry = entry?;
+            let path = entry.path();
+            if entry.file_name() == OsStr::new(LOGS) {
+                count += self.find_in_logs(&path);
+            } else if may_be_equipment(&entry) {
+                count += self.find_in_logs(&path.join(LOGS));
+            }
+        }
+        Ok(count)
+    }
+
+    /// The same for a folder that may be missing.
+    fn find_in_logs(&mut self, folder: &Path) -> usize {
+        let is_missing =
+            |err: &io::Error| err.kind() == io::ErrorKind::NotFound && !folder.is_symlink();
+        match self.find_in_folder(folder) {
+            Ok(count) => count,
+            Err(err) if is_missing(&err) || folder.is_file() => 0,
+            Err(err) => {
+                self.troubles.report(folder, err);
+                0
+            }
         }
     }
-    Ok(())
-}
 
-fn find_in_folder(folder: &Path, troubles: &Troubles, found: &mut BTreeSet<Log>) -> io::Result<()> {
-    for entry in folder.read_dir()? {
-        let entry = entry?;
-        let file_name = entry.file_name();
-        let Some(name) = file_name.to_str().filter(|name| name.starts_with("wizard.")) else {
-            continue;
-        };
-        match names::split(name) {
-            Some((log, ..)) => {
-                found.insert(Log { folder: folder.to_owned(), name: log.to_owned(), only: None });
+    fn find_in_folder(&mut self, folder: &Path) -> io::Result<usize> {
+        let place = folder.canonicalize()?;
+        if let Some(count) = self.folders.get(&place) {
+            return Ok(*count);
+        }
+        let mut count = 0;
+        for entry in folder.read_dir()? {
+            let entry = entry?;
+            let file_name = entry.file_name();
+            let name = file_name.to_string_lossy();
+            if !name.starts_with("wizard.") {
+                continue;
             }
-            // What a compression is just making, or an editor.
-            None if [".tmp", ".part", ".swp", "~"].iter().any(|end| name.ends_with(end)) => {}
-            None if name.contains(".log.") => {
-                troubles.report(
+            match names::split(&name).filter(|_| file_name.to_str().is_some()) {
+                Some((log, ..)) => {
+                    count += 1;
+                    self.add(folder, &place, log);
+                }
+                None if UNFINISHED.iter().any(|end| name.ends_with(end)) => {}
+                None if names::looks_like_log(&name) => self.troubles.report(
                     &entry.path(),
                     "is not read: its name is no rotated log's, plain or .gz",
-                );
+                ),
+                None => {}
             }
-            None => {}
         }
+        self.folders.insert(place, count);
+        Ok(count)
     }
-    Ok(())
+
+    /// A log with all its files.
+    fn add(&mut self, folder: &Path, place: &Path, name: &str) {
+        let (place, name) = (place.to_owned(), name.to_owned());
+        self.found.entry((place.clone(), name.clone())).or_insert_with(|| Log {
+            folder: folder.to_owned(),
+            name,
+            only: None,
+            place,
+        });
+    }
+
+    /// Whether a file is one of a log that is read with all its files.
+    fn has_file(&self, canonical: &Path) -> bool {
+        let name = canonical.file_name().and_then(OsStr::to_str).and_then(names::split);
+        let (Some(folder), Some((log, ..))) = (canonical.parent(), name) else { return false };
+        let log = self.found.get(&(folder.to_owned(), log.to_owned()));
+        log.is_some_and(|log| log.only.is_none())
+    }
+
+    /// A file that was named: one more of its log, or the first.
+    fn add_file(&mut self, path: &Path) -> io::Result<()> {
+        let only = path.file_name().and_then(OsStr::to_str);
+        let only = only.ok_or_else(|| io::Error::other("has a name that is no UTF-8"))?;
+        let (name, ..) = names::split_any(only);
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        let place = folder.canonicalize()?;
+        let key = (place.clone(), name.to_owned());
+        let log = self.found.entry(key).or_insert_with(|| Log {
+            folder: folder.to_owned(),
+            name: name.to_owned(),
+            only: Some(BTreeSet::new()),
+            place,
+        });
+        if let Some(files) = &mut log.only {
+            files.insert(only.to_owned());
+        }
+        Ok(())
+    }
+}
+
+fn may_be_equipment(entry: &DirEntry) -> bool {
+    let name = entry.file_name();
+    let is_folder =
+        |kind: fs::FileType| kind.is_dir() || kind.is_symlink() && entry.path().is_dir();
+    OF_THE_SYSTEM.iter().all(|system| name != *system) && entry.file_type().is_ok_and(is_folder)
 }

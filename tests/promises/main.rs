@@ -48,6 +48,7 @@ mod mdc;
 mod memcheck;
 mod memory;
 mod merge;
+mod merge_files;
 mod merge_follow;
 mod merge_json;
 mod merge_memory;

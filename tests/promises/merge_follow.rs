@@ -196,3 +196,19 @@ fn a_fifo_that_appears_is_named_and_the_rest_is_followed() {
     log.write(1);
     follower.expect(1..3);
 }
+
+/// The file that it leads to may be made later.
+#[test]
+fn a_link_that_leads_nowhere_is_named_once_and_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let logs = folder.path().join("E/.exlab-wizard");
+    let mut log = Log::new(&folder.path().join("elsewhere"));
+    fs::create_dir_all(&logs).unwrap();
+    std::os::unix::fs::symlink(&log.path, logs.join("wizard.l.log")).unwrap();
+    let follower = Follower::start(folder.path());
+    let error = follower.errors.recv_timeout(HANGS).unwrap();
+    assert!(error.contains("wizard.l.log: "), "{error}");
+    log.write(2);
+    follower.expect(0..2);
+    assert!(follower.errors.try_recv().is_err());
+}
