@@ -295,7 +295,7 @@ impl fmt::Display for Error {
             Kind::Outside { path, root } => write!(
                 f,
                 "cannot open the log file {}: a link on the way leads out of local_root {} \
-                 (follow_links allows that)",
+                 or is an absolute path (follow_links allows both)",
                 path.display(),
                 root.display()
             ),

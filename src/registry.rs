@@ -41,6 +41,8 @@ pub(crate) struct Registry {
     pub(crate) open_files: Arc<OpenFiles>,
     /// Taken when a scope logs for the first time, and by calls that are about many logs.
     logs: Mutex<Logs>,
+    /// Held over the sync of the forgotten logs, before `logs` is taken.
+    syncing_forgotten: Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -55,6 +57,8 @@ struct Logs {
     forgotten: Counts,
     /// Whether a forgotten log had records that are not known to be on disk.
     forgot_unsynced: bool,
+    /// A failed sync of a forgotten log that no call has returned.
+    failed_sync: Option<Error>,
 }
 
 impl Registry {
@@ -71,6 +75,7 @@ impl Registry {
             gap_head,
             open_files: file::open_files(max_open_files),
             logs: Mutex::default(),
+            syncing_forgotten: Mutex::new(()),
         }
     }
 
@@ -171,13 +176,26 @@ impl Registry {
     }
 
     /// Makes durable what was written to logs that are forgotten.
+    ///
+    /// # Errors
+    ///
+    /// That of this sync, or else of an earlier one of a log that is forgotten.
     pub(crate) fn sync_forgotten(&self) -> Result<(), Error> {
-        if !std::mem::take(&mut self.logs.lock_any().forgot_unsynced) {
-            return Ok(());
-        }
-        let synced = self.root.sync_file_system();
+        // A second caller waits for the first: what that one is syncing is not on disk yet.
+        let _syncing = self.syncing_forgotten.lock_any();
+        let (unsynced, failed) = {
+            let mut logs = self.logs.lock_any();
+            (std::mem::take(&mut logs.forgot_unsynced), logs.failed_sync.take())
+        };
+        let synced = if unsynced { self.root.sync_file_system() } else { Ok(()) };
         self.logs.lock_any().forgot_unsynced |= synced.is_err();
-        synced
+        synced.and(failed.map_or(Ok(()), Err))
+    }
+
+    /// Whether this equipment may have files of a forgotten log that its known logs do not sync: all of them, those of
+    /// other tags, or rotated ones.
+    pub(crate) fn may_have_forgotten(&self, known: &[Arc<LogFile>]) -> bool {
+        known.is_empty() || self.layout.names_tags() || self.root.rotates()
     }
 
     /// The folder below which every log is.
@@ -259,6 +277,7 @@ impl Logs {
             }
             self.forgotten += log.counters.counts();
             self.forgot_unsynced |= !log.is_synced();
+            self.failed_sync = log.take_failed_sync().or(self.failed_sync.take());
             self.len -= 1;
             if layout.names_tags() {
                 self.spellings.release(log.relative());

@@ -228,6 +228,10 @@ impl EquipmentSink {
     /// Syncs every record that was written before this call, also if its file was closed meanwhile. A file that another
     /// program has moved or deleted is not synced.
     ///
+    /// After a failed sync, the records that were written before it may be lost, and no later sync can tell. So a failed
+    /// sync is returned by this call or by the next one, also if an ERROR caused it. What is returned later is about the
+    /// records that were written after that.
+    ///
     /// # Errors
     ///
     /// All files are tried, and the first failure is returned. [`Error::is_sync`]: a sync failed. [`Error::is_open`]: a
@@ -256,8 +260,14 @@ impl EquipmentSink {
     /// The errors are those of [`sync`](EquipmentSink::sync). All its files are closed, and the first failure is
     /// returned.
     pub fn close(&self, equipment: &EquipmentId) -> Result<(), Error> {
-        let closed = self.flush_and(self.0.core.registry.logs_of(equipment), LogFile::close);
-        self.0.core.registry.forget(equipment);
+        let registry = &self.0.core.registry;
+        let known = registry.logs_of(equipment);
+        let may_have_forgotten = registry.may_have_forgotten(&known);
+        let closed = self.flush_and(known, LogFile::close);
+        registry.forget(equipment);
+        if may_have_forgotten {
+            return closed.and(registry.sync_forgotten());
+        }
         closed
     }
 
@@ -268,9 +278,10 @@ impl EquipmentSink {
     ///
     /// The errors are those of [`sync`](EquipmentSink::sync). All files are closed, and the first failure is returned.
     pub fn close_all(&self) -> Result<(), Error> {
-        let closed = self.flush_and(self.0.core.registry.logs(), LogFile::close);
-        self.0.core.registry.forget_all();
-        closed
+        let registry = &self.0.core.registry;
+        let closed = self.flush_and(registry.logs(), LogFile::close);
+        registry.forget_all();
+        closed.and(registry.sync_forgotten())
     }
 
     /// For each log, waits for its queued records and then calls `f`.

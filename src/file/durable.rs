@@ -68,15 +68,27 @@ impl LogFile {
         })
     }
 
-    /// Runs `sync`, unless every written record is covered by an earlier sync, and then notes what it covers.
+    /// Runs `sync`, unless every written record is covered by an earlier sync, and then notes what it covers. A second
+    /// caller waits for the first: what that one is syncing is not on disk yet.
+    ///
+    /// # Errors
+    ///
+    /// That of `sync`, or else of a sync that failed since the last call.
     fn covering_all(&self, sync: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
+        let _syncing = self.syncing.lock_any();
         let written = self.counters.written.get();
-        if self.synced.load(Ordering::Acquire) < written {
-            sync()?;
-            self.sync_rotated()?;
-            self.synced.fetch_max(written, Ordering::AcqRel);
-        }
-        Ok(())
+        let is_covered = self.synced.load(Ordering::Acquire) >= written;
+        let synced = if is_covered { Ok(()) } else { sync().and_then(|()| self.sync_rotated()) };
+        let failed = self.take_failed_sync();
+        synced?;
+        self.synced.store(written, Ordering::Release);
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// A failed sync that no `sync` or `close` has returned: the kernel may have dropped records that were written
+    /// before it, and no later sync brings them back.
+    pub(crate) fn take_failed_sync(&self) -> Option<Error> {
+        self.failed_sync.lock_any().take()
     }
 
     /// Syncs what was written before the file was closed. Any descriptor of the file will do: fsync(2) syncs the
@@ -99,7 +111,9 @@ impl LogFile {
 
     fn sync_failed(&self, err: io::Error) -> Error {
         self.counters.sync_failures.add(1);
-        Error::io(Operation::Sync, &self.path, err)
+        let err = Error::io(Operation::Sync, &self.path, err);
+        *self.failed_sync.lock_any() = Some(err.clone());
+        err
     }
 
     /// Closes the file: waits for the records that are being written, through the open descriptor or a retired one,

@@ -4,7 +4,8 @@
 //! The invariant: over an open, a write, a sync or a close, no lock is held that another log needs. A file system
 //! that hangs blocks its own logs alone.
 //!
-//! Lock order: `opening`, then a descriptor pool's, then `retired_in_use`. `repairing`, then the lock of `pending_gap`.
+//! Lock order: `syncing`, then `opening`, then a descriptor pool's, then `retired_in_use`. `repairing`, then the lock of
+//! `pending_gap`. `failed_sync` is taken last.
 
 mod answer;
 mod batch;
@@ -73,6 +74,10 @@ pub(crate) struct LogFile {
     pub(crate) queue_slot: AtomicU64,
     /// How many of the written records are covered by a sync of the whole log. It outlives the descriptor.
     synced: AtomicU64,
+    /// Held by the call that syncs the whole log.
+    syncing: Mutex<()>,
+    /// The last sync that failed, until a call that syncs the whole log returns it.
+    failed_sync: Mutex<Option<Error>>,
     /// Whether the entries of the file and of its folders are on disk.
     folder_entries: FolderEntries,
     /// The descriptors that new records no longer use, and through which a thread may still be writing. This lock is
@@ -116,6 +121,8 @@ impl LogFile {
             pending_gap: PendingGap::default(),
             queue_slot: AtomicU64::new(0),
             synced: AtomicU64::new(0),
+            syncing: Mutex::new(()),
+            failed_sync: Mutex::new(None),
             folder_entries: FolderEntries::default(),
             retired_in_use: Mutex::default(),
             rotation: RotationState::default(),
@@ -233,7 +240,7 @@ impl LogFile {
     /// Whether the path still leads to the open file. If not, the next record opens the path again.
     #[inline(never)]
     fn still_linked(&self, open: &Arc<OpenFile>) -> bool {
-        let linked = open.is_at(&self.path);
+        let linked = open.is_at(&self.path) && self.root.holds(&self.path);
         if !linked && self.retire(open) {
             self.folder_entries.made();
             self.counters.reopened.add(1);

@@ -36,6 +36,14 @@ pub(crate) struct Opened {
     pub(crate) created: bool,
     /// Whether its end can be looked at.
     pub(crate) readable: bool,
+    /// Whether [`RootDir::sync_file_system`] syncs it too.
+    pub(crate) syncs_with_root: bool,
+}
+
+impl Opened {
+    fn new(file: File, created: bool, readable: bool) -> Opened {
+        Opened { file, created, readable, syncs_with_root: false }
+    }
 }
 
 /// How often an open is tried where others make, rename and remove the same path meanwhile.
@@ -50,6 +58,11 @@ impl RootDir {
         &self.path
     }
 
+    /// Whether logs are rotated.
+    pub(crate) fn rotates(&self) -> bool {
+        self.access.rotation.is_some()
+    }
+
     pub(super) fn rotation(&self) -> Option<Rotation> {
         self.access.rotation
     }
@@ -58,14 +71,28 @@ impl RootDir {
     pub(crate) fn open(&self, relative: &Path) -> Result<Opened, Error> {
         let path = self.path.join(relative);
         let opened = self.open_or_create(relative)?;
-        let kind = attempt(Call::Read, || opened.file.metadata())
-            .map_err(|err| Error::io(Operation::Inspect, &path, err))?
-            .file_type();
-        if kind.is_file() {
-            Ok(opened)
-        } else {
-            Err(Error::from(Kind::NotRegular { path, found: sys::kind_of(&kind) }))
+        let metadata = attempt(Call::Read, || opened.file.metadata())
+            .map_err(|err| Error::io(Operation::Inspect, &path, err))?;
+        let kind = metadata.file_type();
+        if !kind.is_file() {
+            return Err(Error::from(Kind::NotRegular { path, found: sys::kind_of(&kind) }));
         }
+        let root = fs::metadata(&self.path);
+        let syncs_with_root = root.is_ok_and(|root| sys::sync_together(&metadata, &root));
+        Ok(Opened { syncs_with_root, ..opened })
+    }
+
+    /// Whether the path of a log that is open stays below the root: false where a link leads out that somebody has put
+    /// on the way meanwhile.
+    pub(super) fn holds(&self, log: &Path) -> bool {
+        let is_link = |part: &Path| fs::symlink_metadata(part).is_ok_and(|part| part.is_symlink());
+        let mut parts = log.ancestors().take_while(|part| *part != self.path);
+        if self.access.follow_links || !parts.any(is_link) {
+            return true;
+        }
+        let relative = log.strip_prefix(&self.path).unwrap_or(log);
+        let opened = self.below().and_then(|below| below.open(relative, Purpose::Append));
+        !opened.is_err_and(|err| sys::is_escape(&err))
     }
 
     fn open_or_create(&self, relative: &Path) -> Result<Opened, Error> {
@@ -99,7 +126,7 @@ impl RootDir {
         // Without O_CREAT first: a sticky folder lets nobody else's file be opened with it
         // (proc(5), fs.protected_regular).
         match below.open(relative, Purpose::Append) {
-            Ok((file, readable)) => return Ok(Ok(Opened { file, created: false, readable })),
+            Ok((file, readable)) => return Ok(Ok(Opened::new(file, false, readable))),
             Err(err) if answer(Call::Open, &err) == Answer::Missing => {}
             Err(err) => return Err(self.explain(Operation::Open, relative, err)),
         }
@@ -109,7 +136,7 @@ impl RootDir {
             created => created?,
         }
         match below.open(relative, Purpose::Create) {
-            Ok((file, readable)) => Ok(Ok(Opened { file, created: true, readable })),
+            Ok((file, readable)) => Ok(Ok(Opened::new(file, true, readable))),
             Err(err) => match answer(Call::Create, &err) {
                 // Another process was faster, or removed the folder.
                 Answer::Exists | Answer::Missing => Ok(Err(err)),
@@ -194,7 +221,8 @@ impl RootDir {
     ///
     /// # Errors
     ///
-    /// A sync's. On a platform that cannot, this does nothing: a log is synced there before it is forgotten.
+    /// A sync's. On a platform that cannot, this does nothing. A log that this does not sync is synced before it is
+    /// forgotten.
     pub(crate) fn sync_file_system(&self) -> Result<(), Error> {
         let folder = match attempt(Call::Open, || File::open(&self.path)) {
             Ok(folder) => folder,

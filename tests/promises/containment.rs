@@ -85,6 +85,32 @@ impl Place {
     }
 }
 
+/// As somebody moves an equipment's folder to a larger disk, and leaves a link: the open file is still the file that
+/// the path leads to.
+#[test]
+fn a_link_out_of_the_root_that_is_put_in_the_way_of_an_open_log_is_refused() {
+    for level in [Level::Info, Level::Error] {
+        let place = Place::new();
+        let sink = place.sink();
+        let scope = Scope::new("EQ").unwrap();
+        let write = |record: &[u8]| sink.write(&scope, level, record);
+        write(b"inside").unwrap();
+        let moved = place.outside.join("EQ");
+        fs::rename(place.root.join("EQ"), &moved).unwrap();
+        symlink(&moved, place.root.join("EQ")).unwrap();
+        // Noticed within a second, or at once by an ERROR.
+        let refused = || write(b"outside").is_err_and(|err| err.is_refused_path());
+        match level {
+            Level::Error => assert!(refused()),
+            _ => drop(crate::support::until("the link is noticed", refused)),
+        }
+        let log = moved.join(place.log.strip_prefix(place.root.join("EQ")).unwrap());
+        let length = fs::metadata(&log).unwrap().len();
+        assert!(refused(), "and it stays so");
+        assert_eq!(fs::metadata(&log).unwrap().len(), length);
+    }
+}
+
 fn write(sink: &EquipmentSink) -> Result<(), Error> {
     sink.write(&Scope::new("EQ").unwrap(), Level::Info, b"record")
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 use std::thread;
 
-use crate::support::{child, lacks, log_of, sink, tell, Need, Running};
+use crate::support::{child, lacks, log_of, sink, tell, Mount, Need, Running};
 use equipment_log::{EquipmentSink, Scope};
 use log::Level;
 use tempfile::tempdir;
@@ -32,6 +32,9 @@ fn child_plays_its_role() {
     }
     if role == "forgotten" {
         return forgotten(&root);
+    }
+    if role == "forgotten and closed" {
+        return forgotten_and_closed(&root);
     }
     let builder = match role.as_str() {
         "as many as there may be" => sink(&root),
@@ -152,6 +155,63 @@ fn a_sync_of_all_covers_the_logs_that_are_forgotten() {
     let place = |words: &str| calls.iter().position(|call| call.args.contains(words)).unwrap();
     let between = &calls[place("told written")..place("told synced")];
     assert!(between.iter().any(|call| call.name == "syncfs" && call.succeeded()));
+}
+
+/// Logs that are forgotten, before all of one piece of equipment is closed, and before all is.
+fn forgotten_and_closed(root: &Path) {
+    let sink = sink(root).max_open_files(1).build().unwrap();
+    for round in ["one", "all"] {
+        (0..300).for_each(|n| log_one(&sink, n));
+        assert!(sink.stats().equipment.len() < 300, "nothing is forgotten");
+        tell(format_args!("{round} written"));
+        match round {
+            "one" => sink.close(&"D0".parse().unwrap()).unwrap(),
+            _ => sink.close_all().unwrap(),
+        }
+        tell(format_args!("{round} closed"));
+    }
+}
+
+/// Close means synced, also what was closed before to make room.
+#[test]
+fn a_close_covers_the_logs_that_are_forgotten() {
+    if lacks(&[Need::Strace]) {
+        return;
+    }
+    let dir = tempdir().unwrap();
+    let out = tempfile::NamedTempFile::new().unwrap();
+    let child = child!("forgotten and closed", dir.path());
+    let options = ["-e", "trace=syncfs,write"];
+    Running::start(&mut crate::support::trace::traced(&options, out.path(), &child)).finish();
+    let calls = crate::support::trace::read(out.path());
+    let place = |words: &str| calls.iter().position(|call| call.args.contains(words)).unwrap();
+    for round in ["one", "all"] {
+        let written = place(&format!("told {round} written"));
+        let between = &calls[written..place(&format!("told {round} closed"))];
+        let synced = between.iter().any(|call| call.name == "syncfs" && call.succeeded());
+        assert!(synced, "{round}");
+    }
+}
+
+/// `syncfs` of the root does not reach it.
+#[test]
+fn a_log_on_another_file_system_below_the_root_is_synced_before_it_is_forgotten() {
+    if lacks(&[Need::Strace, Need::Root]) {
+        return;
+    }
+    let dir = tempdir().unwrap();
+    let folder = dir.path().join("D0");
+    std::fs::create_dir(&folder).unwrap();
+    let _mount = Mount::tmpfs(&folder, "1m");
+    let out = tempfile::NamedTempFile::new().unwrap();
+    let child = child!("forgotten", dir.path());
+    let options = ["-e", "trace=fdatasync,write"];
+    Running::start(&mut crate::support::trace::traced(&options, out.path(), &child)).finish();
+    let calls = crate::support::trace::read(out.path());
+    let before_sync = calls.iter().take_while(|call| !call.args.contains("told written"));
+    let synced = before_sync.filter(|call| call.name == "fdatasync" && call.succeeded());
+    let paths: Vec<_> = synced.filter_map(|call| call.path()).collect();
+    assert_eq!(paths, [log_of(dir.path(), "D0")], "and no other log is");
 }
 
 fn log_one(sink: &EquipmentSink, n: usize) {

@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
+use std::time::Duration;
 
 use crate::support::trace::{self, generations, Call};
-use crate::support::{child, lacks, log_of, sink, tell, Mount, Need, Running};
+use crate::support::{child, lacks, log_of, rotated, sink, tell, Mount, Need, Running};
 use equipment_log::{
     EquipmentSink, EquipmentSinkBuilder, Keep, QueueConfig, RotationConfig, Scope, WhenDurable,
 };
@@ -37,6 +38,8 @@ fn child_plays_its_role() {
         "reloaded" => reloaded(&root),
         "rotated by another" => rotated_by_another(&root),
         "synced at last" => synced_at_last(&root),
+        "synced by three" => synced_by_three(&root),
+        "an error before a sync" => an_error_before_a_sync(&root),
         "one by one" => one_by_one(&sink(&root)),
         "sixteen threads" => sixteen_threads(&sink(&root)),
         role => panic!("unknown role {role}"),
@@ -367,6 +370,69 @@ fn synced_at_last(root: &Path) {
     tell("closed all");
     sink.sync().unwrap();
     tell("nothing left");
+}
+
+/// A log that was rotated, and syncs of it: two threads' at once, and two later by a third.
+fn synced_by_three(root: &Path) {
+    let rotation = RotationConfig::new().limit(100).keep(Keep::All);
+    let sink = sink(root).fsync_level(LevelFilter::Off).rotation(rotation).build().unwrap();
+    let scope = Scope::new("EQ").unwrap();
+    (0..2).for_each(|_| sink.write(&scope, Level::Info, [b'x'; 90]).unwrap());
+    let sync = || match sink.sync() {
+        Ok(()) => tell("synced"),
+        Err(err) => tell(format_args!("{err}")),
+    };
+    thread::scope(|threads| {
+        threads.spawn(sync);
+        // By then the first is inside its sync of the rotated file, or else all is in order all the more.
+        thread::sleep(Duration::from_millis(300));
+        threads.spawn(sync);
+    });
+    (0..2).for_each(|_| sync());
+}
+
+/// What a call is syncing is not on disk yet, and after its failure it is not at all.
+#[test]
+fn a_sync_during_another_ones_sync_that_fails_syncs_the_rotated_file_itself() {
+    if lacks(&[Need::Strace]) {
+        return;
+    }
+    let dir = tempdir().unwrap();
+    let base = dir.path().canonicalize().unwrap();
+    // Each thread's second: its first is that of the live file.
+    let fault = "inject=fdatasync:error=EIO:delay_enter=1000000:when=2";
+    let (told, calls) = trace_of("synced by three", &["-e", CALLS, "-e", fault], &base);
+    let failed: Vec<bool> = told.iter().map(|line| line != "synced").collect();
+    assert_eq!(failed, [true, true, true, false], "{told:?}");
+    let [rotated] = rotated(&log_of(&base, "EQ")).try_into().unwrap();
+    let of_it = calls.iter().filter(|call| call.name == "fdatasync");
+    let of_it: Vec<bool> =
+        of_it.filter(|call| call.path() == Some(&rotated)).map(|call| call.succeeded()).collect();
+    assert_eq!(of_it, [false, false, false, true]);
+}
+
+/// An ERROR whose sync fails, so that it is written and synced again, and syncs of all.
+fn an_error_before_a_sync(root: &Path) {
+    let sink = sink(root).build().unwrap();
+    let scope = Scope::new("EQ").unwrap();
+    sink.write(&scope, Level::Info, b"before").unwrap();
+    tell(sink.write(&scope, Level::Error, b"error").is_ok());
+    tell(sink.sync().is_err_and(|err| err.is_sync()));
+    tell(sink.sync().is_ok());
+    sink.write(&scope, Level::Error, b"error").unwrap();
+    tell(sink.close_all().is_ok());
+}
+
+/// The ERROR itself is on disk. What was written before it may not be.
+#[test]
+fn a_failed_sync_of_an_error_is_returned_by_the_next_sync_of_all() {
+    if lacks(&[Need::Strace]) {
+        return;
+    }
+    let dir = tempdir().unwrap();
+    let fault = "inject=fdatasync:error=EIO:when=1";
+    let (told, _) = trace_of("an error before a sync", &["-e", CALLS, "-e", fault], dir.path());
+    assert_eq!(told, ["true"; 4]);
 }
 
 #[test]

@@ -212,8 +212,9 @@ pub(crate) fn sync_folder(_open: impl Fn() -> io::Result<File>) -> io::Result<()
     Ok(())
 }
 
-/// Whether [`sync_file_system`] makes everything of the file system durable.
-pub(crate) const SYNCS_FILE_SYSTEM: bool = false;
+pub(crate) fn sync_together(_: &fs::Metadata, _: &fs::Metadata) -> bool {
+    false
+}
 
 pub(crate) fn sync_file_system(_: &File) -> io::Result<()> {
     Ok(())
