@@ -184,6 +184,31 @@ mod tests {
         assert_eq!(never.unwrap_err().kind(), io::ErrorKind::Interrupted);
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_call_that_another_holds_up_is_made_again_for_a_second() {
+        let held = || io::Error::from(rustix::io::Errno::AGAIN);
+        let begin = Instant::now();
+        let made = attempt(Call::Open, || {
+            if begin.elapsed() < Duration::from_millis(50) {
+                Err(held())
+            } else {
+                Ok(())
+            }
+        });
+        assert!(made.is_ok());
+        let begin = Instant::now();
+        let never: io::Result<()> = attempt(Call::Open, || Err(held()));
+        assert!(never.is_err() && begin.elapsed() >= LONGEST_WAIT);
+        // No call waits whose answer is another.
+        let mut calls = 0;
+        let never: io::Result<()> = attempt(Call::SyncFile, || {
+            calls += 1;
+            Err(held())
+        });
+        assert!(never.is_err() && calls == 1);
+    }
+
     #[test]
     fn what_a_stat_does_not_prove_keeps_the_descriptor() {
         let denied = io::Error::from(io::ErrorKind::PermissionDenied);
