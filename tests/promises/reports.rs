@@ -167,6 +167,17 @@ fn a_queued_record_that_failed_last_is_reported_when_the_program_ends() {
     }
 }
 
+/// Without an adapter, too.
+#[test]
+fn a_queued_record_that_failed_last_is_reported_when_its_sink_is_dropped() {
+    let root = tempfile::tempdir().unwrap();
+    unwritable(root.path());
+    let output = child!("queued, a sink alone", root.path()).output().unwrap();
+    let reports = String::from_utf8_lossy(&output.stderr);
+    let is_it = |line: &&str| line.contains("1 queued record failed: cannot ");
+    assert_eq!(reports.lines().filter(is_it).count(), 1, "{reports}");
+}
+
 /// The parent gives it a standard error that is full, and that nobody reads.
 #[test]
 #[cfg_attr(windows, ignore = "standard error is a pipe that fills")]
@@ -240,6 +251,10 @@ fn child_plays_its_role() {
         "queued, fern" => {
             output(EquipmentScopedOutput::builder(&root).queue(QueueConfig::new()));
             queued();
+        }
+        "queued, a sink alone" => {
+            let sink = crate::support::sink(&root).queue(QueueConfig::new()).build().unwrap();
+            sink.write(&Scope::new(IDS[0]).unwrap(), log::Level::Info, "lost").unwrap();
         }
         other => unreachable!("{other}"),
     }
