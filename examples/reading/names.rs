@@ -90,8 +90,8 @@ pub(crate) fn split_any(file_name: &str) -> (&str, Part, bool) {
 
 /// Whether a name that [`split`] does not know looks like that of a log's file all the same.
 pub(crate) fn looks_like_log(name: &str) -> bool {
-    let behind = name.split_once(".log").map(|(_, behind)| behind);
-    behind.is_some_and(|behind| !behind.starts_with(|c: char| c.is_alphanumeric()))
+    let mut behind = name.split(".log").skip(1);
+    behind.any(|behind| !behind.starts_with(|c: char| c.is_alphanumeric()))
 }
 
 fn without_gz(file_name: &str) -> (&str, bool) {

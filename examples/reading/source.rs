@@ -86,6 +86,25 @@ pub(crate) fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
     Ok((file, metadata))
 }
 
+/// Whether a compressed file has something that the plain file beside it lacks. A compression that did not finish
+/// leaves the beginning of the plain file.
+pub(crate) fn has_more(compressed: &Path, plain: &Path) -> io::Result<bool> {
+    let mut compressed = MultiGzDecoder::new(BufReader::new(open_regular(compressed)?.0));
+    let mut plain = BufReader::new(open_regular(plain)?.0);
+    let mut chunk = vec![0; LONGEST_PIECE / 16];
+    let mut same = chunk.clone();
+    loop {
+        let read = match compressed.read(&mut chunk) {
+            Ok(0) | Err(_) => return Ok(false),
+            Ok(read) => read,
+        };
+        let is_there = plain.read_exact(&mut same[..read]).is_ok();
+        if !is_there || same[..read] != chunk[..read] {
+            return Ok(true);
+        }
+    }
+}
+
 fn refuse_special(file: &Metadata) -> io::Result<()> {
     if file.is_file() {
         return Ok(());

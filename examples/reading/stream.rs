@@ -4,13 +4,14 @@
 //! or what a crash left. A program may rotate and compress the log meanwhile: each file is read once.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::path::PathBuf;
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::head::Head;
 use super::names::Part;
 use super::order::{in_order, is_too_old};
-use super::source::{Reading, Source, LONGEST_PIECE};
+use super::source::{has_more, Reading, Source, LONGEST_PIECE};
 use super::tree::{Log, LogFile};
 use super::troubles::Troubles;
 
@@ -56,8 +57,8 @@ pub(crate) struct Stream<'a> {
     /// The rotated files that were read, are in hand, or wait in `files`.
     known: BTreeSet<Part>,
     open: Option<Open>,
-    /// Whether it was reported that the live log is a link that leads nowhere.
-    reported_link: bool,
+    /// Whether it was reported that the live log cannot be opened.
+    reported_live: bool,
     /// The record in hand.
     pub(crate) record: Record,
     /// The time of the last record that had one.
@@ -91,7 +92,7 @@ impl<'a> Stream<'a> {
             files: in_order(files),
             known,
             open: None,
-            reported_link: false,
+            reported_live: false,
             record: Record::default(),
             time: i64::MIN,
             wanted: false,
@@ -227,7 +228,7 @@ impl<'a> Stream<'a> {
     fn push_live(&mut self) {
         let path = self.log.folder.join(&self.log.name);
         if self.log.has_live() && (path.exists() || self.options.follow) {
-            self.files.push_back(LogFile { path, part: Part::Live, compressed: false });
+            self.files.push_back(LogFile { path, part: Part::Live, compressed: false, twin: None });
         }
     }
 
@@ -255,6 +256,8 @@ impl<'a> Stream<'a> {
                         return true;
                     }
                 }
+                self.reported_live &= file.part != Part::Live;
+                self.compare_twin(&file);
                 let LogFile { path, part, .. } = file;
                 self.open = Some(Open { path, part, source, rotated: None });
             }
@@ -262,9 +265,8 @@ impl<'a> Stream<'a> {
             Err(err) if missing(&err) && file.part == Part::Live => {
                 let new = self.new_files();
                 let wait = new.is_empty();
-                if !self.reported_link && file.path.is_symlink() {
-                    self.reported_link = true;
-                    self.troubles.report(&file.path, "is a link to a file that is missing");
+                if file.path.is_symlink() {
+                    self.report_live(&file.path, "is a link to a file that is missing");
                 }
                 self.files.extend(new);
                 if self.options.follow {
@@ -272,8 +274,30 @@ impl<'a> Stream<'a> {
                 }
                 return !wait || !self.options.follow;
             }
+            // Another file may take its place.
+            Err(err) if self.options.follow && file.part == Part::Live => {
+                self.report_live(&file.path, err);
+                self.files.push_back(file);
+                return false;
+            }
             Err(err) => self.troubles.report(&file.path, err),
         }
         true
+    }
+
+    fn report_live(&mut self, path: &Path, why: impl Display) {
+        if !std::mem::replace(&mut self.reported_live, true) {
+            self.troubles.report(path, why);
+        }
+    }
+
+    /// Of a file that is there plain and compressed, the plain one is read.
+    fn compare_twin(&self, file: &LogFile) {
+        let Some(twin) = &file.twin else { return };
+        if has_more(twin, &file.path).unwrap_or(false) {
+            let plain = file.path.file_name().unwrap_or_default().to_string_lossy();
+            self.troubles
+                .report(twin, format_args!("is not read: {plain} is, and has other records"));
+        }
     }
 }

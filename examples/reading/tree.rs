@@ -36,6 +36,8 @@ pub(crate) struct LogFile {
     pub(crate) path: PathBuf,
     pub(crate) part: Part,
     pub(crate) compressed: bool,
+    /// The same file compressed, beside a plain one.
+    pub(crate) twin: Option<PathBuf>,
 }
 
 /// What tells a log from every other, in whatever way it was named.
@@ -70,8 +72,13 @@ impl Log {
     pub(crate) fn files(&self) -> io::Result<BTreeMap<Part, LogFile>> {
         let mut files = BTreeMap::<Part, LogFile>::new();
         let mut add = |path: PathBuf, part: Part, compressed: bool| {
-            if files.get(&part).is_none_or(|file| file.compressed) {
-                files.insert(part.clone(), LogFile { path, part, compressed });
+            let mut file = LogFile { path, part: part.clone(), compressed, twin: None };
+            match files.get_mut(&part) {
+                Some(plain) if compressed => plain.twin = Some(file.path),
+                other => {
+                    file.twin = other.map(|compressed| compressed.path.clone());
+                    files.insert(part, file);
+                }
             }
         };
         if let Some(only) = &self.only {
@@ -103,7 +110,7 @@ impl Log {
 /// A file in a log's folder that looks like a part of a log and cannot be read is reported.
 pub(crate) fn find_logs(paths: &[PathBuf], troubles: &Troubles) -> BTreeSet<Log> {
     let (folders, files): (Vec<&PathBuf>, Vec<_>) = paths.iter().partition(|path| path.is_dir());
-    let mut search = Search { troubles, found: BTreeMap::new(), folders: BTreeMap::new() };
+    let mut search = Search::new(troubles);
     for root in folders {
         match search.find_in_root(root) {
             Ok(0) => troubles.report(
@@ -114,17 +121,9 @@ pub(crate) fn find_logs(paths: &[PathBuf], troubles: &Troubles) -> BTreeSet<Log>
             Err(err) => troubles.report(root, err),
         }
     }
-    let mut named = BTreeSet::new();
-    for file in files {
-        let added = file.canonicalize().and_then(|canonical| {
-            let is_new = !search.has_file(&canonical) && named.insert(canonical);
-            if is_new {
-                search.add_file(file)
-            } else {
-                Ok(())
-            }
-        });
-        added.unwrap_or_else(|err| troubles.report(file, err));
+    search.add_links();
+    for file in files.into_iter().filter(|file| !is_unfinished(file)) {
+        search.add_named(file).unwrap_or_else(|err| troubles.report(file, err));
     }
     search.found.into_values().collect()
 }
@@ -135,9 +134,18 @@ struct Search<'a> {
     found: BTreeMap<LogKey, Log>,
     /// The folders that were looked at, by their canonical paths, and how many files of logs each holds.
     folders: BTreeMap<PathBuf, usize>,
+    /// Live logs that are links: the folder, its canonical path and the name.
+    links: Vec<(PathBuf, PathBuf, String)>,
+    /// The canonical paths of links and of named files.
+    files: BTreeSet<PathBuf>,
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
+    fn new(troubles: &'a Troubles) -> Search<'a> {
+        let (found, folders) = (BTreeMap::new(), BTreeMap::new());
+        Search { troubles, found, folders, links: Vec::new(), files: BTreeSet::new() }
+    }
+
     /// Looks no deeper than the logs are: an equipment's folder may hold a million images. Returns how many files of
     /// logs there are.
     fn find_in_root(&mut self, root: &Path) -> io::Result<usize> {
@@ -182,9 +190,14 @@ impl Search<'_> {
                 continue;
             }
             match names::split(&name).filter(|_| file_name.to_str().is_some()) {
-                Some((log, ..)) => {
+                Some((log, part, _)) => {
                     count += 1;
-                    self.add(folder, &place, log);
+                    let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
+                    if is_link && part == Part::Live {
+                        self.links.push((folder.to_owned(), place.clone(), log.to_owned()));
+                    } else {
+                        self.add(folder, &place, log);
+                    }
                 }
                 None if UNFINISHED.iter().any(|end| name.ends_with(end)) => {}
                 None if names::looks_like_log(&name) => self.troubles.report(
@@ -217,7 +230,33 @@ impl Search<'_> {
         log.is_some_and(|log| log.only.is_none())
     }
 
-    /// A file that was named: one more of its log, or the first.
+    /// A link to a log that is read anyway is none of its own.
+    fn add_links(&mut self) {
+        for (folder, place, name) in std::mem::take(&mut self.links) {
+            let link = place.join(&name);
+            // The log may be missing for a moment, since it is rotated.
+            let file = link.canonicalize().or_else(|_| link.read_link().map(|to| place.join(to)));
+            let is_other = file.map_or(true, |file| self.is_new(file));
+            if is_other {
+                self.add(&folder, &place, &name);
+            }
+        }
+    }
+
+    /// A file that was named, if it was not found yet.
+    fn add_named(&mut self, path: &Path) -> io::Result<()> {
+        let file = path.canonicalize()?;
+        if self.is_new(file) {
+            self.add_file(path)?;
+        }
+        Ok(())
+    }
+
+    fn is_new(&mut self, file: PathBuf) -> bool {
+        !self.has_file(&file) && self.files.insert(file)
+    }
+
+    /// One more file of its log, or the first.
     fn add_file(&mut self, path: &Path) -> io::Result<()> {
         let only = path.file_name().and_then(OsStr::to_str);
         let only = only.ok_or_else(|| io::Error::other("has a name that is no UTF-8"))?;
@@ -244,4 +283,15 @@ fn may_be_equipment(entry: &DirEntry) -> bool {
     let is_folder =
         |kind: fs::FileType| kind.is_dir() || kind.is_symlink() && entry.path().is_dir();
     OF_THE_SYSTEM.iter().all(|system| name != *system) && entry.file_type().is_ok_and(is_folder)
+}
+
+/// Whether a file is what a compression is just making, or has made since: a pattern of the shell names it, too.
+fn is_unfinished(path: &Path) -> bool {
+    let plain = path.with_extension("");
+    let name = plain.file_name().and_then(OsStr::to_str).map(names::split_any);
+    let is_rotated = matches!(name, Some((_, Part::Period(..), false)));
+    let mut compressed = plain.clone().into_os_string();
+    compressed.push(".gz");
+    let is_unfinished = is_rotated && path.extension().is_some_and(|end| end == "tmp");
+    is_unfinished && (plain.exists() || Path::new(&compressed).exists())
 }

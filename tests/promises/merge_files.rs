@@ -132,6 +132,7 @@ fn a_name_that_no_rotation_gives_is_named_and_takes_no_other_files_place() {
     let root = tempfile::tempdir().unwrap();
     let logs = logs(root.path());
     let others = [".01", ".2026-04-16.0", ".2026-04-16.01", "-20260416", ".bak", "_old"];
+    fs::write(logs.join("wizard.logbook.txt"), "no log").unwrap();
     for (n, end) in [".1", ".2026-04-16"].iter().chain(&others).enumerate() {
         let text = line(&format!("2026-04-16T14:31:0{n}Z"), end);
         fs::write(logs.join(format!("wizard.h.log{end}")), text).unwrap();
@@ -271,6 +272,7 @@ fn what_is_named_in_two_ways_is_read_once() {
     }
     #[cfg(unix)]
     {
+        std::os::unix::fs::symlink("wizard.h.log", logs.join("wizard.latest.log")).unwrap();
         std::os::unix::fs::symlink("E", root.path().join("CURRENT")).unwrap();
         std::os::unix::fs::symlink(file, root.path().join("latest.log")).unwrap();
         for args in [&["."][..], &["E", "CURRENT"], &["latest.log", "E"]] {
@@ -287,5 +289,42 @@ fn a_folder_without_logs_says_what_to_name() {
     fs::write(root.path().join("E/logs/run.log"), line("2026-04-17T14:31:55Z", "good")).unwrap();
     for stderr in complaints(root.path(), &["E", "E/logs/run.log"]) {
         assert!(stderr.contains("E: holds no wizard.<host>.log: name the files"), "{stderr}");
+    }
+}
+
+/// As a pattern of the shell names them, while a rotated file is compressed.
+#[test]
+fn what_a_compression_is_just_making_is_no_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let rotated = folder.path().join("run.log.2026-04-17");
+    fs::write(&rotated, line("2026-04-17T14:31:55Z", "old")).unwrap();
+    fs::write(folder.path().join("run.log.2026-04-17.tmp"), b"\x1f\x8b half").unwrap();
+    fs::write(folder.path().join("run.log"), line("2026-04-17T14:31:56Z", "new")).unwrap();
+    let named = ["run.log", "run.log.2026-04-17", "run.log.2026-04-17.tmp"];
+    assert_eq!(merged(folder.path(), &named), ["old", "new"]);
+    // The compression has ended since the pattern was read.
+    fs::write(folder.path().join("run.log.2026-04-17.gz"), gzip("")).unwrap();
+    fs::remove_file(folder.path().join("run.log.2026-04-17.tmp")).unwrap();
+    assert_eq!(merged(folder.path(), &named), ["old", "new"]);
+}
+
+/// Of a file that is there plain and compressed, the plain one is read: a compression did not finish.
+#[test]
+fn a_compressed_file_that_has_more_than_the_plain_one_is_named() {
+    let root = tempfile::tempdir().unwrap();
+    let logs = logs(root.path());
+    let plain = line("2026-04-16T10:00:00Z", "one") + &line("2026-04-16T11:00:00Z", "two");
+    fs::write(logs.join("wizard.h.log.2026-04-16"), &plain).unwrap();
+    let compressed = logs.join("wizard.h.log.2026-04-16.gz");
+    let whole = gzip(&plain);
+    for same in [&whole[..], &whole[..whole.len() / 2], &gzip(&plain[..plain.len() / 2]), b""] {
+        fs::write(&compressed, same).unwrap();
+        assert_eq!(merged(root.path(), &["E"]), ["one", "two", "good"]);
+    }
+    for other in [plain.clone() + "more", plain.replace("one", "ONE")] {
+        fs::write(&compressed, gzip(&other)).unwrap();
+        for stderr in complaints(root.path(), &["E"]) {
+            assert_eq!(stderr.matches("2026-04-16.gz: is not read: ").count(), 1, "{stderr}");
+        }
     }
 }

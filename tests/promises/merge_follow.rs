@@ -195,6 +195,10 @@ fn a_fifo_that_appears_is_named_and_the_rest_is_followed() {
     log.rotate(1);
     log.write(1);
     follower.expect(1..3);
+    fs::remove_file(&short.path).unwrap();
+    short.write(1);
+    follower.expect(1..2);
+    assert!(follower.errors.try_recv().is_err());
 }
 
 /// The file that it leads to may be made later.
