@@ -2,7 +2,7 @@
 //!
 //! A scope never changes: `tag` makes another one.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -92,9 +92,11 @@ impl Scope {
 
     /// Returns this scope with one more tag. A tag with the same key is replaced, and keeps its position.
     ///
-    /// Any text may be a key or a value: the structured line escapes it. The keys `equipment_id`, `host` and `equip`
+    /// Any text may be a key or a value: the structured line escapes it. If the `Display` of a value fails, the text that
+    /// it wrote before is kept. The keys `equipment_id`, `host` and `equip`
     /// are never tags: with them, the scope does not change. If the key `path` names the tag, its value must follow the
-    /// rules of an id ([`EquipmentId::new`]). Otherwise the record is refused.
+    /// rules of an id ([`EquipmentId::new`]). Otherwise the record is refused. An empty value is the same as no tag there:
+    /// the record is skipped.
     ///
     /// # Examples
     ///
@@ -111,7 +113,10 @@ impl Scope {
         if is_reserved(key) {
             return self;
         }
-        let value = value.to_string().into_boxed_str();
+        // A `Display` that fails may not panic here: what it wrote is kept, as in a record's message.
+        let mut text = String::new();
+        let _ = write!(text, "{value}");
+        let value = text.into_boxed_str();
         let mut tags = self.0.tags.clone();
         match tags.iter_mut().find(|(k, _)| **k == *key) {
             Some(tag) => tag.1 = value,
@@ -235,6 +240,19 @@ mod tests {
         let scope = Scope::new("SCOPE_RESERVED").unwrap().tag("run", 7);
         let same = scope.clone().tag("host", "h").tag("equip", "E").tag("equipment_id", "F");
         assert_eq!(scope, same);
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_written_whole_is_kept_as_far_as_it_was_written() {
+        struct Half;
+        impl fmt::Display for Half {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("half")?;
+                Err(fmt::Error)
+            }
+        }
+        let scope = Scope::new("SCOPE_HALF").unwrap().tag("run", Half);
+        assert_eq!(scope.get("run"), Some("half"));
     }
 
     #[test]
