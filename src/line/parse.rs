@@ -82,11 +82,11 @@ impl FromStr for Line {
 fn read(line: &str) -> Result<Line, &'static str> {
     const NO_ESCAPE: &str = "it has a backslash that begins no escape";
     let (time, rest) = line.split_once(' ').ok_or("it has no space after its time")?;
-    let time = humantime::parse_rfc3339(time)
-        .map_err(|_| "it does not begin with a time such as 2026-04-17T14:31:55Z")?;
+    let time =
+        read_time(time).ok_or("it does not begin with a time such as 2026-04-17T14:31:55Z")?;
     let level = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'));
     let (level, mut rest) = level.ok_or("its time is not followed by a level")?;
-    let level = level.trim_end_matches(' ').parse().map_err(|_| "its level is unknown")?;
+    let level = read_level(level).ok_or("its level is unknown")?;
     let (mut host, mut equipment, mut tags) = (None, None, Vec::new());
     while let Some(((key, value), after)) = parse_tag(rest) {
         rest = after;
@@ -96,20 +96,36 @@ fn read(line: &str) -> Result<Line, &'static str> {
         let value = unescape(value).ok_or(NO_ESCAPE)?;
         match key {
             "host" if host.is_none() => host = Some(value),
-            "equip" if equipment.is_none() => {
+            _ if host.is_none() => break,
+            "equip" if equipment.is_none() && tags.is_empty() => {
                 let id = EquipmentId::new(value).map_err(|_| "its equipment is no valid id")?;
                 equipment = Some(id);
+            }
+            "host" | "equip" => {
+                return Err("its host or its equipment is there twice, or behind a tag")
             }
             key => tags.push((unescape(key).ok_or(NO_ESCAPE)?, value)),
         }
     }
-    let host = host.ok_or("it has no host")?;
+    let host = host.ok_or("its level is not followed by a host")?;
     let message = rest.strip_prefix(' ').ok_or("its tags are not followed by a message")?;
     if message.starts_with('[') {
         return Err("its message begins with '[', which the line would have escaped");
     }
     let message = unescape(message).ok_or(NO_ESCAPE)?;
     Ok(Line { time, level, host, equipment, tags, message })
+}
+
+/// A leap second is no time here: the line counts seconds as POSIX does, which has none.
+fn read_time(text: &str) -> Option<SystemTime> {
+    let is_leap = text.get(17..19) == Some("60");
+    humantime::parse_rfc3339(text).ok().filter(|_| !is_leap)
+}
+
+/// A level as it is written, five characters wide.
+fn read_level(text: &str) -> Option<log::Level> {
+    let at = LEVELS.iter().position(|level| *level == text)?;
+    log::Level::iter().nth(at)
 }
 
 /// ` [key:value]` at the beginning of the text, still escaped, and what follows.
