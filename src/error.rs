@@ -2,10 +2,10 @@
 //!
 //! `Display` is one complete line, since log4rs prints only the `Display` of an error.
 
+mod display;
 mod failures;
 mod mistakes;
 
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -259,86 +259,6 @@ impl Error {
 impl From<Kind> for Error {
     fn from(kind: Kind) -> Error {
         Error(Box::new(kind))
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &*self.0 {
-            Kind::Name { what, value, why } => write!(f, "{what} {value:?} is refused: {why}"),
-            Kind::CaseConflict { value, used } => write!(
-                f,
-                "{value:?} is refused: {used:?} is in use already and differs by letter case only, \
-                 which some file systems cannot tell apart"
-            ),
-            Kind::Config(mistakes) => {
-                for (i, Mistake { key, why }) in mistakes.iter().enumerate() {
-                    let gap = if i > 0 { "; " } else { "" };
-                    write!(f, "{gap}{key}: {why}")?;
-                }
-                Ok(())
-            }
-            Kind::Io { operation, path, source } => {
-                write!(f, "cannot {} {}: {source}", operation.words(), path.display())
-            }
-            Kind::Short { path, written, length } => write!(
-                f,
-                "cannot append a record to {}: only {written} of its {length} bytes fitted; \
-                 the record is lost",
-                path.display()
-            ),
-            Kind::NotRegular { path, found } => write!(
-                f,
-                "cannot open the log file {}: it is {found}, and only a regular file is written",
-                path.display()
-            ),
-            Kind::Outside { path, root } => write!(
-                f,
-                "cannot open the log file {}: a link on the way leads out of local_root {} \
-                 or is an absolute path (follow_links allows both)",
-                path.display(),
-                root.display()
-            ),
-            Kind::Line { why } => write!(f, "this text is no structured line: {why}"),
-            Kind::NoWriter { why } => write!(f, "cannot queue a record: {why}"),
-            Kind::Earlier { records, source } => {
-                let records_that =
-                    if *records == 1 { "record that was" } else { "records that were" };
-                write!(f, "{records} {records_that} queued before this one failed: {source}")
-            }
-            Kind::Encode { why } => write!(f, "cannot encode a record: {why}"),
-            Kind::NotDrained { waited, records } => {
-                write!(f, "after {} s not written of what is queued:", waited.as_secs_f32())?;
-                for (i, (equipment, records)) in records.iter().enumerate() {
-                    let gap = if i > 0 { "," } else { "" };
-                    write!(f, "{gap} {records} of {equipment}")?;
-                }
-                Ok(())
-            }
-            Kind::Reported { about, since, source } => {
-                write!(f, "{about}: {source}")?;
-                match since.number {
-                    0 => Ok(()),
-                    more => write!(f, " ({more} more since the last report{since})"),
-                }
-            }
-            Kind::Unreported(logs) => failures::write_all(logs, f),
-            Kind::Unreturned { records, source } => {
-                let what = if *records == 1 { "record" } else { "records" };
-                write!(f, "{records} queued {what} failed: {source}")
-            }
-            Kind::ReportsDropped { reports } => {
-                let what = if *reports == 1 { "report was" } else { "reports were" };
-                write!(f, "{reports} {what} dropped before this: the receiver was held up")
-            }
-        }
-    }
-}
-
-/// The same as `Display`: a `main` that returns the error prints this.
-impl fmt::Debug for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }
 

@@ -27,11 +27,11 @@ impl fmt::Display for Failures {
 }
 
 /// The failures of each piece of equipment, in one line.
-pub(super) fn write_all(logs: &[(String, Failures)], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+pub(super) fn write_all(logs: &[(String, Failures)], f: &mut impl fmt::Write) -> fmt::Result {
     f.write_str("since the last report:")?;
     for (i, (equipment, failures)) in logs.iter().enumerate() {
         let gap = if i > 0 { ";" } else { "" };
-        let of = if equipment.is_empty() { "other equipment" } else { equipment };
+        let of = if equipment.is_empty() { "other names" } else { equipment };
         let number = failures.number;
         let what = if number == 1 { "failure" } else { "failures" };
         write!(f, "{gap} {number} more {what} of {of}{failures}")?;
