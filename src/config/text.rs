@@ -12,8 +12,6 @@ use crate::process::machine;
 /// `local_root`, expanded and absolute.
 pub(super) fn local_root(root: &Path) -> Result<PathBuf, Error> {
     let bad = |why: String| Error::config("local_root", why);
-    // The working directory is read at the first build, also if this root is absolute: the next root may be relative.
-    let directory = machine::working_directory();
     let text = root.to_str().ok_or_else(|| bad(format!("{root:?} is not Unicode")))?;
     let expanded = variables::expand("local_root", text)?;
     if expanded.is_empty() {
@@ -24,7 +22,7 @@ pub(super) fn local_root(root: &Path) -> Result<PathBuf, Error> {
     }
     let directory = match Path::new(&expanded).is_absolute() {
         true => PathBuf::new(),
-        false => directory.map_err(|err| {
+        false => machine::working_directory().map_err(|err| {
             bad(format!(
                 "{expanded:?} is relative, and the working directory cannot be read: {err}"
             ))
@@ -52,6 +50,11 @@ fn no_folder(expanded: &str, text: &str) -> Option<&'static str> {
     }
     if expanded.contains("://") {
         return Some("is an address, and no folder");
+    }
+    if text.ends_with('\n') && !text.trim_end().contains(char::is_control) {
+        return Some(
+            "has a line feed at its end; YAML puts one behind a text below | or >: write the path behind the key",
+        );
     }
     if text.contains(char::is_control) {
         // YAML reads `"C:\new"` with a line feed in it.

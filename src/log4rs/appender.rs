@@ -10,7 +10,7 @@ use std::path::Path;
 use ::log4rs::append::Append;
 use ::log4rs::encode::{self, Encode};
 
-use super::encoder::LineConfig;
+use super::encoder::{line_config_of, LineConfig};
 use super::mdc;
 use super::scoped::scoped;
 use crate::clock::Time;
@@ -192,8 +192,11 @@ impl EquipmentScopedAppenderBuilder {
     pub fn build(self, local_root: impl AsRef<Path>) -> Result<EquipmentScopedAppender, Error> {
         let sink = self.config.local_root(local_root).into_builder().build()?;
         let encoding = match self.encoder {
-            Some(encoder) => Encoding::Other(scoped(encoder)),
             None => Encoding::Line(line_for(&sink, LineConfig::default())),
+            Some(encoder) => match line_config_of(&*encoder) {
+                Some(config) => Encoding::Line(line_for(&sink, config)),
+                None => Encoding::Other(scoped(encoder)),
+            },
         };
         Ok(EquipmentScopedAppender::new(sink, encoding, Reporter::to_caller()))
     }

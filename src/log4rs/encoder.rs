@@ -1,5 +1,7 @@
 //! [`EquipmentLineEncoder`]: the structured line for any appender of log4rs.
 
+use std::fmt;
+
 use ::log4rs::config::{Deserialize, Deserializers};
 use ::log4rs::encode::{self, Encode};
 
@@ -63,28 +65,59 @@ impl<'de> serde::Deserialize<'de> for LineConfig {
 ///     .build();
 /// # drop(console);
 /// ```
-#[derive(Clone, Debug)]
-pub struct EquipmentLineEncoder(LineFormat);
+#[derive(Clone)]
+pub struct EquipmentLineEncoder {
+    line: LineFormat,
+    /// What was set, for an appender of ours.
+    config: LineConfig,
+}
 
 impl EquipmentLineEncoder {
     /// Returns an encoder whose lines have this host.
     pub fn new(hostname: impl AsRef<str>) -> EquipmentLineEncoder {
-        EquipmentLineEncoder(LineFormat::new(hostname.as_ref()))
+        EquipmentLineEncoder::with(LineConfig::default(), hostname.as_ref())
+    }
+
+    fn with(config: LineConfig, hostname: &str) -> EquipmentLineEncoder {
+        let mut line = LineFormat::new(hostname);
+        line.precision = config.precision.unwrap_or_default();
+        line.control = config.control_characters.unwrap_or_default();
+        EquipmentLineEncoder { line, config }
     }
 
     /// Sets whether the time in the line has milliseconds. Default: seconds.
     #[must_use]
     pub fn precision(mut self, precision: Precision) -> EquipmentLineEncoder {
-        self.0.precision = precision;
+        self.line.precision = precision;
+        self.config.precision = Some(precision);
         self
     }
 
     /// Sets how control characters in the message are written. Default: they are escaped.
     #[must_use]
     pub fn control_characters(mut self, control: ControlCharacters) -> EquipmentLineEncoder {
-        self.0.control = control;
+        self.line.control = control;
+        self.config.control_characters = Some(control);
         self
     }
+}
+
+/// `line_config_of` reads this text.
+impl fmt::Debug for EquipmentLineEncoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EquipmentLineEncoder({:?})", self.config)
+    }
+}
+
+/// What was set of an encoder of ours. None: it is another's. log4rs gives nothing of an encoder but its `Debug`.
+pub(super) fn line_config_of(encoder: &dyn Encode) -> Option<LineConfig> {
+    let shown = format!("{encoder:?}");
+    let precisions = [None, Some(Precision::Seconds), Some(Precision::Millis)];
+    let controls = [None, Some(ControlCharacters::Escape), Some(ControlCharacters::Keep)];
+    let configs = precisions.into_iter().flat_map(|precision| {
+        controls.map(|control_characters| LineConfig { precision, control_characters })
+    });
+    configs.into_iter().find(|config| shown == format!("EquipmentLineEncoder({config:?})"))
 }
 
 impl Encode for EquipmentLineEncoder {
@@ -93,7 +126,7 @@ impl Encode for EquipmentLineEncoder {
         let time = facts.time();
         // A refused id is reported by the appender that would write there; here it is only left out.
         let context = facts.context_by_rules_1_to_3(mdc::equipment_scope).unwrap_or_default();
-        let line = self.0.line_of(context.as_ref(), time, record.level(), *record.args());
+        let line = self.line.line_of(context.as_ref(), time, record.level(), *record.args());
         w.write_all(&line)?;
         Ok(())
     }
@@ -111,9 +144,6 @@ impl Deserialize for LineEncoderDeserializer {
         config: LineConfig,
         _: &Deserializers,
     ) -> anyhow::Result<Box<dyn Encode>> {
-        let mut line = LineFormat::new(&config::this_host());
-        line.precision = config.precision.unwrap_or_default();
-        line.control = config.control_characters.unwrap_or_default();
-        Ok(Box::new(EquipmentLineEncoder(line)))
+        Ok(Box::new(EquipmentLineEncoder::with(config, &config::this_host())))
     }
 }

@@ -28,6 +28,7 @@ mod appender;
 mod document;
 mod encoder;
 mod handle;
+mod kinds;
 mod loggers;
 mod mdc;
 mod plan;
@@ -47,9 +48,8 @@ use encoder::LineEncoderDeserializer;
 pub use handle::Handle;
 use handle::Sinks;
 pub use scoped::scoped;
-use scoped::{is_scoped, ScopedDeserializer, SCOPED_KINDS};
+use scoped::{ScopedDeserializer, SCOPED_KINDS};
 pub use setup::{check_file, init_file, Setup};
-use yaml::{is_unknown_kind, question};
 pub use yaml::{EquipmentScopedAppenderConfig, EquipmentScopedAppenderDeserializer};
 
 use crate::report::Reporter;
@@ -67,6 +67,8 @@ const ENCODER_KIND: &str = "equipment_line";
 /// The handle reaches every sink that a configuration made. Keep the handle until the program ends. When it is dropped,
 /// the queued records are written.
 ///
+/// If the kinds are registered already, this handle and the earlier one both reach the sinks of both.
+///
 /// # Examples
 ///
 /// ```
@@ -78,22 +80,23 @@ pub fn register(deserializers: &mut Deserializers) -> Handle {
     Handle::new(register_with(deserializers), Reporter::new(None))
 }
 
-/// The same, with the sinks that the kinds will make.
+/// The same, with the sinks that the kinds will make: those of an earlier registration if there is one.
 fn register_with(deserializers: &mut Deserializers) -> Arc<Sinks> {
-    let sinks = Arc::<Sinks>::default();
+    let sinks = kinds::registered(deserializers).unwrap_or_default();
+    kinds::note_registration(deserializers, &sinks);
     deserializers.insert(APPENDER_KIND, EquipmentScopedAppenderDeserializer::new(&sinks));
     add_encoders(deserializers);
     sinks
 }
 
-/// Adds our kinds of encoders where they are missing. `Deserializers` does not tell which kinds it has, so each is asked.
+/// Adds our kinds of encoders. `pattern` and `json` are those that were there before, and an encoder that sees scopes
+/// already is left as it is.
 fn add_encoders(deserializers: &mut Deserializers) {
     let original = deserializers.clone();
-    for kind in SCOPED_KINDS.into_iter().filter(|kind| !is_scoped(&original, kind)) {
+    for kind in SCOPED_KINDS {
         deserializers.insert(kind, ScopedDeserializer::new(kind, &original));
     }
-    let answer = original.deserialize::<dyn Encode>(ENCODER_KIND, question());
-    if answer.is_err_and(|err| is_unknown_kind(&err)) {
+    if kinds::is_known::<dyn Encode>(&original, ENCODER_KIND).is_err() {
         deserializers.insert(ENCODER_KIND, LineEncoderDeserializer);
     }
 }

@@ -14,12 +14,13 @@ use serde_value::Value;
 
 use super::document::{appender_key, Declared, Document};
 use super::handle::Sinks;
+use super::kinds;
 use super::loggers::mend_level;
 use super::yaml::{self, Checked};
 use super::{warnings, APPENDER_KIND};
 use crate::config::spelling::SeenIds;
 use crate::config::suggest::probably;
-use crate::config::value::{kind_of, shown, Keys};
+use crate::config::value::{kind_of, scalar, shown, unknown_key, Keys};
 use crate::config::Settings;
 use crate::error::{Error, Mistakes};
 use crate::report::Reporter;
@@ -99,7 +100,7 @@ impl Built {
     fn with_filters(self, kinds: &Deserializers, mistakes: &mut Mistakes) -> Appender {
         let mut builder = Appender::builder();
         for FilterConfig { kind, config } in self.filters {
-            match kinds.deserialize::<dyn Filter>(&kind, config) {
+            match kinds::deserialize::<dyn Filter>(kinds, &kind, config) {
                 Ok(filter) => builder = builder.filter(filter),
                 Err(err) => {
                     mistakes.add(appender_key(&self.name), format!("filter {kind}: {err:#}"))
@@ -190,7 +191,7 @@ impl Plan {
             if !mistakes.is_empty() {
                 break;
             }
-            match file.kinds.deserialize::<dyn Append>(&kind, config) {
+            match kinds::deserialize::<dyn Append>(&file.kinds, &kind, config) {
                 Ok(appender) => appenders.push(Built { name, filters, appender }),
                 Err(err) => {
                     mistakes.add(appender_key(&name), format!("{err:#}").replace('\n', " "))
@@ -224,26 +225,31 @@ fn check_filter(
         if let Some(level) = keys.get_mut(&Value::String("level".to_owned())) {
             mend_level(&format!("{key}: level"), level, mistakes);
         }
+        let names = keys.keys().filter_map(|name| scalar(name).flatten());
+        let unknown: Vec<_> = names.filter(|name| name != "level").collect();
+        for name in &unknown {
+            mistakes.add(format!("{key}: {}", shown(name)), unknown_key(name, &["level"]));
+        }
+        if !unknown.is_empty() {
+            return;
+        }
     }
-    if let Err(err) = kinds.deserialize::<dyn Filter>(kind, config) {
+    if let Err(err) = kinds::deserialize::<dyn Filter>(kinds, kind, config) {
         let meant = yaml::unknown_kind(&err, kind, &["threshold"]);
         mistakes.add(key, format!("{err:#}{meant}").replace('\n', " "));
     }
 }
 
-/// Checks that the kind of an appender of another crate is known. Nothing is built: no deserializer accepts the value
-/// of `question`.
+/// Checks that the kind of an appender of another crate is known. Nothing is built.
 fn check_kind(appender: &Declared, kinds: &Deserializers, mistakes: &mut Mistakes) {
     // It is reported already that its keys are no appender's.
     if appender.kind.starts_with('?') {
         return;
     }
-    if let Err(err) = kinds.deserialize::<dyn Append>(&appender.kind, yaml::question()) {
-        if yaml::is_unknown_kind(&err) {
-            let meant = yaml::unknown_kind(&err, &appender.kind, &APPENDER_KINDS);
-            let why = format!("kind: `{}` is not known here{meant}", shown(&appender.kind));
-            mistakes.add(appender_key(&appender.name), why);
-        }
+    if let Err(err) = kinds::is_known::<dyn Append>(kinds, &appender.kind) {
+        let meant = yaml::unknown_kind(&err, &appender.kind, &APPENDER_KINDS);
+        let why = format!("kind: `{}` is not known here{meant}", shown(&appender.kind));
+        mistakes.add(appender_key(&appender.name), why);
     }
 }
 

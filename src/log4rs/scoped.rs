@@ -2,14 +2,11 @@
 //!
 //! log4rs's own kinds `pattern` and `json` are registered in this form.
 
-use std::fmt;
-
 use ::log4rs::config::{Deserialize, Deserializers};
 use ::log4rs::encode::{self, Encode};
 use serde_value::Value;
 
 use super::mdc::{self, SavedContext};
-use super::yaml::question;
 use crate::context::RecordFacts;
 
 /// The kinds of log4rs's own encoders, which read the MDC.
@@ -81,27 +78,6 @@ impl Deserialize for ScopedDeserializer {
     type Config = Value;
 
     fn deserialize(&self, config: Value, _: &Deserializers) -> anyhow::Result<Box<dyn Encode>> {
-        if config == question() {
-            return Err(AlreadyScoped.into());
-        }
         self.original.deserialize(self.kind, config).map(scoped)
     }
-}
-
-/// The answer of [`ScopedDeserializer`] to a question of ours.
-#[derive(Debug)]
-struct AlreadyScoped;
-
-impl fmt::Display for AlreadyScoped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the keys of an encoder are missing")
-    }
-}
-
-impl std::error::Error for AlreadyScoped {}
-
-/// Whether a kind of encoder sees scopes already. Another deserializer does not accept the value of `question`.
-pub(super) fn is_scoped(kinds: &Deserializers, kind: &str) -> bool {
-    let answer = kinds.deserialize::<dyn Encode>(kind, question());
-    answer.is_err_and(|err| err.is::<AlreadyScoped>())
 }

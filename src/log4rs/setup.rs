@@ -8,15 +8,13 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::sync::Arc;
 
-use ::log4rs::append::Append;
 use ::log4rs::config::Deserializers;
 
 use super::document::check_ending;
-use super::handle::{drain_at_end, Handle, Sinks};
+use super::handle::{drain_at_end, Handle};
 use super::plan::{in_file, ConfigFile, Kept, Plan};
+use super::register_with;
 use super::watch::{report_warnings, Watch};
-use super::yaml::{question, Registered};
-use super::{add_encoders, register_with, APPENDER_KIND};
 use crate::error::Error;
 use crate::file::read_config;
 use crate::process::threads;
@@ -84,6 +82,10 @@ impl Setup {
     /// Each kind of this crate is added if it is missing. The encoder kinds `pattern` and `json` see scopes, also if the
     /// program has replaced them.
     ///
+    /// A kind of an appender is also called with bytes that are no text, to learn whether it is there. A deserializer
+    /// whose `Config` has keys or is a text refuses them, and is then called with the keys in the file alone. A
+    /// deserializer that panics is a mistake in the file.
+    ///
     /// A [`Handle`] that [`register`](super::register) returned for them reaches the sinks of this setup, too.
     pub fn kinds(mut self, kinds: Deserializers) -> Setup {
         self.kinds = Some(kinds);
@@ -103,13 +105,18 @@ impl Setup {
     /// # Errors
     ///
     /// [`Error::is_config`]: the file has mistakes, and the error names the file and the mistakes. Or the program
-    /// already has a logger.
+    /// already has a logger. Usually nothing was built then, so that an appender with `append: false` has emptied no
+    /// file. A logger without state of its own, or one that is set at the same moment, is found only afterwards.
     pub fn init(self) -> Result<Handle, Error> {
         let Setup { path, kinds, on_error } = self;
-        let (kinds, sinks) = with_ours(kinds.unwrap_or_default());
+        let mut kinds = kinds.unwrap_or_default();
+        let sinks = register_with(&mut kinds);
         check_ending(&path)?;
         // A relative path means the same file after a later `chdir`.
         let path = std::path::absolute(&path).unwrap_or(path);
+        if has_logger() {
+            return Err(in_file(&path, HAS_LOGGER));
+        }
         let text = read_config(&path)?;
         let plan = Plan::read(&path, &text, &kinds)?;
         let (refresh_rate, warnings) = (plan.refresh_rate, plan.warnings.clone());
@@ -119,9 +126,8 @@ impl Setup {
             start(Watch { file: file.clone(), kept, installed: text, refresh_rate })
         });
         let watch = watch.transpose()?;
-        let log4rs = ::log4rs::init_config(config).map_err(|err| {
-            in_file(&file.path, format!("the program has a logger already: {err}"))
-        })?;
+        let log4rs = ::log4rs::init_config(config)
+            .map_err(|err| in_file(&file.path, format!("{HAS_LOGGER}: {err}")))?;
         if let Some(watch) = watch {
             // It waits for this.
             let _ = watch.send(log4rs);
@@ -131,6 +137,15 @@ impl Setup {
         drain_at_end(&sinks, &reporter);
         Ok(Handle::new(sinks, reporter))
     }
+}
+
+/// What is reported where a second logger is to be installed.
+const HAS_LOGGER: &str = "the program has a logger already";
+
+/// Whether the program certainly has a logger: the logger of log that does nothing has no state, and log's level is
+/// then `Off`. log has no other way to ask.
+fn has_logger() -> bool {
+    std::mem::size_of_val(log::logger()) > 0 && log::max_level() > log::LevelFilter::Off
 }
 
 /// Starts the thread of a watch, which begins when log4rs is installed, and ends where it is not.
@@ -145,21 +160,6 @@ fn start(watch: Watch) -> Result<mpsc::Sender<::log4rs::Handle>, Error> {
     threads::spawn(run).map(|_| installed).map_err(|err| {
         in_file(&path, format!("cannot start the thread that reads it again: {err}"))
     })
-}
-
-/// The kinds with ours, and the sinks that ours make.
-fn with_ours(mut kinds: Deserializers) -> (Deserializers, Arc<Sinks>) {
-    let answer = kinds.deserialize::<dyn Append>(APPENDER_KIND, question());
-    match answer.map_err(anyhow::Error::downcast::<Registered>) {
-        Err(Ok(Registered(sinks))) => {
-            add_encoders(&mut kinds);
-            (kinds, sinks)
-        }
-        _ => {
-            let sinks = register_with(&mut kinds);
-            (kinds, sinks)
-        }
-    }
 }
 
 impl fmt::Debug for Setup {
@@ -192,6 +192,7 @@ pub fn check_file(
 ) -> Result<Vec<String>, Error> {
     let path = path.as_ref();
     check_ending(path)?;
-    let (kinds, _) = with_ours(deserializers.clone());
+    let mut kinds = deserializers.clone();
+    register_with(&mut kinds);
     Ok(Plan::read(path, &read_config(path)?, &kinds)?.warnings)
 }

@@ -12,6 +12,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::kinds::catch_panic;
 use super::plan::{in_file, ConfigFile, Kept, Plan};
 use crate::clock::Time;
 use crate::error::Error;
@@ -100,7 +101,7 @@ impl Watch {
                 Some(FileSnapshot::Text(text)) if *text == self.installed => Ok(()),
                 Some(FileSnapshot::Text(text)) => {
                     let text = text.clone();
-                    self.take(text, log4rs)
+                    self.take_or_report_panic(text, log4rs)
                 }
             };
             if let Err(err) = edit {
@@ -109,6 +110,18 @@ impl Watch {
                 self.file.reporter.event(error, Time::now());
             }
         }
+    }
+
+    /// Does what `take` does. A panic in the code of another crate, such as the drop of one of its appenders, is an
+    /// error: without this thread no later edit would be taken, or refused.
+    fn take_or_report_panic(
+        &mut self,
+        text: String,
+        log4rs: &::log4rs::Handle,
+    ) -> Result<(), Error> {
+        let path = self.file.path.clone();
+        catch_panic(|| self.take(text, log4rs))
+            .unwrap_or_else(|why| Err(in_file(&path, format!("a panic: {why}"))))
     }
 
     /// Installs an edit, or leaves everything as it was.

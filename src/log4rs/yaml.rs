@@ -13,6 +13,7 @@ use serde_value::Value;
 use super::appender::{line_for, Encoding};
 use super::encoder::LineConfig;
 use super::handle::Sinks;
+use super::kinds::{self, is_unknown_kind};
 use super::scoped::scoped;
 use super::{EquipmentScopedAppender, APPENDER_KIND, ENCODER_KIND};
 use crate::config::suggest::{nearest, probably};
@@ -40,8 +41,6 @@ enum Given {
     Keys(Keys),
     /// In code.
     Typed(Box<SinkConfig>),
-    /// A question of ours: see [`Registered`].
-    Question,
 }
 
 impl From<SinkConfig> for EquipmentScopedAppenderConfig {
@@ -53,9 +52,6 @@ impl From<SinkConfig> for EquipmentScopedAppenderConfig {
 impl<'de> serde::Deserialize<'de> for EquipmentScopedAppenderConfig {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
-        if value == question() {
-            return Ok(EquipmentScopedAppenderConfig(Given::Question));
-        }
         match Keys::of(value) {
             Ok(keys) => Ok(EquipmentScopedAppenderConfig(Given::Keys(keys))),
             Err(value) => {
@@ -65,23 +61,6 @@ impl<'de> serde::Deserialize<'de> for EquipmentScopedAppenderConfig {
         }
     }
 }
-
-/// A value that no configuration file can hold in place of an appender's keys.
-pub(super) fn question() -> Value {
-    Value::String("equipment-log: are you ours?".to_owned())
-}
-
-/// The answer of our own deserializer: the sinks that its handle reaches.
-#[derive(Debug)]
-pub(super) struct Registered(pub(super) Arc<Sinks>);
-
-impl fmt::Display for Registered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the keys of an equipment_scoped appender are missing")
-    }
-}
-
-impl std::error::Error for Registered {}
 
 /// This deserializer builds the appender from YAML. [`register`](super::register) adds it.
 ///
@@ -122,7 +101,6 @@ impl Deserialize for EquipmentScopedAppenderDeserializer {
     ) -> anyhow::Result<Box<dyn Append>> {
         let mut mistakes = Mistakes::default();
         let checked = match given {
-            Given::Question => return Err(Registered(Arc::clone(&self.sinks)).into()),
             Given::Keys(keys) => Checked::read(keys, deserializers, &mut mistakes),
             Given::Typed(config) => Checked::new(*config, None, &mut mistakes),
         };
@@ -243,7 +221,7 @@ fn read_encoder(
         }
     }
     let config = keys.0.into_iter().map(|(key, value)| (Value::String(key), value)).collect();
-    match deserializers.deserialize::<dyn Encode>(&kind, Value::Map(config)) {
+    match kinds::deserialize::<dyn Encode>(deserializers, &kind, Value::Map(config)) {
         Ok(encoder) => Some(Encoder::Other(scoped(encoder))),
         Err(err) => {
             let meant = unknown_kind(&err, &kind, &[ENCODER_KIND, "pattern", "json"]);
@@ -259,9 +237,4 @@ pub(super) fn unknown_kind(err: &anyhow::Error, kind: &str, known: &[&str]) -> S
         true => probably(kind, known.iter().copied()),
         false => String::new(),
     }
-}
-
-/// Whether an error of log4rs is that there is no such kind. log4rs has no other way to tell.
-pub(super) fn is_unknown_kind(err: &anyhow::Error) -> bool {
-    err.to_string().contains("deserializer for kind")
 }

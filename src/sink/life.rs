@@ -12,6 +12,7 @@ use crate::error::{Error, Kind};
 use crate::file::{limit_open_files, LogFile, RootDir};
 use crate::line::LineFormat;
 use crate::process::idle::IdleWatch;
+use crate::process::machine;
 use crate::queue::{Queue, Unwritten};
 use crate::registry::Registry;
 use crate::report::Reporter;
@@ -41,6 +42,8 @@ impl EquipmentSink {
         };
         let sink = reloadable.build_on(Arc::new(core))?;
         sink.take_effect();
+        // Also if this root is absolute: the next root may be relative.
+        machine::keep_working_directory();
         Ok(sink)
     }
 

@@ -55,6 +55,7 @@ mod merge_memory;
 mod moved;
 mod never_panics;
 mod oracle;
+mod own_kinds;
 mod power_cut;
 mod programs;
 mod queries;
