@@ -4,6 +4,7 @@
 //! settings. Both continue after a mistake, so that an error names all mistakes.
 
 pub(crate) mod choice;
+mod given;
 mod queue;
 mod read;
 mod rotation;
@@ -26,7 +27,7 @@ use log::LevelFilter;
 pub(crate) use queue::QueueSettings;
 pub use queue::{QueueConfig, WhenDurable, WhenFull};
 #[cfg(feature = "serde")]
-pub(crate) use read::{binary_size, level, time_above_zero};
+pub(crate) use read::{binary_size, level, time_above_zero, truth};
 pub use rotation::{Compress, Every, Keep, RotationConfig};
 pub(crate) use setters::setters;
 #[cfg(any(feature = "log4rs", feature = "fern"))]

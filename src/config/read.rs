@@ -21,6 +21,9 @@ impl SinkConfig {
         mistakes: &mut Mistakes,
     ) -> SinkConfig {
         let mut section = Section::new("", keys, mistakes);
+        if section.is_without_value("local_root") {
+            section.mistake("local_root", NO_ROOT);
+        }
         let config = SinkConfig {
             local_root: section.name("local_root", text).map(Into::into),
             hostname: section.name("hostname", text),
@@ -87,6 +90,10 @@ impl<'de> serde::Deserialize<'de> for SinkConfig {
         mistakes.into_result(config).map_err(serde::de::Error::custom)
     }
 }
+
+/// Of `local_root: ~`, too: YAML makes the same of both.
+const NO_ROOT: &str =
+    "it is required, and has no value; a lone ~ is none in YAML, and $ENV{HOME} is the home folder";
 
 fn equipment(id: &str) -> Result<EquipmentId, String> {
     EquipmentId::new(id).map_err(|err| err.to_string())
@@ -160,6 +167,25 @@ pub(crate) fn level(text: &str) -> Result<LevelFilter, String> {
 }
 
 /// A truth value.
-fn truth(text: &str) -> Result<bool, String> {
+pub(crate) fn truth(text: &str) -> Result<bool, String> {
     text.parse().map_err(|_| format!("{text:?} is not true or false"))
+}
+
+#[cfg(all(test, feature = "yaml"))]
+#[allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+mod tests {
+    use super::*;
+
+    /// The reader of a file has looked before; a program that reads a `SinkConfig` by serde has not.
+    #[test]
+    fn a_key_that_is_there_twice_is_refused_at_every_depth() {
+        for (yaml, key) in [
+            ("{local_root: /lab, local_root: /b}", "local_root"),
+            ("{local_root: /lab, rotation: {every: day, every: hour}}", "rotation.every"),
+            ("{local_root: /lab, levels: {A: info, A: debug}}", "levels.A"),
+        ] {
+            let err = serde_yaml::from_str::<SinkConfig>(yaml).unwrap_err().to_string();
+            assert!(err.contains(&format!("{key}: duplicate key")), "{yaml}: {err}");
+        }
+    }
 }

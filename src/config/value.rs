@@ -3,11 +3,12 @@
 //! Each key is read on its own, so that all mistakes of a file are found in one reading. A value is used as the text
 //! that was written, whatever type YAML gives it: the key decides the type.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use serde_value::Value;
 
+use super::given::Given;
 use super::suggest::{list, probably};
 use crate::error::{Error, Mistakes};
 
@@ -43,7 +44,9 @@ impl<'de> serde::Deserialize<'de> for Keys {
             fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Keys, A::Error> {
                 let mut keys = Vec::new();
                 while let Some(key) = map.next_key::<Value>()? {
-                    keys.push((key_text(&key), map.next_value()?));
+                    let name = key_text(&key);
+                    let value = map.next_value_seed(Given(&shown(&name)))?;
+                    keys.push((name, value));
                 }
                 Ok(Keys(keys))
             }
@@ -61,7 +64,7 @@ fn mapping(value: Value) -> Result<BTreeMap<Value, Value>, Value> {
     }
 }
 
-fn key_text(key: &Value) -> String {
+pub(super) fn key_text(key: &Value) -> String {
     scalar(key).flatten().unwrap_or_else(|| kind_of(key))
 }
 
@@ -97,6 +100,12 @@ impl<'m> Section<'m> {
             self.mistake(key, format!("duplicate key: it is there {} times", values.len()));
         }
         values.pop()
+    }
+
+    /// Whether a key was written and has no value.
+    pub(crate) fn is_without_value(&self, key: &str) -> bool {
+        let mut given = self.given.iter();
+        given.any(|(name, value)| name == key && scalar(value) == Some(None))
     }
 
     /// The value of a key with a single value. The error of `parse` says what would be right.
@@ -167,8 +176,17 @@ impl<'m> Section<'m> {
             }
         };
         let mut entries = Vec::new();
+        let mut names = BTreeSet::new();
         for (name, value) in map {
             let text = key_text(&name);
+            // `1` and `"1"` are two keys in YAML, and one name.
+            if !names.insert(text.clone()) {
+                self.mistakes.add(
+                    format!("{}{key}.{}", self.prefix, shown(&text)),
+                    "duplicate key: it is there twice",
+                );
+                continue;
+            }
             let entry = match (no_name(&name), scalar(&value).flatten()) {
                 (Some(why), _) => Err(why),
                 (None, Some(value_text)) => {

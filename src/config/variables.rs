@@ -2,6 +2,8 @@
 //!
 //! Such a text is refused, written or in the value of a variable: it would become the name of a folder.
 
+use std::path::is_separator;
+
 use crate::error::Error;
 
 /// The opening of the one kind of variable that is known here, as in log4rs.
@@ -23,11 +25,24 @@ pub(super) fn expand(key: &str, text: &str) -> Result<String, Error> {
             Unusable::Variable(why) => Error::config(key, why),
             Unusable::Text(why) => bad(why),
         })?);
+        is_alone(&rest[..at], &inner[end + 1..]).map_err(bad)?;
         rest = &inner[end + 1..];
     }
     no_other_variable(rest).map_err(bad)?;
     expanded.push_str(rest);
     Ok(expanded)
+}
+
+/// Refuses what looks like an escaped or a nested variable: `$$ENV{X}`, `\$ENV{X}`, `{$ENV{X}}`. Where a backslash
+/// separates folders, it is one.
+fn is_alone(before: &str, after: &str) -> Result<(), String> {
+    let is_escape = |c: char| matches!(c, '$' | '{') || (c == '\\' && !is_separator(c));
+    let wrong = match before.chars().next_back().filter(|c| is_escape(*c)) {
+        Some(c) => format!("has a {c} in front of $ENV{{"),
+        None if after.starts_with('}') => "has a second } behind $ENV{…}".to_owned(),
+        None => return Ok(()),
+    };
+    Err(format!("{wrong}; $ENV{{NAME}} is a variable here, and nothing escapes it"))
 }
 
 /// Why the text in the braces has no value.
@@ -173,6 +188,9 @@ mod tests {
             ("$ENV{LAB ROOT}", "$ENV{NAME}"),
             ("$ENV{LAB_ROOT-/data}", "$ENV{NAME:-default}"),
             ("$ENV{A:-$ENV{B}}", "default"),
+            ("/x/$$ENV{PATH}/lab", "$ENV{NAME}"),
+            ("$ENV{PATH}}", "$ENV{NAME}"),
+            ("{$ENV{PATH}}", "$ENV{NAME}"),
         ] {
             let err = local_root(Path::new(root)).unwrap_err().to_string();
             assert!(err.starts_with("local_root: ") && err.contains(named), "{root}: {err}");

@@ -76,8 +76,10 @@ impl EquipmentScopedOutput {
 fn keys_of(yaml: &str) -> Result<Keys, String> {
     yaml_text::check(yaml)?;
     let answer = |err: serde_yaml::Error| yaml_text::answer(&err.to_string());
-    let keys = serde_yaml::from_str(yaml).map_err(answer)?;
-    // A key that was written twice below another key is in the mapping once by now.
-    serde_yaml::from_str::<serde_yaml::Value>(yaml).map_err(answer)?;
-    Ok(keys)
+    // Of a key that was written twice, the parser's own error names the line, also below another key.
+    let whole = serde_yaml::from_str::<serde_yaml::Value>(yaml);
+    if let Some(err) = whole.err().filter(|err| err.to_string().contains("duplicate")) {
+        return Err(answer(err));
+    }
+    serde_yaml::from_str(yaml).map_err(answer)
 }

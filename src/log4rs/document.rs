@@ -113,7 +113,7 @@ fn keys_of(text: &str) -> Result<Keys, String> {
     let json = text.trim_start().starts_with('{').then(|| text.replace('\t', " "));
     let text = json.as_deref().unwrap_or(text);
     let answer = |err: serde_yaml::Error| yaml_text::answer(&err.to_string());
-    // A key that was written twice would be in the mapping once.
+    // Of a key that was written twice, the parser's own error names the line, also below another key.
     let whole = serde_yaml::from_str::<serde_yaml::Value>(text);
     if let Some(err) = whole.err().filter(|err| err.to_string().contains("duplicate")) {
         return Err(answer(err));
@@ -181,23 +181,33 @@ fn declared(name: &str, value: Value, mistakes: &mut Mistakes) -> Declared {
             None
         }
     };
-    let declared = kind.as_ref().map(|_| value.deserialize_into::<AppenderConfig>());
-    match declared {
-        Some(Ok(AppenderConfig { kind, config, filters })) => {
-            return Declared { name: name.to_owned(), kind, config, filters };
-        }
-        // Of the keys that log4rs reads itself, the other one.
-        Some(Err(err)) => {
+    let read = |value: Value| value.deserialize_into::<AppenderConfig>();
+    if kind.is_some() {
+        let declared = read(value.clone()).or_else(|err| {
+            // Of the keys that log4rs reads itself, the other one. Without it, the rest is read.
             let why = err.to_string().replace('\n', " ");
             let right = "a list such as [{ kind: threshold, level: warn }]";
             wrong(&key, format!("filters: {why}; {right} is right"));
+            read(without_filters(value))
+        });
+        if let Ok(AppenderConfig { kind, config, filters }) = declared {
+            return Declared { name: name.to_owned(), kind, config, filters };
         }
-        None => {}
     }
     // Its name is known, so that no logger is blamed for it.
     let kind = format!("?{}", kind.unwrap_or_default());
     let config = Value::Map(BTreeMap::new());
     Declared { name: name.to_owned(), kind, config, filters: vec![] }
+}
+
+fn without_filters(value: Value) -> Value {
+    match value {
+        Value::Map(mut keys) => {
+            keys.remove(&Value::String("filters".to_owned()));
+            Value::Map(keys)
+        }
+        other => other,
+    }
 }
 
 /// The name of an appender in a report.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use serde_value::Value;
 
-use crate::config::level;
 use crate::config::value::{kind_of, scalar, shown, unknown_key, Keys};
+use crate::config::{level, truth};
 use crate::error::Mistakes;
 
 /// The keys of `root`.
@@ -43,6 +43,18 @@ pub(super) fn check(
                 hiding.add(format!("{key}.appenders"), why);
                 continue;
             }
+            "appenders" => {
+                if let Err(found) = names(&mut value) {
+                    let why = format!("invalid type: {found}, expected the name of an appender");
+                    hiding.add(format!("{key}.appenders"), why);
+                    continue;
+                }
+            }
+            "additive" if known.contains(&"additive") => {
+                if let Err(why) = mend_truth(&mut value) {
+                    mistakes.add(format!("{key}.additive"), why);
+                }
+            }
             name if !known.contains(&name) => {
                 hiding.add(format!("{key}.{}", shown(name)), unknown_key(name, known));
                 continue;
@@ -52,6 +64,26 @@ pub(super) fn check(
         checked.insert(Value::String(name), value);
     }
     Some(Value::Map(checked))
+}
+
+/// Makes each entry of a list the text that was written. The error is what is no name.
+fn names(list: &mut Value) -> Result<(), String> {
+    let Value::Seq(entries) = list else { return Ok(()) };
+    for entry in entries {
+        let name = scalar(entry).flatten().ok_or_else(|| kind_of(entry))?;
+        *entry = Value::String(name);
+    }
+    Ok(())
+}
+
+/// Makes a truth value of the text that was written. An invalid one is log4rs's default, so that the rest is read.
+fn mend_truth(found: &mut Value) -> Result<(), String> {
+    let read = match scalar(found).flatten() {
+        Some(text) => truth(&text),
+        None => Err(format!("invalid type: {}, expected true or false", kind_of(found))),
+    };
+    *found = Value::Bool(read.as_ref().copied().unwrap_or(true));
+    read.map(|_| ())
 }
 
 /// Reports an invalid level, and replaces it by a valid one, so that the rest is read.

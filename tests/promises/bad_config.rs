@@ -23,7 +23,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     // Keys that are missing or not ours.
     ("fsync_level: warn", "local_root", "required"),
     ("local_root:", "local_root", "required"),
-    ("local_root: ~", "local_root", "required"),
+    ("local_root: ~", "local_root", "a lone ~ is none in YAML, and $ENV{HOME} is"),
     ("local_rot: ROOT", "local_rot", "local_root"),
     ("local_root: ROOT\nlevels: info", "levels", "an equipment id and a level"),
     ("local_root: ROOT\nfsync: info", "fsync", "`fsync_level`"),
@@ -133,6 +133,7 @@ const ANSWERED: &[(&str, &str, &str)] = &[
     ("local_root: $ENV{LAB-DIR}", "local_root", "$ENV{NAME:-default}"),
     ("local_root: ROOT\nhostname: ${HOSTNAME}", "hostname", "$ENV{HOSTNAME}"),
     // Quotes.
+    ("local_root: |\n  /data/lab\nlevel: info", "local_root", "a line feed at its end"),
     (r#"local_root: "C:\new\test""#, "local_root", "single quotes"),
     (r#"local_root: "C:\temp""#, "local_root", "single quotes"),
     (r#"local_root: "/data\0/x""#, "local_root", "control character"),
@@ -208,6 +209,8 @@ const ANSWERED: &[(&str, &str, &str)] = &[
     ("local_root: ROOT\ntargets: {' acme': X}", "targets. acme", "\"acme\" is that target and all"),
     ("local_root: ROOT\ntargets: {'*': X}", "targets.*", "`unscoped`"),
     // Names that YAML reads as something else.
+    ("local_root: ROOT\nlevels: {1: debug, '1': info}", "levels.1", "duplicate key"),
+    ("local_root: ROOT\ntargets: {1: A, '1': B}", "targets.1", "duplicate key"),
     ("local_root: ROOT\nunscoped: 5E2", "unscoped", "this is the number 500 in YAML"),
     ("local_root: ROOT\nunscoped: 1.10", "unscoped", "put the name in quotes"),
     ("local_root: ROOT\nunscoped: True", "unscoped", "this is the truth value true in YAML"),

@@ -23,7 +23,8 @@ const KEYS: &[(&str, &str)] = &[
     ("local_root: /lab, level: warn", "(there is one key to a line; keys that belong together"),
     ("local_root: /lab\nrotation: *daily", "unknown anchor at line "),
     ("local_root: !Path /lab", "local_root: a tag such as !Path can be no value here at line "),
-    ("local_root: /lab\nrotation: {keep: 99999999999999999999}", "rotation.keep: integer `99999999999999999999`"),
+    ("local_root: /lab\nrotation: {keep: 99999999999999999999}", "rotation.keep: \"99999999999999999999\" is not all, a number"),
+    ("local_root: /lab\nmax_open_files: 99999999999999999999999\nlevle: info", "levle: unknown key (was `level` meant?)"),
     // The same key twice, at each level.
     ("local_root: /lab\nlocal_root: /b", "duplicate entry with key \"local_root\""),
     ("local_root: /lab\nrotation: {every: day, every: hour}", "rotation: duplicate entry with key \"every\""),
@@ -107,6 +108,10 @@ const FILES: &[(&str, &str, &str)] = &[
     ("\nroot:", "\n  equipment: {kind: console}\nroot:", "YAML: appenders: duplicate entry with key \"equipment\" at line 3 column 3"),
     ("/lab\n", "/lab\n    filters: [{kind: threshold, level: fatal}]\n", "appender equipment, filter threshold: level: \"fatal\" is not one of off, error, warn, info, debug, trace (was `error` meant?)"),
     ("/lab\n", "/lab\n    filters: {kind: threshold}\n", "appender equipment: filters: Invalid type map. Expected a sequence; a list such as [{ kind: threshold, level: warn }] is right"),
+    ("/lab\n", "/lab\n    filters: 1\n    levle: info\n", "appender equipment: filters: Invalid type integer `1`. Expected a sequence; a list such as [{ kind: threshold, level: warn }] is right; appender equipment: levle: unknown key (was `level` meant?); the keys are `local_root`, `hostname`, `path`, `targets`, `unscoped`, `level`, `levels`, `precision`, `control_characters`, `fsync_level`, `follow_links`, `file_mode`, `dir_mode`, `max_open_files`, `idle_timeout`, `rotation`, `queue` and `encoder`"),
+    ("/lab\n", "/lab\n    filters: [{kind: threshold, levle: warn}]\n", "appender equipment, filter threshold: levle: unknown key (was `level` meant?); the keys are `level`"),
+    ("[equipment]", "[equipment]\nloggers: {a: {level: info, additive: maybe}}", "loggers.a.additive: \"maybe\" is not true or false"),
+    ("[equipment]", "[equipment, [b]]", "root.appenders: invalid type: a list, expected the name of an appender"),
     ("/lab\n", "/lab\n    encoder: {kind: json, pretty: true}\n", "appender equipment: encoder.pretty: unknown key; there are none"),
     ("    local_root", "  local_root", "appender local_root: invalid type: \"/lab\", expected a mapping with `kind`; appender equipment: local_root: it is required, and missing or empty"),
 ];
