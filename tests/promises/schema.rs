@@ -17,11 +17,11 @@ const KEYS: &str = include_str!("../../src/book/keys.md");
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct Keys {
-    local_root: String,
-    hostname: Option<String>,
+    local_root: Name,
+    hostname: Option<Name>,
     path: Option<String>,
-    targets: Option<BTreeMap<String, String>>,
-    unscoped: Option<String>,
+    targets: Option<BTreeMap<String, Name>>,
+    unscoped: Option<Name>,
     level: Option<Level>,
     levels: Option<BTreeMap<String, Level>>,
     encoder: Option<Encoder>,
@@ -104,6 +104,27 @@ enum Size {
     Bytes(u64),
 }
 
+/// A text, or an integer, which is the text that was written. A schema cannot tell `5E2` from 500; the code refuses it.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum Name {
+    Text(String),
+    Number(i64),
+}
+
+/// A level, in any case. An editor offers the words.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum Level {
+    Word(LevelWord),
+    AnyCase(#[schemars(regex(pattern = ANY_CASE))] String),
+}
+
+/// Patterns of a JSON Schema have no flag for it.
+const ANY_CASE: &str =
+    "^([oO][fF][fF]|[eE][rR][rR][oO][rR]|[wW][aA][rR][nN]|[iI][nN][fF][oO]|[dD][eE][bB][uU][gG]|\
+                        [tT][rR][aA][cC][eE])$";
+
 /// `equipment_line` with its keys, or any encoder that is registered, with its own.
 #[derive(JsonSchema)]
 struct Encoder {
@@ -114,7 +135,7 @@ struct Encoder {
 
 #[derive(JsonSchema)]
 #[schemars(rename_all = "lowercase")]
-enum Level {
+enum LevelWord {
     Off,
     Error,
     Warn,
@@ -268,6 +289,14 @@ fn they_take_and_refuse_what_the_code_does() {
         ("local_root: /data/lab\nlocal_rot: /x", false),
         ("local_root: /data/lab\nfsync_level: off", true),
         ("local_root: /data/lab\nfsync_level: fatal", false),
+        ("local_root: 12", true),
+        ("local_root: /data/lab\nhostname: 12", true),
+        ("local_root: /data/lab\nunscoped: 12", true),
+        ("local_root: /data/lab\ntargets: {a: 12}", true),
+        ("local_root: /data/lab\nlevel: INFO", true),
+        ("local_root: /data/lab\nlevel: INFOS", false),
+        ("local_root: /data/lab\nlevels: {A: Debug}", true),
+        ("local_root: /data/lab\nfsync_level: WARN", true),
         ("local_root: /data/lab\ncontrol_characters: keep", true),
         ("local_root: /data/lab\ncontrol_characters: strip", false),
         ("local_root: /data/lab\nfollow_links: true", true),
@@ -280,7 +309,7 @@ fn they_take_and_refuse_what_the_code_does() {
         ("local_root: /data/lab\nidle_timeout: 30 minutes", true),
         ("local_root: /data/lab\nunscoped: 1.10", false),
         ("local_root: /data/lab\nhostname: 1.10", false),
-        ("local_root: /data/lab\ntargets: {acme: 5E2}", false),
+        ("local_root: /data/lab\ntargets: {acme: 1.10}", false),
         ("local_root: /data/lab\nqueue: {limit: 8 mb, when_full: drop, durable: continue}", true),
         ("local_root: /data/lab\nqueue: {when_full: discard}", false),
         ("local_root: /data/lab\nrotation: {limit: 10 mb, keep: 5}", true),
