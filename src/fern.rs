@@ -33,7 +33,7 @@ use std::sync::Arc;
 use ::fern::FormatCallback;
 
 use crate::clock::Time;
-use crate::config;
+use crate::config::{self, SinkConfig};
 use crate::context::{Handover, RecordFacts, Scope};
 use crate::equipment_id::EquipmentId;
 use crate::error::Error;
@@ -189,6 +189,27 @@ impl fmt::Debug for EquipmentScopedOutputBuilder {
         f.debug_struct("EquipmentScopedOutputBuilder")
             .field("sink", &self.sink)
             .finish_non_exhaustive()
+    }
+}
+
+/// The keys as they were read, for example from a file of the program's own:
+///
+/// ```
+/// # #[cfg(feature = "yaml")] {
+/// use equipment_log::{fern::EquipmentScopedOutputBuilder, SinkConfig};
+///
+/// # let root = tempfile::tempdir()?;
+/// # let yaml = format!("local_root: {:?}", root.path());
+/// let config: SinkConfig = serde_yaml::from_str(&yaml)?;
+/// let builder = EquipmentScopedOutputBuilder::from(config);
+/// let output = builder.on_error(|err| eprintln!("the log of the equipment: {err}")).build()?;
+/// # drop(output);
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+impl From<SinkConfig> for EquipmentScopedOutputBuilder {
+    fn from(config: SinkConfig) -> EquipmentScopedOutputBuilder {
+        EquipmentScopedOutputBuilder { sink: config.into_builder(), on_error: None }
     }
 }
 
