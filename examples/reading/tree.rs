@@ -245,7 +245,14 @@ impl<'a> Search<'a> {
 
     /// A file that was named, if it was not found yet.
     fn add_named(&mut self, path: &Path) -> io::Result<()> {
-        let file = path.canonicalize()?;
+        let compressed = with_gz(path);
+        let (path, file) = match path.canonicalize() {
+            // It was compressed since a pattern of the shell was read.
+            Err(_) if is_rotated(path) && compressed.exists() => {
+                (&*compressed, compressed.canonicalize()?)
+            }
+            file => (path, file?),
+        };
         if self.is_new(file) {
             self.add_file(path)?;
         }
@@ -288,10 +295,17 @@ fn may_be_equipment(entry: &DirEntry) -> bool {
 /// Whether a file is what a compression is just making, or has made since: a pattern of the shell names it, too.
 fn is_unfinished(path: &Path) -> bool {
     let plain = path.with_extension("");
+    let is_unfinished = path.extension().is_some_and(|end| end == "tmp") && is_rotated(&plain);
+    is_unfinished && (plain.exists() || with_gz(&plain).exists())
+}
+
+fn is_rotated(plain: &Path) -> bool {
     let name = plain.file_name().and_then(OsStr::to_str).map(names::split_any);
-    let is_rotated = matches!(name, Some((_, Part::Period(..), false)));
-    let mut compressed = plain.clone().into_os_string();
-    compressed.push(".gz");
-    let is_unfinished = is_rotated && path.extension().is_some_and(|end| end == "tmp");
-    is_unfinished && (plain.exists() || Path::new(&compressed).exists())
+    matches!(name, Some((_, Part::Period(..), false)))
+}
+
+fn with_gz(plain: &Path) -> PathBuf {
+    let mut path = plain.to_owned().into_os_string();
+    path.push(".gz");
+    path.into()
 }

@@ -306,6 +306,10 @@ fn what_a_compression_is_just_making_is_no_log() {
     fs::write(folder.path().join("run.log.2026-04-17.gz"), gzip("")).unwrap();
     fs::remove_file(folder.path().join("run.log.2026-04-17.tmp")).unwrap();
     assert_eq!(merged(folder.path(), &named), ["old", "new"]);
+    let whole = gzip(&fs::read_to_string(&rotated).unwrap());
+    fs::write(folder.path().join("run.log.2026-04-17.gz"), whole).unwrap();
+    fs::remove_file(&rotated).unwrap();
+    assert_eq!(merged(folder.path(), &named), ["old", "new"]);
 }
 
 /// Of a file that is there plain and compressed, the plain one is read: a compression did not finish.
