@@ -69,16 +69,22 @@ fn three_writers(
 
 #[test]
 fn a_caller_that_is_told_ok_has_a_durable_record_and_every_caller_is_told() {
+    use std::sync::atomic::AtomicBool;
+
+    /// Whether a caller has shared another's sync, in any order of the steps.
+    static IS_SHARED: AtomicBool = AtomicBool::new(false);
     three_writers(
         |disk, _| {
             disk.sync();
             Ok(())
         },
         |disk, record, result| {
-            result.unwrap();
+            let has_synced = result.unwrap();
+            IS_SHARED.fetch_or(!has_synced, Ordering::Relaxed);
             assert!(disk.is_durable(record));
         },
     );
+    assert!(IS_SHARED.load(Ordering::Relaxed));
 }
 
 #[test]
