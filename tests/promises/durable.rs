@@ -464,14 +464,26 @@ fn a_folder_whose_sync_failed_is_synced_for_the_next_error() {
     if lacks(&[Need::Strace]) {
         return;
     }
-    let dir = tempdir().unwrap();
-    let base = dir.path().canonicalize().unwrap();
-    let options = ["-e", CALLS, "-e", "inject=fsync:error=EIO:when=2"];
-    let (told, calls) = trace_of("one by one", &options, &base.join("logs"));
-    assert_eq!(told[..2], ["not r0-0-", "ok r0-1-"]);
-    let after = synced_folders(&calls, Some("not r0-0-"), "ok r0-1-");
-    // All of the way once more: what is kept of a log is that some folder of it is not synced.
-    assert_eq!(after, paths(&base, ["", "logs", "logs/EQ", "logs/EQ/.exlab-wizard"]));
+    for role in ["one by one", "one by one, queued"] {
+        let options = ["-e", CALLS, "-e", "inject=fsync:error=EIO:when=2"];
+        let (_dir, base, told, calls) = loop {
+            let dir = tempdir().unwrap();
+            let base = dir.path().canonicalize().unwrap();
+            let (told, calls) = trace_of(role, &options, &base.join("logs"));
+            let syncs = calls.iter().filter(|call| call.name == "fsync");
+            // strace counts for each thread. Again, if a second writer took over from a slow one.
+            if syncs.map(|call| call.thread).collect::<BTreeSet<_>>().len() == 1 {
+                break (dir, base, told, calls);
+            }
+        };
+        assert_eq!(told[..2], ["not r0-0-", "ok r0-1-"], "{role}");
+        let after = synced_folders(&calls, Some("not r0-0-"), "ok r0-1-");
+        // All of the way once more: what is kept of a log is that some folder of it is not synced.
+        let all = paths(&base, ["", "logs", "logs/EQ", "logs/EQ/.exlab-wizard"]);
+        assert_eq!(after, all, "{role}");
+        // The record is in its file: it is not written again.
+        assert_eq!(crate::support::lines(&log_of(&base.join("logs"), "EQ")).len(), 5, "{role}");
+    }
 }
 
 /// No descriptor is synced again after a sync of it has failed; how many have failed.
