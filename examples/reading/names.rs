@@ -104,7 +104,9 @@ fn split_period(name: &str) -> Option<(&str, Part)> {
     if is_period(last) {
         return Some((rest, Part::Period(last.to_owned(), 0)));
     }
-    let number = number_of(last).filter(|number| *number > 0)?;
+    // The crate gives no number of more than nine digits.
+    let ours = 1..=999_999_999;
+    let number = number_of(last).filter(|number| ours.contains(number))?;
     let (log, period) = rest.rsplit_once('.')?;
     is_period(period).then(|| (log, Part::Period(period.to_owned(), number)))
 }

@@ -298,6 +298,14 @@ impl Below<'_> {
         })
     }
 
+    /// Renames a file, and fails with `AlreadyExists` if something has the new name.
+    pub(super) fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        attempt(Call::Rename, || match &self.dir {
+            Some(dir) => dir.rename_new(from, to),
+            None => sys::rename_new(&self.root.path.join(from), &self.root.path.join(to)),
+        })
+    }
+
     /// Of a link itself.
     pub(super) fn metadata(&self, path: &Path) -> io::Result<fs::Metadata> {
         attempt(Call::Inspect, || fs::symlink_metadata(self.root.path.join(path)))

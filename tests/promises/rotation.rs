@@ -194,7 +194,7 @@ fn a_log_that_cannot_be_rotated_goes_on_and_says_why() {
     let scope = Scope::new("EQ").unwrap();
     let log = sink.path(&scope).unwrap();
     let now = humantime::format_rfc3339(std::time::SystemTime::now()).to_string();
-    fs::write(beside(&log, &format!("{}.4294967295", &now[.."2026-04".len()])), "").unwrap();
+    fs::write(beside(&log, &format!("{}.999999999", &now[.."2026-04".len()])), "").unwrap();
 
     let mut failed = Vec::new();
     for n in 100..150 {

@@ -55,14 +55,20 @@ fn what_is_not_kept_is_deleted_before_the_rest_is_compressed() {
     assert!(compressed <= 3, "{compressed} of six are compressed, of which three went at once");
 }
 
-/// Where both are there a crash has come between: the plain file counts.
+/// A program other than this crate has left it: the plain file has everything that is in it.
 #[test]
 fn half_a_compressed_file_is_made_again() {
     let root = tempfile::tempdir().unwrap();
     let log_path = log_of(root.path(), "EQ");
     for (compress, left) in [(Compress::Gzip, "2026-04-17.gz"), (Compress::None, "2026-04-17")] {
         let text = leave_rotated(root.path(), "EQ", "2026-04-17", 10_000);
-        fs::write(beside(&log_path, "2026-04-17.gz"), b"\x1f\x8b\x08 half").unwrap();
+        let half = beside(&log_path, "2026-04-17.gz");
+        fs::write(&half, b"\x1f\x8b\x08 half").unwrap();
+        // A minute ago: a program that packs the file may still be at work on a newer one.
+        let time = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
+        let half = fs::File::options().append(true).open(half).unwrap();
+        half.set_times(fs::FileTimes::new().set_modified(time)).unwrap();
+        drop(half);
         let sink = build(root.path(), gzip().compress(compress));
         log(&sink, "EQ", "record");
         until("one of them is left", || rotated_suffixes(&log_path) == [left]);

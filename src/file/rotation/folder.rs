@@ -74,6 +74,16 @@ impl RootDir {
         Ok(names.iter().filter_map(rotated).collect())
     }
 
+    /// The plain names of the files whose compressed file is unfinished, in no order.
+    pub(super) fn unfinished_names(&self, relative: &Path) -> io::Result<Vec<RotatedName>> {
+        let Some(log) = relative.file_name().and_then(|name| name.to_str()) else {
+            return Ok(Vec::new());
+        };
+        let names = self.below()?.names_in(folder_of(relative))?;
+        let unfinished = |name: &OsString| RotatedName::parse_unfinished(log, name.to_str()?);
+        Ok(names.iter().filter_map(unfinished).collect())
+    }
+
     /// The name for a log that is rotated now. Called under the rotation lock. The name is checked to be free, since
     /// the rename would replace a file, and a listing can miss a file that is compressed meanwhile.
     pub(super) fn free_name(&self, relative: &Path, period: Period) -> io::Result<RotatedName> {
@@ -139,7 +149,12 @@ impl RootDir {
 
     /// Removes a rotated file. `false`: another process has the file open in a way that keeps it from being removed.
     pub(super) fn remove_rotated(&self, relative: &Path, name: RotatedName) -> io::Result<bool> {
-        match self.below()?.remove(&name.beside(relative)) {
+        self.remove_beside(&name.beside(relative))
+    }
+
+    /// Removes an unfinished compressed file, or a rotated file. `false` as in [`RootDir::remove_rotated`].
+    pub(super) fn remove_beside(&self, path: &Path) -> io::Result<bool> {
+        match self.below()?.remove(path) {
             Ok(()) => Ok(true),
             Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(true),
             Err(err) if sys::is_in_use(&err) => Ok(false),

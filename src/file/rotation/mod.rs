@@ -9,6 +9,7 @@
 //! | `rotate` | when and how a new file is begun |
 //! | `folder` | a log's rotated files as they are on disk |
 //! | `upkeep`, `gzip` | what the upkeep thread does |
+//! | `twin` | what a compressed file has of the plain one beside it |
 //! | `unsynced` | what `sync()` must cover beside the open file |
 //!
 //! Two locks of a log keep processes apart (`sys::lock`). One process at a time holds the **rotation lock** while it
@@ -26,8 +27,11 @@ mod rotate;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod twin;
 mod unsynced;
 mod upkeep;
+#[cfg(test)]
+mod upkeep_tests;
 
 use std::sync::atomic::{AtomicBool, AtomicI64};
 

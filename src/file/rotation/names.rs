@@ -11,8 +11,14 @@ use super::period::Period;
 
 const GZIP_END: &str = ".gz";
 
+/// A compressed file has this end in the place of `.gz` until it is complete.
+const UNFINISHED_END: &str = ".tmp";
+
+/// A name with more than nine digits is not one of ours. So a foreign name with a very large number stops no rotation.
+const LARGEST_NUMBER: u32 = 999_999_999;
+
 /// How many bytes the longest name of a rotated file adds to its log's name.
-pub(crate) const LONGEST_ROTATED_ENDING: usize = ".2026-04-17T14-31-55Z.4294967295.gz".len();
+pub(crate) const LONGEST_ROTATED_ENDING: usize = ".2026-04-17T14-31-55Z.999999999.tmp".len();
 
 /// The part of a rotated file's name that follows the log's name. Names are ordered by the time at which they were
 /// given.
@@ -33,13 +39,13 @@ impl RotatedName {
     ) -> RotatedName {
         let of_period = names.into_iter().filter(|name| name.period == period);
         let highest = of_period.map(|name| name.number).max();
-        let number = highest.map_or(0, |highest| highest.saturating_add(1));
+        let number = highest.map_or(0, |highest| LARGEST_NUMBER.min(highest + 1));
         RotatedName { period, number, is_gzip: false }
     }
 
     /// The name with the next number. None: there is no higher number.
     pub(crate) fn following(self) -> Option<RotatedName> {
-        Some(RotatedName { number: self.number.checked_add(1)?, ..self })
+        (self.number < LARGEST_NUMBER).then(|| RotatedName { number: self.number + 1, ..self })
     }
 
     /// Reads the part of `name` that follows the log's name, if `name` is the name of a rotated file.
@@ -54,6 +60,12 @@ impl RotatedName {
             None => (rest, 0),
         };
         Some(RotatedName { period: Period::parse(stamp)?, number, is_gzip })
+    }
+
+    /// The plain name of the file that is compressed, if `name` is the name of an unfinished compressed file.
+    pub(crate) fn parse_unfinished(log: &str, name: &str) -> Option<RotatedName> {
+        let plain = RotatedName::parse(log, name.strip_suffix(UNFINISHED_END)?)?;
+        (!plain.is_gzip).then_some(plain)
     }
 
     pub(crate) fn period(&self) -> Period {
@@ -80,6 +92,13 @@ impl RotatedName {
         path.push(self.to_string());
         PathBuf::from(path)
     }
+
+    /// The path of the compressed file while it is being written.
+    pub(crate) fn unfinished_beside(self, log: &Path) -> PathBuf {
+        let mut path = OsString::from(self.plain().beside(log));
+        path.push(UNFINISHED_END);
+        PathBuf::from(path)
+    }
 }
 
 /// The text begins with a dot.
@@ -93,24 +112,29 @@ impl fmt::Display for RotatedName {
     }
 }
 
-/// A number from 1 on, without leading zeros.
+/// A number from 1 to [`LARGEST_NUMBER`], without leading zeros.
 fn read_number(text: &str) -> Option<u32> {
     let canonical = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
-    canonical.then(|| text.parse().ok())?
+    let number = canonical.then(|| text.parse().ok())?;
+    number.filter(|number| *number <= LARGEST_NUMBER)
 }
 
 /// Whether a file of this name may be a rotated one of another log.
 pub(crate) fn may_be_rotated(name: &str) -> bool {
     let dots = name.match_indices('.').map(|(at, _)| &name[..at]);
-    dots.into_iter().any(|log| RotatedName::parse(log, name).is_some())
+    let is_name = |log| {
+        RotatedName::parse(log, name).or_else(|| RotatedName::parse_unfinished(log, name)).is_some()
+    };
+    dots.into_iter().any(is_name)
 }
 
 /// Whether a name that ends with `end` may be the name of a rotated file of a log whose name ends with `end` as well.
 pub(crate) fn may_end_rotated(end: &str) -> bool {
     let last = end.chars().next_back();
+    let has_end = |known: &str| end.ends_with(known) || known.ends_with(end);
     last.is_none_or(|last| last.is_ascii_digit() || last == 'Z')
-        || end.ends_with(GZIP_END)
-        || GZIP_END.ends_with(end)
+        || has_end(GZIP_END)
+        || has_end(UNFINISHED_END)
 }
 
 #[cfg(test)]
@@ -153,7 +177,7 @@ mod tests {
             ".2026-04-17.1",
             ".2026-04-17.12.gz",
             ".2026-04.gz",
-            ".2026-04-17.4294967295",
+            ".2026-04-17.999999999",
         ] {
             assert_eq!(name(rest).to_string(), rest);
         }
@@ -163,8 +187,23 @@ mod tests {
     fn no_name_of_a_rotated_file_adds_more_than_the_longest_ending() {
         for stamp in ["2026-04", "2026-04-17", "2026-04-17T14", "2026-04-17T14-31-55Z"] {
             let period = Period::parse(stamp).unwrap();
-            let longest = RotatedName { period, number: u32::MAX, is_gzip: true };
+            let longest = RotatedName { period, number: LARGEST_NUMBER, is_gzip: true };
             assert!(longest.to_string().len() <= LONGEST_ROTATED_ENDING, "{longest}");
+            let unfinished = longest.unfinished_beside(Path::new(""));
+            assert!(unfinished.as_os_str().len() <= LONGEST_ROTATED_ENDING, "{longest}");
+        }
+    }
+
+    #[test]
+    fn an_unfinished_file_is_known_by_its_name_and_is_no_rotated_file() {
+        let plain = name(".2026-04-17.1");
+        let unfinished = plain.unfinished_beside(Path::new(LOG));
+        let unfinished = unfinished.to_str().unwrap();
+        assert_eq!(unfinished, format!("{LOG}.2026-04-17.1.tmp"));
+        assert_eq!(RotatedName::parse_unfinished(LOG, unfinished), Some(plain));
+        assert_eq!(RotatedName::parse(LOG, unfinished), None);
+        for rest in [".tmp", ".2026-04-17.gz.tmp", ".2026-04-17", ".2026-04-17.tmp.tmp"] {
+            assert_eq!(RotatedName::parse_unfinished(LOG, &format!("{LOG}{rest}")), None, "{rest}");
         }
     }
 
@@ -185,7 +224,10 @@ mod tests {
             ".2026-04-17.1.2",
             ".2026-04-17.GZ",
             ".bak",
+            ".2026-04-17.1000000000",
+            ".2026-04-17.4294967295",
             ".2026-04-17.4294967296",
+            ".2026-04-17.tmp",
             ".2026-04-17.+1",
             "2026-04-17",
             "..2026-04-17",
@@ -199,13 +241,14 @@ mod tests {
 
     #[test]
     fn a_name_that_another_logs_file_may_get_is_known() {
-        for rotated in ["w.2026-04", "w.2026-04-17.1.gz", "a.b.2026-04-17T14", "w.2026-04-17.3"] {
+        for rotated in ["w.2026-04", "w.2026-04-17.1.gz", "a.b.2026-04-17T14", "w.2026-04-17.3.tmp"]
+        {
             assert!(may_be_rotated(rotated), "{rotated}");
         }
         for not in ["w.log", "w1", "w.1", "labpc-04.1", "w.2026-04-17.log", "2026-04-17"] {
             assert!(!may_be_rotated(not), "{not}");
         }
-        for end in ["", "7", ".1", "z", "gz", ".gz", ".log.gz", "Z", "-17", ".GZ"] {
+        for end in ["", "7", ".1", "z", "gz", ".gz", ".log.gz", "Z", "-17", ".GZ", ".tmp", "mp"] {
             assert!(may_end_rotated(end), "{end}");
         }
         for end in [".log", "log", "x", ".", "-"] {

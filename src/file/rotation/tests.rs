@@ -12,29 +12,29 @@ use super::{Compress, Every, Keep, Rotation};
 use crate::clock::Time;
 use crate::file::{self, Access, Batch, LogFile, RootDir};
 
-const KEEP_ALL: Rotation = Rotation {
+pub(super) const KEEP_ALL: Rotation = Rotation {
     every: Some(Every::Day),
     limit: u64::MAX,
     keep: Keep::All,
     compress: Compress::None,
 };
 
-fn at(time: &str) -> Time {
+pub(super) fn at(time: &str) -> Time {
     Time::from(humantime::parse_rfc3339(time).unwrap())
 }
 
-fn open(root: &Path, rotation: Rotation) -> Arc<LogFile> {
+pub(super) fn open(root: &Path, rotation: Rotation) -> Arc<LogFile> {
     let access =
         Access { follow_links: false, file_mode: 0o644, dir_mode: 0o755, rotation: Some(rotation) };
     let root = Arc::new(RootDir::new(root.to_owned(), access));
     LogFile::new(&root, Path::new("EQ/w.log"), " [WARN ] [host:h] ", &file::open_files(Some(10)))
 }
 
-fn log(file: &LogFile, time: &str) {
+pub(super) fn log(file: &LogFile, time: &str) {
     file.append(format!("{time}\n").as_bytes(), at(time)).unwrap();
 }
 
-fn path(root: &Path, suffix: &str) -> PathBuf {
+pub(super) fn path(root: &Path, suffix: &str) -> PathBuf {
     root.join(format!("EQ/w.log{suffix}"))
 }
 
@@ -52,15 +52,15 @@ fn files(root: &Path) -> Vec<(String, String)> {
     files
 }
 
-fn suffixes(root: &Path) -> Vec<String> {
+pub(super) fn suffixes(root: &Path) -> Vec<String> {
     files(root).into_iter().map(|(suffix, _)| suffix).collect()
 }
 
-fn wait_for(root: &Path, expected: &[&str]) {
+pub(super) fn wait_for(root: &Path, expected: &[&str]) {
     wait_until(expected, || suffixes(root));
 }
 
-fn wait_until<T: Debug + PartialEq<U>, U: Debug>(expected: U, find: impl Fn() -> T) {
+pub(super) fn wait_until<T: Debug + PartialEq<U>, U: Debug>(expected: U, find: impl Fn() -> T) {
     let start = Instant::now();
     loop {
         let found = find();
@@ -73,7 +73,7 @@ fn wait_until<T: Debug + PartialEq<U>, U: Debug>(expected: U, find: impl Fn() ->
 }
 
 /// The kernel's clock is another one than the test's.
-fn set_time(file: &Path, time: &str) {
+pub(super) fn set_time(file: &Path, time: &str) {
     let time = SystemTime::from(at(time));
     let file = fs::File::options().append(true).open(file).unwrap();
     file.set_times(fs::FileTimes::new().set_modified(time)).unwrap();
@@ -230,7 +230,7 @@ fn no_file_is_replaced_by_one_that_is_rotated() {
     let dir = tempfile::tempdir().unwrap();
     let file = open(dir.path(), Rotation { every: Some(Every::Day), ..KEEP_ALL });
     log(&file, "2026-04-10T10:00:00Z");
-    let last = path(dir.path(), ".2026-04-10.4294967295");
+    let last = path(dir.path(), ".2026-04-10.999999999");
     fs::write(&last, "somebody's\n").unwrap();
     let err = file.append(b"2026-04-11T10:00:00Z\n", at("2026-04-11T10:00:00Z")).unwrap_err();
     assert!(err.is_rotation() && err.to_string().contains("no number is left"), "{err}");

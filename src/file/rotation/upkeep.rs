@@ -10,9 +10,10 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
-use super::gzip::compress;
+use super::gzip::{compress, Outcome};
 use super::keep::{to_delete, RotatedFile};
 use super::names::RotatedName;
+use super::twin::{self, Twin};
 use super::{Compress, Keep, Rotation};
 use crate::clock::Time;
 use crate::file::root::RootDir;
@@ -66,6 +67,7 @@ impl Pass<'_> {
     /// What is not kept is not compressed first: a program that ends soon gets on with it. Only how many bytes a file
     /// has is not known before.
     fn run(&mut self, rotation: Rotation, now: i64) -> io::Result<()> {
+        self.remove_unfinished()?;
         let by_size = matches!(rotation.keep, Keep::Bytes(_));
         if !by_size {
             self.delete_what_is_not_kept(rotation.keep, now)?;
@@ -79,6 +81,25 @@ impl Pass<'_> {
 
     fn names(&self) -> io::Result<BTreeSet<RotatedName>> {
         Ok(self.root.rotated_names(self.relative)?.into_iter().collect())
+    }
+
+    /// Removes what a crash left of a compressed file. A process that is writing such a file has the plain file locked.
+    fn remove_unfinished(&mut self) -> io::Result<()> {
+        for plain in self.root.unfinished_names(self.relative)? {
+            let unfinished = plain.unfinished_beside(self.relative);
+            let is_regular = self.root.below()?.metadata(&unfinished).is_ok_and(|it| it.is_file());
+            if !is_regular {
+                continue;
+            }
+            let removed = match self.root.lock_rotated(self.relative, plain) {
+                Ok(None) => Ok(false),
+                // If the plain file is gone, another program has moved or removed it.
+                Err(err) if err.kind() != io::ErrorKind::NotFound => Err(err),
+                _locked => self.root.remove_beside(&unfinished),
+            };
+            self.checked(removed);
+        }
+        Ok(())
     }
 
     fn compress_all(&mut self, compress: Compress) -> io::Result<()> {
@@ -121,18 +142,30 @@ impl Pass<'_> {
 
     fn compress(&mut self, plain: RotatedName) {
         if self.is_regular(plain) {
-            let done = compress(self.root, self.relative, plain);
+            let done = match compress(self.root, self.relative, plain) {
+                Ok(Outcome::LeftAlone) => return upkeep::step(),
+                done => done.map(|outcome| outcome == Outcome::Done),
+            };
             self.counters.compressed.add(u64::from(self.checked(done)));
         }
     }
 
-    /// Removes the part of a compressed file that a crash left, when files were compressed by an earlier setting.
+    /// Removes a compressed file that a crash left beside the plain one, when files were compressed by an earlier
+    /// setting. A file that has more than the plain one stays.
     fn remove_half_of(&mut self, plain: RotatedName) {
-        let removed = self.root.lock_rotated(self.relative, plain).and_then(|lock| match lock {
-            Some(_lock) => self.root.remove_rotated(self.relative, plain.compressed()),
-            None => Ok(false),
+        let removed = self.root.lock_rotated(self.relative, plain).and_then(|lock| {
+            let Some(lock) = lock else { return Ok(Some(false)) };
+            // On Windows the identity keeps the file open: it is dropped before the removal.
+            match twin::inspect(self.root, self.relative, plain, lock.file())? {
+                Twin::Same(_) | Twin::Part(_) => {}
+                Twin::InUse => return Ok(Some(false)),
+                Twin::None | Twin::Other => return Ok(None),
+            }
+            self.root.remove_rotated(self.relative, plain.compressed()).map(Some)
         });
-        self.checked(removed);
+        if let Some(removed) = removed.transpose() {
+            self.checked(removed);
+        }
     }
 
     fn delete(&mut self, name: RotatedName) {

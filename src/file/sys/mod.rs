@@ -10,9 +10,12 @@
 //!   MUST let others rename and delete the open file. The mode MUST be less the umask.
 //! - `create_folder(path, mode)`: the mode MUST be less the umask.
 //! - `Dir`, with `at(path)`, `open(relative, How)`, `create_folder(relative, mode)`,
-//!   `open_folder(relative)`, `names_in(folder)`, `remove(relative)` and
-//!   `rename(relative, relative)`: the same below a folder, and MUST NOT leave it, whatever links stand or
+//!   `open_folder(relative)`, `names_in(folder)`, `remove(relative)`,
+//!   `rename(relative, relative)` and `rename_new(relative, relative)`: the same below a folder, and MUST NOT leave it, whatever links stand or
 //!   are put on the way. `is_escape(&io::Error)` tells the refusal to do so.
+//! - `rename_new(from, to)`, both in one folder: MUST NOT replace what has the new name, and MUST be `AlreadyExists`
+//!   then. A file system that has neither such a rename nor hard links is asked whether the name is free before the
+//!   rename.
 //! - `append(&File, bytes)`: MUST be one write.
 //! - `WriteLock`, with `take(&self)`: what `take` returns is held over a write. Nothing, where the kernel
 //!   keeps the writes through one descriptor apart.

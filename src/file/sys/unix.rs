@@ -109,6 +109,11 @@ impl Dir {
         self.0.rename(from, &self.0, to)
     }
 
+    pub(crate) fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let folder = self.open_folder(from.parent().unwrap_or(Path::new("")))?;
+        rename_new_in(&folder, from, to)
+    }
+
     pub(crate) fn remove(&self, relative: &Path) -> io::Result<()> {
         self.0.remove_file(relative)
     }
@@ -128,6 +133,36 @@ fn here_if_empty(folder: &Path) -> &Path {
         Path::new(".")
     } else {
         folder
+    }
+}
+
+pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    rename_new_in(&File::open(here_if_empty(from.parent().unwrap_or(Path::new(""))))?, from, to)
+}
+
+/// renameat2(2) with `RENAME_NOREPLACE`; where the file system cannot do so (NFS), a hard link, which is never made in
+/// the place of a file (link(2)).
+fn rename_new_in(folder: &File, from: &Path, to: &Path) -> io::Result<()> {
+    use rustix::fs::{linkat, renameat, statat, unlinkat, AtFlags};
+    let name =
+        |path: &Path| path.file_name().map(OsString::from).ok_or(io::ErrorKind::InvalidInput);
+    let (from, to) = (name(from)?, name(to)?);
+    #[cfg(target_os = "linux")]
+    match rustix::fs::renameat_with(folder, &from, folder, &to, rustix::fs::RenameFlags::NOREPLACE)
+        .map_err(io::Error::from)
+    {
+        Err(err) if matches!(cause(&err), Cause::Invalid | Cause::NotSupported) => {}
+        renamed => return renamed,
+    }
+    match linkat(folder, &from, folder, &to, AtFlags::empty()).map_err(io::Error::from) {
+        Ok(()) => return Ok(unlinkat(folder, &from, AtFlags::empty())?),
+        Err(err) if matches!(cause(&err), Cause::Exists | Cause::Missing) => return Err(err),
+        Err(_) => {}
+    }
+    match statat(folder, &to, AtFlags::SYMLINK_NOFOLLOW).map_err(io::Error::from) {
+        Err(err) if cause(&err) == Cause::Missing => Ok(renameat(folder, &from, folder, &to)?),
+        Err(err) => Err(err),
+        Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
     }
 }
 

@@ -127,6 +127,11 @@ impl Dir {
         fs::rename(self.0.join(from), self.0.join(to))
     }
 
+    pub(crate) fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let _pinned = self.pin_folders_of(from)?;
+        rename_new(&self.0.join(from), &self.0.join(to))
+    }
+
     pub(crate) fn remove(&self, relative: &Path) -> io::Result<()> {
         let _pinned = self.pin_folders_of(relative)?;
         fs::remove_file(self.0.join(relative))
@@ -146,6 +151,15 @@ impl Dir {
         let mut folders: Vec<&Path> = folders.collect();
         folders.reverse();
         folders.into_iter().map(|folder| pin(&self.0.join(folder))).collect()
+    }
+}
+
+/// std's rename replaces (MoveFileExW), and ours may not.
+pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(to) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => fs::rename(from, to),
+        Err(err) => Err(err),
+        Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
     }
 }
 

@@ -18,8 +18,9 @@ pub(crate) fn rotated_suffixes(log: &Path) -> Vec<String> {
     let Ok(entries) = log.parent().unwrap().read_dir() else { return Vec::new() };
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let suffixes = names.filter_map(|name| name.strip_prefix(&start).map(str::to_owned));
-    // On Windows the lock of a rotation.
-    let mut suffixes: Vec<_> = suffixes.filter(|suffix| suffix != "lock").collect();
+    // On Windows the lock of a rotation, and a file that has its own name when it is complete.
+    let is_rotated = |suffix: &String| suffix != "lock" && !suffix.ends_with("tmp");
+    let mut suffixes: Vec<_> = suffixes.filter(is_rotated).collect();
     suffixes.sort_by_key(|suffix| place(suffix));
     suffixes
 }
