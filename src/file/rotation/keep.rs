@@ -3,17 +3,11 @@
 //! The invariants: the newest file is never deleted. One pass deletes at most half of the files, so that a wrong
 //! clock or a mistyped setting costs little before a person notices it.
 
+use super::age::{sort_by_age, RotatedFile};
 use super::names::RotatedName;
 use super::Keep;
 
 const SECONDS_A_DAY: i64 = 86_400;
-
-/// One rotated file. If it exists both plain and compressed, this is the plain file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct RotatedFile {
-    pub(crate) name: RotatedName,
-    pub(crate) bytes: u64,
-}
 
 /// The result of one pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +25,7 @@ pub(crate) struct Verdict {
 /// wrong, or the log was idle. Its next rotation makes a file of the period before, and the one after that a newer file.
 pub(crate) fn to_delete(keep: Keep, files: &[RotatedFile], now: i64) -> Verdict {
     let mut files = files.to_vec();
-    files.sort_unstable_by_key(|file| file.name);
+    sort_by_age(&mut files);
     let Some(newest) = files.last() else {
         return Verdict { delete: Vec::new(), more: false };
     };
@@ -83,7 +77,8 @@ mod tests {
     use super::*;
 
     fn file(rest: &str, bytes: u64) -> RotatedFile {
-        RotatedFile { name: RotatedName::parse("w", &format!("w{rest}")).unwrap(), bytes }
+        let name = RotatedName::parse("w", &format!("w{rest}")).unwrap();
+        RotatedFile { name, bytes, modified: i64::MAX }
     }
 
     fn days(days: u64) -> Keep {
@@ -118,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_earlier_settings_count_by_the_end_of_their_period() {
+    fn names_of_earlier_settings_count_as_well() {
         let files =
             [".2026-03", ".2026-04-01.gz", ".2026-04-01.2", ".2026-04-02T05", ".2026-04-03"];
         let files = files.map(|rest| file(rest, 1));

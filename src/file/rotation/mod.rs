@@ -4,7 +4,7 @@
 //! | module | what it knows |
 //! |---|---|
 //! | `settings` | the keys' values |
-//! | `period`, `names`, `keep` | days and months, names, what is kept: pure |
+//! | `period`, `names`, `age`, `keep` | days and months, names, which is newer, what is kept: pure |
 //! | `file_period` | the period of the open file |
 //! | `rotate` | when and how a new file is begun |
 //! | `folder` | a log's rotated files as they are on disk |
@@ -17,6 +17,7 @@
 //! file that it has open, until it closes the file. The upkeep thread replaces or removes a rotated file only while
 //! it has locked out these users, and does not wait for them.
 
+mod age;
 mod file_period;
 mod folder;
 mod gzip;

@@ -15,7 +15,7 @@ const SECONDS_A_DAY: i64 = 86_400;
 const YEAR_0: i64 = -62_167_219_200;
 const YEAR_9999_ENDS: i64 = 253_402_300_799;
 
-/// A span of UTC. Periods are ordered by their ends.
+/// A span of UTC. Periods are ordered by their beginnings. If two begin together, the longer one comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Period {
     every: Every,
@@ -136,8 +136,7 @@ impl fmt::Display for Period {
 
 impl Ord for Period {
     fn cmp(&self, other: &Period) -> Ordering {
-        let place = |period: &Period| (period.end(), period.start);
-        place(self).cmp(&place(other))
+        self.start.cmp(&other.start).then_with(|| other.end().cmp(&self.end()))
     }
 }
 
@@ -284,12 +283,11 @@ mod tests {
     }
 
     #[test]
-    fn periods_are_in_the_order_in_which_they_end() {
-        let in_order = ["2026-03", "2026-04-01", "2026-04-02T00", "2026-04-30", "2026-04"];
-        // A month and its last day end together: what began later is later.
+    fn periods_are_in_the_order_in_which_they_begin() {
+        let in_order = ["2026-03", "2026-04", "2026-04-01", "2026-04-01T00", "2026-04-02T00"];
         let mut periods = in_order.map(|stamp| Period::parse(stamp).unwrap());
+        periods.reverse();
         periods.sort();
-        let sorted = periods.map(|period| period.to_string());
-        assert_eq!(sorted, ["2026-03", "2026-04-01", "2026-04-02T00", "2026-04", "2026-04-30"]);
+        assert_eq!(periods.map(|period| period.to_string()), in_order);
     }
 }

@@ -19,7 +19,7 @@ pub(super) const KEEP_ALL: Rotation = Rotation {
     compress: Compress::None,
 };
 
-pub(super) fn at(time: &str) -> Time {
+fn at(time: &str) -> Time {
     Time::from(humantime::parse_rfc3339(time).unwrap())
 }
 
@@ -52,7 +52,7 @@ fn files(root: &Path) -> Vec<(String, String)> {
     files
 }
 
-pub(super) fn suffixes(root: &Path) -> Vec<String> {
+fn suffixes(root: &Path) -> Vec<String> {
     files(root).into_iter().map(|(suffix, _)| suffix).collect()
 }
 

@@ -10,8 +10,9 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
+use super::age::{self, RotatedFile};
 use super::gzip::{compress, Outcome};
-use super::keep::{to_delete, RotatedFile};
+use super::keep::to_delete;
 use super::names::RotatedName;
 use super::twin::{self, Twin};
 use super::{Compress, Keep, Rotation};
@@ -116,7 +117,11 @@ impl Pass<'_> {
     }
 
     fn delete_what_is_not_kept(&mut self, keep: Keep, now: i64) -> io::Result<()> {
-        let verdict = to_delete(keep, &self.files(&self.names()?), now);
+        let mut files = self.files(&self.names()?);
+        let present = self.present(now);
+        // A clock that was ahead for a while has left these. They would take the place of the files of now.
+        files.retain(|file| file.name.period().start() <= present);
+        let verdict = to_delete(keep, &files, now);
         if verdict.more {
             self.next = Next::Later;
         }
@@ -131,9 +136,19 @@ impl Pass<'_> {
         let counts = |name: &&RotatedName| !name.is_gzip() || !names.contains(&name.plain());
         let file = |name: &RotatedName| {
             let metadata = self.root.rotated_metadata(self.relative, *name).ok()??;
-            Some(RotatedFile { name: *name, bytes: metadata.len() })
+            Some(RotatedFile::of(*name, &metadata))
         };
         names.iter().filter(counts).filter_map(file).collect()
+    }
+
+    /// The present second by the clock that gives the files their times. It can be ahead of the record's clock: a
+    /// share has its server's clock, and a record may have waited in a queue. One that is ahead by more than a day
+    /// is wrong.
+    fn present(&self, now: i64) -> i64 {
+        const DAY: i64 = 86_400;
+        let log = self.root.below().and_then(|below| below.metadata(self.relative));
+        let written = log.map_or(now, |log| age::seconds(log.modified().ok()));
+        written.clamp(now, now.saturating_add(DAY))
     }
 
     fn is_regular(&self, name: RotatedName) -> bool {

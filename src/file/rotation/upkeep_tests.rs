@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::Path;
 
-use super::tests::{at, log, open, path, set_time, suffixes, wait_for, wait_until, KEEP_ALL};
+use super::tests::{log, open, path, set_time, wait_for, wait_until, KEEP_ALL};
 use super::{Compress, Every, Keep, Rotation};
 
 const GZIP: Rotation = Rotation { compress: Compress::Gzip, ..KEEP_ALL };
@@ -105,4 +105,50 @@ fn unfinished_compressed_files_of_a_crash_are_removed_at_the_next_start() {
         wait_for(root, &["", left, ".tmp"]);
     }
 }
-//MEND2
+
+const KEEP_TWO: Rotation = Rotation { keep: Keep::Files(2), ..KEEP_ALL };
+
+/// A clock that was ahead for a while leaves names of its time, and all later rotations made files that are older.
+#[test]
+fn files_of_a_time_to_come_do_not_displace_the_files_of_now() {
+    for keep in [Keep::Files(2), Keep::Bytes(45)] {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        for suffix in [".2136-01-01", ".2136-01-02", ".2136-01-03"] {
+            put(root, suffix, b"record of a wrong clock\n");
+        }
+        let file = open(root, Rotation { keep, ..KEEP_ALL });
+        for day in 10..15 {
+            log(&file, &format!("2026-04-{day}T10:00:00Z"));
+        }
+        let to_come = [".2136-01-01", ".2136-01-02", ".2136-01-03"];
+        let kept = [&["", ".2026-04-12", ".2026-04-13"], &to_come[..]].concat();
+        wait_for(root, &kept);
+    }
+}
+
+#[test]
+fn a_file_that_was_rotated_after_an_edit_of_every_is_newer_than_those_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path();
+    for (suffix, time) in [
+        (".2026-04", "2026-04-02T10:00:00Z"),
+        (".2026-04.1", "2026-04-03T10:00:00Z"),
+        (".2026-04.2", "2026-04-04T10:00:00Z"),
+    ] {
+        put(root, suffix, b"record\n");
+        set_time(&path(root, suffix), time);
+    }
+    put(root, "", b"record\n");
+    set_time(&path(root, ""), "2026-04-04T11:00:00Z");
+    let file = open(root, KEEP_TWO);
+    log(&file, "2026-04-05T10:00:00Z");
+    wait_for(root, &["", ".2026-04-04", ".2026-04.2"]);
+    drop(file);
+
+    // And back to months. The files' times are those of the records.
+    set_time(&path(root, ""), "2026-04-05T10:00:00Z");
+    let file = open(root, Rotation { every: Some(Every::Month), ..KEEP_TWO });
+    log(&file, "2026-05-01T10:00:00Z");
+    wait_for(root, &["", ".2026-04-04", ".2026-04.3"]);
+}
