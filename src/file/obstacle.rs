@@ -78,29 +78,6 @@ mod tests {
         assert!(err.to_string().ends_with(&words), "{err}");
     }
 
-    #[cfg(unix)]
-    #[test]
-    fn a_link_is_in_the_way_only_if_it_leads_to_nothing() {
-        use std::os::unix::fs::symlink;
-
-        let root = tempfile::tempdir().unwrap();
-        let (root, relative) = (root.path(), Path::new("EQ/w.log"));
-        let (folder, file) = (root.join("EQ"), root.join(relative));
-        symlink("real", &folder).unwrap();
-        assert_eq!(obstacle(root, relative), Some(folder.clone()));
-        let err = open_failed(&file, io::ErrorKind::NotFound.into());
-        let words = format!("the link {} leads to nothing", folder.display());
-        assert!(err.to_string().ends_with(&words) && err.is_not_found(), "{err}");
-        fs::create_dir(root.join("real")).unwrap();
-        assert_eq!(obstacle(root, relative), None);
-        symlink("other.log", &file).unwrap();
-        assert_eq!(obstacle(root, relative), Some(file.clone()));
-        fs::write(root.join("real/other.log"), "").unwrap();
-        assert_eq!(obstacle(root, relative), None);
-        let err = open_failed(&file, io::ErrorKind::PermissionDenied.into());
-        assert!(!err.to_string().contains("link"), "{err}");
-    }
-
     #[test]
     fn only_what_is_neither_a_file_nor_a_link_is_named() {
         let root = tempfile::tempdir().unwrap();

@@ -52,6 +52,7 @@ mod merge_files;
 mod merge_follow;
 mod merge_json;
 mod merge_memory;
+mod merge_special_files;
 mod moved;
 mod never_panics;
 mod oracle;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 const HANGS: Duration = Duration::from_secs(120);
 
 /// What the example prints of these paths. They are relative to `folder`.
-fn run(example: &str, folder: &Path, args: &[&str]) -> Output {
+pub(crate) fn run(example: &str, folder: &Path, args: &[&str]) -> Output {
     let test = std::env::current_exe().unwrap();
     let built = test.ancestors().nth(2).unwrap().join("examples").join(example);
     let program = built.with_extension(std::env::consts::EXE_EXTENSION);
@@ -40,7 +40,7 @@ fn run(example: &str, folder: &Path, args: &[&str]) -> Output {
 }
 
 /// What both programs say on standard error. Both must fail, and show the record `good` all the same.
-fn complaints(folder: &Path, args: &[&str]) -> Vec<String> {
+pub(crate) fn complaints(folder: &Path, args: &[&str]) -> Vec<String> {
     let both = ["merge", "report"].map(|example| {
         let Output { status, stdout, stderr } = run(example, folder, args);
         let stderr = String::from_utf8(stderr).unwrap();
@@ -64,7 +64,7 @@ fn line(time: &str, message: &str) -> String {
 }
 
 /// A folder for the logs of `E`, with the log of one host in it.
-fn logs(root: &Path) -> PathBuf {
+pub(crate) fn logs(root: &Path) -> PathBuf {
     let logs = root.join("E/.exlab-wizard");
     fs::create_dir_all(&logs).unwrap();
     fs::write(logs.join("wizard.h.log"), line("2026-04-17T14:31:55Z", "good")).unwrap();
@@ -75,55 +75,6 @@ fn gzip(text: &str) -> Vec<u8> {
     let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     out.write_all(text.as_bytes()).unwrap();
     out.finish().unwrap()
-}
-
-#[cfg(unix)]
-#[test]
-fn what_is_no_regular_file_is_named_and_not_waited_for() {
-    use std::os::unix::{fs::symlink, net::UnixListener};
-    let root = tempfile::tempdir().unwrap();
-    let logs = logs(root.path());
-    for fifo in ["wizard.p.log", "wizard.h.log.2026-04-16", "wizard.h.log.2026-04-15.gz"] {
-        assert!(Command::new("mkfifo").arg(logs.join(fifo)).status().unwrap().success());
-    }
-    let _socket = UnixListener::bind(logs.join("wizard.s.log")).unwrap();
-    fs::create_dir(logs.join("wizard.d.log")).unwrap();
-    symlink("/dev/null", logs.join("wizard.n.log")).unwrap();
-    let named = "E/.exlab-wizard/wizard.p.log";
-    for args in [&["."][..], &["E/.exlab-wizard"], &["E", named]] {
-        for stderr in complaints(root.path(), args) {
-            for name in
-                ["p.log", "h.log.2026-04-16", "h.log.2026-04-15.gz", "s.log", "d.log", "n.log"]
-            {
-                let reported = format!("wizard.{name}: is no regular file");
-                assert_eq!(stderr.matches(&reported).count(), 1, "{name} of {args:?}: {stderr}");
-            }
-        }
-    }
-}
-
-#[cfg(unix)]
-#[test]
-fn a_link_that_leads_nowhere_is_named() {
-    use std::os::unix::fs::symlink;
-    let root = tempfile::tempdir().unwrap();
-    let logs = logs(root.path());
-    symlink("nowhere", logs.join("wizard.l.log")).unwrap();
-    symlink("nowhere", logs.join("wizard.h.log.2026-04-16")).unwrap();
-    for (equipment, to) in [("F", "nowhere"), ("G", ".exlab-wizard")] {
-        fs::create_dir(root.path().join(equipment)).unwrap();
-        symlink(to, root.path().join(equipment).join(".exlab-wizard")).unwrap();
-    }
-    for stderr in complaints(root.path(), &["."]) {
-        for name in [
-            "/wizard.l.log: ",
-            "/wizard.h.log.2026-04-16: ",
-            "F/.exlab-wizard: ",
-            "G/.exlab-wizard: ",
-        ] {
-            assert_eq!(stderr.matches(name).count(), 1, "{name}: {stderr}");
-        }
-    }
 }
 
 /// `01` and `1` would be one place in a log's order: one of the two was left out in silence.

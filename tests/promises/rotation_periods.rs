@@ -173,6 +173,8 @@ fn each_second_has_its_file_over_restarts_and_keep_keeps_what_it_says() {
     until("what is kept is small", || sum(bytes) <= size || rotated(&bytes.path()).len() == 1);
     for log in &kept {
         assert_eq!((total(log).lost, total(log).upkeep_failures), (0, 0), "{}", log.keep);
-        assert!(total(log).deleted > 0, "{}", total(log));
+        // By whichever of the runs.
+        let is_first_there = rotated(&log.path()).iter().any(|it| text_of(it).contains("000000"));
+        assert!(!is_first_there, "nothing was deleted: {}", log.keep);
     }
 }

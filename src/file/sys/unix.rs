@@ -344,3 +344,32 @@ pub(crate) fn descriptor_limit() -> usize {
     let soft = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     soft.map_or(usize::MAX, |soft| usize::try_from(soft).unwrap_or(usize::MAX))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+    use crate::file::obstacle::{obstacle, open_failed};
+
+    #[test]
+    fn a_link_is_in_the_way_only_if_it_leads_to_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let (root, relative) = (root.path(), Path::new("EQ/w.log"));
+        let (folder, file) = (root.join("EQ"), root.join(relative));
+        symlink("real", &folder).unwrap();
+        assert_eq!(obstacle(root, relative), Some(folder.clone()));
+        let err = open_failed(&file, io::ErrorKind::NotFound.into());
+        let words = format!("the link {} leads to nothing", folder.display());
+        assert!(err.to_string().ends_with(&words) && err.is_not_found(), "{err}");
+        fs::create_dir(root.join("real")).unwrap();
+        assert_eq!(obstacle(root, relative), None);
+        symlink("other.log", &file).unwrap();
+        assert_eq!(obstacle(root, relative), Some(file.clone()));
+        fs::write(root.join("real/other.log"), "").unwrap();
+        assert_eq!(obstacle(root, relative), None);
+        let err = open_failed(&file, io::ErrorKind::PermissionDenied.into());
+        assert!(!err.to_string().contains("link"), "{err}");
+    }
+}
