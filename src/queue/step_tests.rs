@@ -316,6 +316,18 @@ fn a_copy_of_the_process_counts_what_waits_as_lost_and_accepts_nothing() {
 }
 
 #[test]
+fn a_dropped_record_is_told_to_its_log_at_once_unless_others_wait_before_it() {
+    let mut inbox = Inbox::new(8 << 20);
+    let [log, waiting] = logs();
+    inbox.keep_failed(&log, Box::new(Failed { records: 1, why: failure() }));
+    inbox.drop_record(&log, Time::now());
+    assert_eq!((log.lines(), log.lost()), (vec!["<1>".to_owned()], 1));
+    push(&mut inbox, &waiting, "1\n");
+    inbox.drop_record(&waiting, Time::now());
+    assert_eq!((waiting.lines(), waiting.lost()), (Vec::new(), 1));
+}
+
+#[test]
 fn a_slot_is_kept_as_long_as_its_log_is_owed_something() {
     let mut inbox = Inbox::new(8 << 20);
     let [failed, log] = logs();
