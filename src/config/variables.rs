@@ -188,13 +188,19 @@ mod tests {
             ("$ENV{LAB ROOT}", "$ENV{NAME}"),
             ("$ENV{LAB_ROOT-/data}", "$ENV{NAME:-default}"),
             ("$ENV{A:-$ENV{B}}", "default"),
-            ("/x/$$ENV{PATH}/lab", "$ENV{NAME}"),
-            ("$ENV{PATH}}", "$ENV{NAME}"),
-            ("{$ENV{PATH}}", "$ENV{NAME}"),
+            ("/x/$$ENV{UNSET:-x}/lab", "$ENV{NAME}"),
+            ("$ENV{UNSET:-x}}", "$ENV{NAME}"),
+            ("{$ENV{UNSET:-x}}", "$ENV{NAME}"),
         ] {
             let err = local_root(Path::new(root)).unwrap_err().to_string();
             assert!(err.starts_with("local_root: ") && err.contains(named), "{root}: {err}");
         }
+    }
+
+    #[test]
+    fn a_backslash_escapes_no_variable_and_separates_folders_where_it_does_so() {
+        let root = local_root(Path::new("/lab\\$ENV{UNSET:-x}"));
+        assert_eq!(root.is_ok(), is_separator('\\'), "{root:?}");
     }
 
     #[test]

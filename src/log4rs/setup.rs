@@ -172,7 +172,8 @@ impl fmt::Debug for Setup {
 /// program that runs.
 ///
 /// It returns warnings about settings that are valid, but probably a mistake. Appenders of other kinds are not built,
-/// because an appender with `append: false` empties its file when it is built.
+/// because an appender with `append: false` empties its file when it is built. [`Setup::kinds`] says how a kind is
+/// looked for.
 ///
 /// # Errors
 ///

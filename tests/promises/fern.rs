@@ -261,6 +261,23 @@ fn a_failure_is_one_line_on_standard_error() {
     assert!(report.contains("portable filename characters"), "{report}");
 }
 
+#[cfg(feature = "yaml")]
+#[test]
+fn an_output_of_keys_that_were_read_reports_to_its_function() {
+    let root = tempfile::tempdir().unwrap();
+    let yaml = format!("local_root: '{}'\nunscoped: EQ", root.path().display());
+    let config: equipment_log::SinkConfig = serde_yaml::from_str(&yaml).unwrap();
+    let (report, reports) = std::sync::mpsc::channel();
+    let builder = equipment_log::fern::EquipmentScopedOutputBuilder::from(config);
+    let output = builder.on_error(move |err| drop(report.send(err.to_string()))).build().unwrap();
+    let sink = output.sink().clone();
+    log(&output, "of the equipment that the keys name");
+    assert_eq!(sink.stats().equipment["EQ"].written, 1);
+    let refused = [("equipment_id", "../x")];
+    output.log(&Record::builder().key_values(&refused).args(format_args!("m")).build());
+    assert!(reports.recv().unwrap().contains("../x"));
+}
+
 #[test]
 fn a_closed_standard_error_does_not_panic() {
     let mut child = logs_for_a_refused_id().spawn().unwrap();

@@ -157,7 +157,7 @@ fn a_second_init_builds_nothing_and_so_empties_no_file() {
 fn a_check_leaves_a_relative_root_to_the_directory_of_the_first_build() {
     alone!();
     let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path().canonicalize().unwrap();
+    let folder = folder.path();
     let (checked, built) = (folder.join("checked"), folder.join("built"));
     [&checked, &built].into_iter().for_each(|folder| std::fs::create_dir(folder).unwrap());
     let file = folder.join("log4rs.yaml");
@@ -170,7 +170,8 @@ fn a_check_leaves_a_relative_root_to_the_directory_of_the_first_build() {
     std::env::set_current_dir(&built).unwrap();
     let handle = init_file(&file).unwrap();
     let path = handle.sinks()[0].path(&Scope::new("DAEMON").unwrap());
-    assert_eq!(path, Some(log_path(&built.join("lab"), "DAEMON")));
+    let path = path.unwrap();
+    assert!(path.ends_with(log_path(Path::new("built/lab"), "DAEMON")), "{path:?}");
     // So that the folder can be removed.
     std::env::set_current_dir(std::env::temp_dir()).unwrap();
 }
