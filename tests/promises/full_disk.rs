@@ -13,7 +13,10 @@ use std::sync::Arc;
 use std::thread;
 
 use crate::support::trace::traced;
-use crate::support::{alone, child, lacks, log_of, missing, sink, tell, Mount, Need, Running};
+use crate::support::{
+    all_lines, alone, by_size, child, lacks, log_of, missing, names_in, sink, tell, Mount, Need,
+    Running,
+};
 use equipment_log::{parse_line, EquipmentSink, QueueConfig, Scope};
 use log::Level;
 use tempfile::{tempdir, TempDir};
@@ -367,4 +370,38 @@ fn a_file_that_ends_within_a_line_gets_a_line_end_before_the_first_record() {
         }
         assert_eq!(fs::read(&log).unwrap(), [tail, b"\none\ntwo\n"].concat());
     }
+}
+
+/// A log that can be written stays one.
+#[test]
+fn a_log_is_not_rotated_while_no_inode_is_left_for_the_new_one() {
+    if lacks(&[Need::Root]) {
+        return;
+    }
+    let dir = tempdir().unwrap();
+    // The root, two folders and the log.
+    let disk = Mount::tmpfs_of_inodes(dir.path(), 4);
+    let sink = sink(dir.path()).rotation(by_size(100, 5)).build().unwrap();
+    let log = |n: usize| {
+        sink.write(&Scope::new("EQ").unwrap(), Level::Info, format!("{n:039}").as_bytes())
+    };
+    let failed = (0..20).filter(|n| match log(*n) {
+        Err(err) if err.is_rotation() && !err.record_is_lost() => true,
+        result => {
+            result.unwrap();
+            false
+        }
+    });
+    assert!(failed.count() > 0);
+    let path = log_of(dir.path(), "EQ");
+    assert_eq!(all_lines(&path).len(), 20);
+    assert_eq!(names_in(path.parent().unwrap()), ["wizard.h.log"]);
+    let total = sink.stats().total;
+    assert_eq!((total.written, total.lost, total.rotated), (20, 0, 0));
+
+    disk.remount("nr_inodes=20");
+    (20..30).for_each(|n| drop(log(n)));
+    assert_eq!(all_lines(&path).len(), 30);
+    assert!(sink.stats().total.rotated > 0 && sink.stats().total.lost == 0);
+    sink.close_all().unwrap();
 }

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::age::{sort_by_age, RotatedFile};
 use super::names::RotatedName;
 use super::period::Period;
 use crate::file::answer::{attempt, Call};
@@ -162,15 +163,69 @@ impl RootDir {
         }
     }
 
-    /// Gives a new log the permissions and the group of the file that was rotated last, so that the same users can
-    /// write to it.
-    pub(in crate::file) fn inherit_from_rotated(&self, relative: &Path, log: &File) {
-        let newest = || self.rotated_names(relative).ok()?.into_iter().max();
-        let Some(newest) = newest() else { return };
-        if let Ok(Some(metadata)) = self.rotated_metadata(relative, newest) {
-            // A user who may not change the file's group keeps the file as it is.
-            let _ = sys::inherit(&metadata, log);
+    /// Renames a log, and makes the new log with the permissions and the group of the renamed one, so that the same
+    /// users can write to it. `log` is the open log. The new log is made first, under another name: if it cannot be
+    /// made, since the disk has no inode left or for any other reason, the records still need the old one. Called
+    /// under the rotation lock.
+    pub(super) fn begin_new_log(
+        &self,
+        relative: &Path,
+        rotated: RotatedName,
+        log: &File,
+    ) -> io::Result<()> {
+        let (below, new) = (self.below()?, rotated.unfinished_beside(relative));
+        let rotated = rotated.beside(relative);
+        let create = || below.open(&new, Purpose::Create);
+        let (file, _) = match create() {
+            // A crash has left it.
+            Err(err) if err.kind() == io::ErrorKind::AlreadyExists => {
+                self.remove_beside(&new)?;
+                create()?
+            }
+            created => created?,
+        };
+        // A user who may not change the file's group keeps the file as it is.
+        let _ = log.metadata().and_then(|metadata| sys::inherit(&metadata, &file));
+        drop(file);
+        if let Err(err) = below.rename(relative, &rotated) {
+            let _ = self.remove_beside(&new);
+            return Err(err);
         }
+        match below.rename_new(&new, relative) {
+            Ok(()) => Ok(()),
+            // Another process that missed the log has made it, or has removed the new one as an unfinished file: then
+            // the next record makes a new one.
+            Err(err)
+                if matches!(err.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound) =>
+            {
+                let _ = self.remove_beside(&new);
+                Ok(())
+            }
+            Err(err) => {
+                let _ = self.remove_beside(&new);
+                below.rename_new(&rotated, relative).and(Err(err))
+            }
+        }
+    }
+
+    /// Gives a log that was made without a rotation the permissions and the group of the file that was rotated last.
+    pub(in crate::file) fn inherit_from_rotated(&self, relative: &Path, log: &File) {
+        if let Some(newest) = self.newest_rotated(relative) {
+            let _ = sys::inherit(&newest, log);
+        }
+    }
+
+    fn newest_rotated(&self, relative: &Path) -> Option<Metadata> {
+        let file = |name: &RotatedName| {
+            let metadata = self.rotated_metadata(relative, *name).ok()??;
+            Some((RotatedFile::of(*name, &metadata), metadata))
+        };
+        let names = self.rotated_names(relative).ok()?;
+        let files: Vec<_> = names.iter().filter_map(file).collect();
+        let mut by_age: Vec<RotatedFile> = files.iter().map(|(file, _)| *file).collect();
+        sort_by_age(&mut by_age);
+        let newest = by_age.last()?.name;
+        files.into_iter().find(|(file, _)| file.name == newest).map(|(_, metadata)| metadata)
     }
 
     /// Whether the log was made within the last second, where rotation is on.

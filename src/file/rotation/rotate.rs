@@ -1,4 +1,5 @@
-//! How a new file is begun: the log is renamed to the rotated name of its period, and a new file is made at the path.
+//! How a new file is begun: a new file is made under another name, the log is renamed to the rotated name of its
+//! period, and the new file gets the log's name. If no new file can be made, the log stays as it is.
 //!
 //! The invariant: only the process that holds a log's rotation lock renames the log. The other processes notice the
 //! rename later. Until then their records land whole in the rotated file, which is neither compressed nor deleted
@@ -188,8 +189,10 @@ impl LogFile {
         }
         let name = self.root.free_name(relative, open.period.period_for_name(file, time))?;
         terminate_last_line(open);
-        self.root.below()?.rename(relative, &name.beside(relative))?;
+        let begun = self.root.begin_new_log(relative, name, file);
+        // Also after a failure: the log may have had another name meanwhile.
         self.folder_entries.made();
+        begun?;
         self.retire(open);
         self.counters.rotated.add(1);
         drop(lock);

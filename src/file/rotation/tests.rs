@@ -272,3 +272,37 @@ fn a_clock_that_jumps_ahead_deletes_little() {
     assert_eq!(suffixes(dir.path()).len(), 12);
     assert_eq!(file.counters.deleted.get(), 0);
 }
+
+/// The period of a month's file ends later than that of the day's file that was just rotated.
+#[test]
+#[cfg(unix)]
+fn a_new_log_has_the_permissions_of_the_file_that_was_just_rotated() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let file = open(dir.path(), KEEP_ALL);
+    log(&file, "2026-04-10T10:00:00Z");
+    let set_mode = |suffix: &str, mode| {
+        fs::set_permissions(path(dir.path(), suffix), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    set_mode("", 0o664);
+    for other in [".2026-04", ".2036-01-01"] {
+        fs::write(path(dir.path(), other), "record\n").unwrap();
+        set_mode(other, 0o600);
+    }
+    log(&file, "2026-04-11T10:00:00Z");
+    assert_eq!(suffixes(dir.path()), ["", ".2026-04", ".2026-04-10", ".2036-01-01"]);
+    let mode = fs::metadata(path(dir.path(), "")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o7777, 0o664, "{mode:o}");
+}
+
+/// A crash while a new log was made leaves it under its other name.
+#[test]
+fn what_a_crash_left_of_a_new_log_does_not_stop_a_rotation() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = open(dir.path(), KEEP_ALL);
+    log(&file, "2026-04-10T10:00:00Z");
+    fs::write(path(dir.path(), ".2026-04-10.tmp"), "").unwrap();
+    log(&file, "2026-04-11T10:00:00Z");
+    let expected = [("", "2026-04-11T10:00:00Z\n"), (".2026-04-10", "2026-04-10T10:00:00Z\n")];
+    assert_eq!(files(dir.path()), expected.map(|(s, text)| (s.to_owned(), text.to_owned())));
+}

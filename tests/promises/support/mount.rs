@@ -19,6 +19,11 @@ impl Mount {
         Mount::new(at, &["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
     }
 
+    /// A tmpfs that can have this many files and folders, its own included.
+    pub(crate) fn tmpfs_of_inodes(at: &Path, inodes: usize) -> Mount {
+        Mount::new(at, &["-t", "tmpfs", "-o", &format!("size=1m,nr_inodes={inodes}"), "tmpfs"])
+    }
+
     /// The file system in the file `image`.
     pub(crate) fn image(image: &Path, at: &Path) -> Mount {
         Mount::new(at, &["-o", "loop", image.to_str().unwrap()])
