@@ -293,6 +293,28 @@ mod tests {
         assert_eq!(log.counters.written.get(), 6);
     }
 
+    /// A descriptor that cannot be written to, as that of a share that was gone: the path leads to a good file.
+    #[cfg(unix)]
+    #[test]
+    fn a_batch_leaves_a_descriptor_that_is_of_no_more_use() {
+        use crate::file::root::Opened;
+
+        let root = tempfile::tempdir().unwrap();
+        let (log, path) = (log(root.path()), root.path().join("w.log"));
+        fs::write(&path, "a\n").unwrap();
+        let file = fs::File::open(&path).unwrap();
+        let permit = log.open_files.register(std::sync::Weak::<LogFile>::new());
+        let opened = Opened { file, created: false, readable: true, syncs_with_root: true };
+        let open = OpenFile::new(opened, permit, Time::now(), None).unwrap();
+        log.open.store(Some(Arc::new(open)));
+        let outcome = log.append_batch(&batch(&["b\n", "c\n", "d\n"]));
+        let places: Vec<usize> = outcome.failed.iter().map(|(record, _)| *record).collect();
+        assert_eq!(places, [0]);
+        assert_eq!((log.counters.written.get(), log.counters.reopened.get()), (2, 1));
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("a\n") && text.ends_with(".\nc\nd\n"), "{text}");
+    }
+
     #[test]
     fn a_run_takes_every_record_that_fits_whole() {
         let batch = batch(&["a\n", "bb\n", "c\n"]);
