@@ -9,15 +9,18 @@
 //! Lock order: the lock of [`Logs`], then `process::SPELLINGS`. Nothing that waits for a file is called under
 //! either.
 
+mod spellings;
+
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use self::spellings::Spellings;
 use crate::context::{CachedLog, RecordContext, Scope};
 use crate::equipment_id::EquipmentId;
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::file::{self, LogFile, RootDir};
 use crate::layout::{Layout, NoPath, PathValues};
 use crate::process;
@@ -55,8 +58,9 @@ struct Logs {
     spellings: Spellings,
     /// The sum of the counters of the logs that were forgotten.
     forgotten: Counts,
-    /// Whether a forgotten log had records that are not known to be on disk.
-    forgot_unsynced: bool,
+    /// The file systems of forgotten logs with records that are not known to be on disk, by their numbers: a folder on
+    /// each.
+    unsynced: BTreeMap<u64, PathBuf>,
     /// A failed sync of a forgotten log that no call has returned.
     failed_sync: Option<Error>,
 }
@@ -185,11 +189,16 @@ impl Registry {
         let _syncing = self.syncing_forgotten.lock_any();
         let (unsynced, failed) = {
             let mut logs = self.logs.lock_any();
-            (std::mem::take(&mut logs.forgot_unsynced), logs.failed_sync.take())
+            (std::mem::take(&mut logs.unsynced), logs.failed_sync.take())
         };
-        let synced = if unsynced { self.root.sync_file_system() } else { Ok(()) };
-        self.logs.lock_any().forgot_unsynced |= synced.is_err();
-        synced.and(failed.map_or(Ok(()), Err))
+        let mut synced = failed.map_or(Ok(()), Err);
+        for (file_system, folder) in unsynced {
+            if let Err(err) = self.root.sync_file_system(&folder) {
+                self.logs.lock_any().unsynced.insert(file_system, folder);
+                synced = Err(err);
+            }
+        }
+        synced
     }
 
     /// Whether this equipment may have files of a forgotten log that its known logs do not sync: all of them, those of
@@ -276,7 +285,9 @@ impl Logs {
                 return true;
             }
             self.forgotten += log.counters.counts();
-            self.forgot_unsynced |= !log.is_synced();
+            if let Some((file_system, folder)) = log.unsynced_file_system() {
+                self.unsynced.entry(file_system).or_insert_with(|| folder.to_owned());
+            }
             self.failed_sync = log.take_failed_sync().or(self.failed_sync.take());
             self.len -= 1;
             if layout.names_tags() {
@@ -289,45 +300,6 @@ impl Logs {
             equipment.release_spelling();
         }
     }
-}
-
-/// The spelling of each known path and of each folder on its way, by its lower case, with the number of logs
-/// that use it.
-#[derive(Debug, Default)]
-struct Spellings(HashMap<Box<str>, (Box<str>, usize)>);
-
-impl Spellings {
-    fn claim(&mut self, path: &str) -> Result<(), Error> {
-        for part in parts(path) {
-            if let Some((used, _)) = self.0.get(&*part.to_ascii_lowercase()) {
-                if **used != *part {
-                    let (value, used) = (part.to_owned(), used.to_string());
-                    return Err(Error::from(Kind::CaseConflict { value, used }));
-                }
-            }
-        }
-        for part in parts(path) {
-            let lower = part.to_ascii_lowercase().into_boxed_str();
-            self.0.entry(lower).or_insert_with(|| (part.into(), 0)).1 += 1;
-        }
-        Ok(())
-    }
-
-    fn release(&mut self, path: &Path) {
-        for part in parts(&path.to_string_lossy()) {
-            let lower = part.to_ascii_lowercase();
-            let Some((_, logs)) = self.0.get_mut(&*lower) else { continue };
-            *logs -= 1;
-            if *logs == 0 {
-                self.0.remove(&*lower);
-            }
-        }
-    }
-}
-
-/// The path and each folder on its way.
-fn parts(path: &str) -> impl Iterator<Item = &str> {
-    path.match_indices('/').map(|(at, _)| at).chain([path.len()]).map(|end| &path[..end])
 }
 
 impl Idle for Registry {
@@ -345,25 +317,5 @@ impl Drop for Registry {
             of_equipment.values().for_each(|log| log.hand_on());
             equipment.release_spelling();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_spelling_is_refused_while_the_other_is_known() {
-        let mut spellings = Spellings::default();
-        spellings.claim("EQ/Run/x.log").unwrap();
-        spellings.claim("EQ/Run/y.log").unwrap();
-        assert!(spellings.claim("EQ/run/z.log").unwrap_err().is_invalid_id());
-        spellings.release(Path::new("EQ/Run/x.log"));
-        assert!(spellings.claim("EQ/run/z.log").is_err());
-        spellings.release(Path::new("EQ/Run/y.log"));
-        spellings.claim("EQ/run/z.log").unwrap();
-        assert_eq!(spellings.0.len(), 3);
-        spellings.release(Path::new("EQ/run/z.log"));
-        assert!(spellings.0.is_empty());
     }
 }

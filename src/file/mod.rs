@@ -74,6 +74,8 @@ pub(crate) struct LogFile {
     pub(crate) queue_slot: AtomicU64,
     /// How many of the written records are covered by a sync of the whole log. It outlives the descriptor.
     synced: AtomicU64,
+    /// The number of the file system that the file was on when it was opened last.
+    file_system: AtomicU64,
     /// Held by the call that syncs the whole log.
     syncing: Mutex<()>,
     /// The last sync that failed, until a call that syncs the whole log returns it.
@@ -121,6 +123,7 @@ impl LogFile {
             pending_gap: PendingGap::default(),
             queue_slot: AtomicU64::new(0),
             synced: AtomicU64::new(0),
+            file_system: AtomicU64::new(0),
             syncing: Mutex::new(()),
             failed_sync: Mutex::new(None),
             folder_entries: FolderEntries::default(),
@@ -215,6 +218,7 @@ impl LogFile {
             if opened.created || self.root.rotation().is_some() {
                 self.folder_entries.made();
             }
+            self.file_system.store(opened.file_system, Ordering::Relaxed);
             OpenFile::new(opened, permit, time, self.root.rotation())
                 .map_err(|err| Error::io(Operation::Inspect, &self.path, err))
         });
@@ -292,6 +296,12 @@ impl LogFile {
     /// Whether every record that was written is known to be on disk.
     pub(crate) fn is_synced(&self) -> bool {
         self.synced.load(Ordering::Acquire) >= self.counters.written.get()
+    }
+
+    /// The file system whose sync covers the records that are not known to be on disk, and a folder on it.
+    pub(crate) fn unsynced_file_system(&self) -> Option<(u64, &Path)> {
+        let folder = self.relative().parent()?;
+        (!self.is_synced()).then(|| (self.file_system.load(Ordering::Relaxed), folder))
     }
 
     /// Whether the file is open.

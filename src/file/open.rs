@@ -60,7 +60,6 @@ pub(crate) struct OpenFile {
 pub(crate) struct Descriptor {
     file: File,
     shared_sync: SharedSync<Code>,
-    syncs_with_root: bool,
     /// The last field, so that it is dropped after the file is closed.
     permit: DescriptorPermit,
 }
@@ -99,18 +98,13 @@ impl OpenFile {
         time: Time,
         rotation: Option<Rotation>,
     ) -> io::Result<OpenFile> {
-        let Opened { file, created, readable, syncs_with_root } = opened;
+        let Opened { file, created, readable, .. } = opened;
         let open = OpenFile {
             identity: attempt(Call::Read, || sys::identity(&file))?,
             rotates: rotation.is_some(),
             budget: SizeBudget::new(&file, rotation)?,
             period: FilePeriod::new(rotation.and_then(|rotation| rotation.every)),
-            descriptor: Some(Descriptor {
-                file,
-                shared_sync: SharedSync::new(),
-                syncs_with_root,
-                permit,
-            }),
+            descriptor: Some(Descriptor { file, shared_sync: SharedSync::new(), permit }),
             tail_unverified: AtomicBool::new(!created),
             repairing: Mutex::new(()),
             write_lock: sys::WriteLock::new(),
@@ -236,11 +230,11 @@ impl OpenFile {
     }
 }
 
-/// A file that is not synced with the root's file system is synced before it is closed: its log may be forgotten
-/// afterwards.
+/// Where the file system cannot be synced as a whole, a descriptor is synced before it is closed: its log may be
+/// forgotten afterwards.
 impl Drop for Descriptor {
     fn drop(&mut self) {
-        if !self.syncs_with_root {
+        if !sys::SYNCS_FILE_SYSTEM {
             // A failed sync of the log's data was reported to the calls that asked for a sync.
             let _ = self.file.sync_data();
         }
@@ -282,7 +276,7 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(text.as_bytes()).unwrap();
         let permit = open_files(Some(4)).register(Weak::<LogFile>::new());
-        let opened = Opened { file, created: false, readable, syncs_with_root: true };
+        let opened = Opened { file, created: false, readable, file_system: 0 };
         OpenFile::new(opened, permit, at(10_000), None).unwrap()
     }
 

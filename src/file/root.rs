@@ -36,13 +36,13 @@ pub(crate) struct Opened {
     pub(crate) created: bool,
     /// Whether its end can be looked at.
     pub(crate) readable: bool,
-    /// Whether [`RootDir::sync_file_system`] syncs it too.
-    pub(crate) syncs_with_root: bool,
+    /// The number of its file system.
+    pub(crate) file_system: u64,
 }
 
 impl Opened {
     fn new(file: File, created: bool, readable: bool) -> Opened {
-        Opened { file, created, readable, syncs_with_root: false }
+        Opened { file, created, readable, file_system: 0 }
     }
 }
 
@@ -77,9 +77,7 @@ impl RootDir {
         if !kind.is_file() {
             return Err(Error::from(Kind::NotRegular { path, found: sys::kind_of(&kind) }));
         }
-        let root = fs::metadata(&self.path);
-        let syncs_with_root = root.is_ok_and(|root| sys::sync_together(&metadata, &root));
-        Ok(Opened { syncs_with_root, ..opened })
+        Ok(Opened { file_system: sys::file_system(&metadata), ..opened })
     }
 
     /// Whether the path of a log that is open stays below the root: false where a link leads out that somebody has put
@@ -211,26 +209,35 @@ impl RootDir {
 
     pub(super) fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         let open = || match folder.strip_prefix(&self.path) {
-            Ok(inside) if !inside.as_os_str().is_empty() => self.below()?.open_folder(inside),
-            _ => attempt(Call::Open, || File::open(folder)),
+            Ok(inside) => self.open_folder(inside),
+            Err(_) => attempt(Call::Open, || File::open(folder)),
         };
         attempt_sync(Call::SyncFolder, || sys::sync_folder(open)).map(drop)
     }
 
-    /// Makes everything durable that was written below the root, also to logs that are known no more.
+    /// Opens a folder below the root, or with an empty path the root itself.
+    fn open_folder(&self, inside: &Path) -> io::Result<File> {
+        match inside.as_os_str().is_empty() {
+            true => attempt(Call::Open, || File::open(&self.path)),
+            false => self.below()?.open_folder(inside),
+        }
+    }
+
+    /// Makes everything durable that was written to the file system that a folder below the root is on, also to logs that
+    /// are known no more.
     ///
     /// # Errors
     ///
-    /// A sync's. On a platform that cannot, this does nothing. A log that this does not sync is synced before it is
-    /// forgotten.
-    pub(crate) fn sync_file_system(&self) -> Result<(), Error> {
-        let folder = match attempt(Call::Open, || File::open(&self.path)) {
-            Ok(folder) => folder,
+    /// A sync's. On a platform that cannot, this does nothing: a log is synced there before it is forgotten.
+    pub(crate) fn sync_file_system(&self, inside: &Path) -> Result<(), Error> {
+        let folder = self.path.join(inside);
+        let opened = match self.open_folder(inside) {
+            Ok(opened) => opened,
             Err(err) if answer(Call::Open, &err) == Answer::Missing => return Ok(()),
-            Err(err) => return Err(Error::io(Operation::SyncFolder, &self.path, err)),
+            Err(err) => return Err(Error::io(Operation::SyncFolder, &folder, err)),
         };
-        let synced = attempt_sync(Call::SyncFile, || sys::sync_file_system(&folder));
-        synced.map(drop).map_err(|err| Error::io(Operation::SyncFolder, &self.path, err))
+        let synced = attempt_sync(Call::SyncFile, || sys::sync_file_system(&opened));
+        synced.map(drop).map_err(|err| Error::io(Operation::SyncFolder, &folder, err))
     }
 
     /// Puts an error into words: a link that leads out, or what stands in the place of the file.

@@ -223,10 +223,12 @@ pub(crate) fn sync_file_system(folder: &File) -> io::Result<()> {
     Ok(rustix::fs::syncfs(folder)?)
 }
 
-/// Whether [`sync_file_system`] of the folder syncs the file: it does not where another file system is mounted on the
-/// way.
-pub(crate) fn sync_together(file: &fs::Metadata, folder: &fs::Metadata) -> bool {
-    cfg!(target_os = "linux") && file.dev() == folder.dev()
+/// Whether [`sync_file_system`] does so.
+pub(crate) const SYNCS_FILE_SYSTEM: bool = cfg!(target_os = "linux");
+
+/// The number of the file system that a file is on. Another one may be mounted on the way to the file.
+pub(crate) fn file_system(file: &fs::Metadata) -> u64 {
+    file.dev()
 }
 
 #[cfg(not(target_os = "linux"))]

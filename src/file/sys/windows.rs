@@ -226,8 +226,12 @@ pub(crate) fn sync_folder(_open: impl Fn() -> io::Result<File>) -> io::Result<()
     Ok(())
 }
 
-pub(crate) fn sync_together(_: &fs::Metadata, _: &fs::Metadata) -> bool {
-    false
+/// Whether [`sync_file_system`] makes everything of the file system durable.
+pub(crate) const SYNCS_FILE_SYSTEM: bool = false;
+
+/// Of no use where no file system is synced as a whole.
+pub(crate) fn file_system(_: &fs::Metadata) -> u64 {
+    0
 }
 
 pub(crate) fn sync_file_system(_: &File) -> io::Result<()> {
