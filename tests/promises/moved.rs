@@ -50,9 +50,9 @@ fn a_record_that_finds_its_log_in_place_costs_one_write_and_nothing_else() {
     let between = &calls[told("told begin") + 1..told("told end")];
     let writes = between.iter().filter(|call| call.name == "write").count();
     assert_eq!(writes, RECORDS);
-    // A look at the path twice a second, on a machine that may be slow.
+    // A look at the path and at each folder on the way twice a second, on a machine that may be slow.
     let others = between.len() - writes;
-    assert!(others < RECORDS / 20, "{others} other calls, such as {:?}", between.last());
+    assert!(others < RECORDS / 5, "{others} other calls, such as {:?}", between.last());
 }
 
 /// A root in a folder of its own, and a sink whose log is open.
