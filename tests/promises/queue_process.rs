@@ -230,11 +230,13 @@ fn an_end_without_a_flush_loses_at_most_what_was_handed_over_since() {
     for _ in 0..20 {
         let dir = tempdir().unwrap();
         Running::start(&mut child!("end at once", dir.path())).finish();
-        let lines = lines(&log_of(dir.path(), "EQ"));
+        let text = fs::read_to_string(log_of(dir.path(), "EQ")).unwrap();
+        let mut lines: Vec<&str> = text.split('\n').collect();
+        // The end of a process interrupts a write, between two pages of the file.
+        let fragment = lines.pop().unwrap();
         assert!(lines.len() >= 1000, "only {} records", lines.len());
-        assert!(lines
-            .iter()
-            .eq(&(0..lines.len()).map(|n| n.to_string().into_bytes()).collect::<Vec<_>>()));
+        assert!(lines.len().to_string().starts_with(fragment), "{fragment}");
+        assert!(lines.iter().enumerate().all(|(n, line)| **line == n.to_string()));
     }
 }
 
