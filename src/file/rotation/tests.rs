@@ -67,7 +67,8 @@ pub(super) fn wait_until<T: Debug + PartialEq<U>, U: Debug>(expected: U, find: i
         if found == expected {
             return;
         }
-        assert!(start.elapsed() < Duration::from_secs(60), "{found:?} instead of {expected:?}");
+        // The upkeep has a low priority: on a busy machine it waits for everybody else.
+        assert!(start.elapsed() < Duration::from_secs(300), "{found:?} instead of {expected:?}");
         std::thread::sleep(Duration::from_millis(2));
     }
 }
