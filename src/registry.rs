@@ -204,7 +204,7 @@ impl Registry {
     /// Whether this equipment may have files of a forgotten log that its known logs do not sync: all of them, those of
     /// other tags, or rotated ones.
     pub(crate) fn may_have_forgotten(&self, known: &[Arc<LogFile>]) -> bool {
-        known.is_empty() || self.layout.names_tags() || self.root.rotates()
+        known.is_empty() || self.layout.names_tags() || self.root.rotation().is_some()
     }
 
     /// The folder below which every log is.

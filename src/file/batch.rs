@@ -304,7 +304,7 @@ mod tests {
         fs::write(&path, "a\n").unwrap();
         let file = fs::File::open(&path).unwrap();
         let permit = log.open_files.register(std::sync::Weak::<LogFile>::new());
-        let opened = Opened { file, created: false, readable: true, file_system: 0 };
+        let opened = Opened { file, created: false, readable: true };
         let open = OpenFile::new(opened, permit, Time::now(), None).unwrap();
         log.open.store(Some(Arc::new(open)));
         let outcome = log.append_batch(&batch(&["b\n", "c\n", "d\n"]));

@@ -218,12 +218,13 @@ impl LogFile {
             if opened.created || self.root.rotation().is_some() {
                 self.folder_entries.made();
             }
-            self.file_system.store(opened.file_system, Ordering::Relaxed);
             OpenFile::new(opened, permit, time, self.root.rotation())
                 .map_err(|err| Error::io(Operation::Inspect, &self.path, err))
         });
         match opened {
             Ok(open) => {
+                let file_system = sys::file_system(&open.identity);
+                self.file_system.store(file_system, Ordering::Relaxed);
                 let open = Arc::new(open);
                 self.pending_gap.adopt(&self.path);
                 self.counters.opened.add(1);

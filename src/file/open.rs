@@ -98,7 +98,7 @@ impl OpenFile {
         time: Time,
         rotation: Option<Rotation>,
     ) -> io::Result<OpenFile> {
-        let Opened { file, created, readable, .. } = opened;
+        let Opened { file, created, readable } = opened;
         let open = OpenFile {
             identity: attempt(Call::Read, || sys::identity(&file))?,
             rotates: rotation.is_some(),
@@ -276,7 +276,7 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(text.as_bytes()).unwrap();
         let permit = open_files(Some(4)).register(Weak::<LogFile>::new());
-        let opened = Opened { file, created: false, readable, file_system: 0 };
+        let opened = Opened { file, created: false, readable };
         OpenFile::new(opened, permit, at(10_000), None).unwrap()
     }
 

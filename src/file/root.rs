@@ -36,14 +36,6 @@ pub(crate) struct Opened {
     pub(crate) created: bool,
     /// Whether its end can be looked at.
     pub(crate) readable: bool,
-    /// The number of its file system.
-    pub(crate) file_system: u64,
-}
-
-impl Opened {
-    fn new(file: File, created: bool, readable: bool) -> Opened {
-        Opened { file, created, readable, file_system: 0 }
-    }
 }
 
 /// How often an open is tried where others make, rename and remove the same path meanwhile.
@@ -58,12 +50,7 @@ impl RootDir {
         &self.path
     }
 
-    /// Whether logs are rotated.
-    pub(crate) fn rotates(&self) -> bool {
-        self.access.rotation.is_some()
-    }
-
-    pub(super) fn rotation(&self) -> Option<Rotation> {
+    pub(crate) fn rotation(&self) -> Option<Rotation> {
         self.access.rotation
     }
 
@@ -71,13 +58,14 @@ impl RootDir {
     pub(crate) fn open(&self, relative: &Path) -> Result<Opened, Error> {
         let path = self.path.join(relative);
         let opened = self.open_or_create(relative)?;
-        let metadata = attempt(Call::Read, || opened.file.metadata())
-            .map_err(|err| Error::io(Operation::Inspect, &path, err))?;
-        let kind = metadata.file_type();
-        if !kind.is_file() {
-            return Err(Error::from(Kind::NotRegular { path, found: sys::kind_of(&kind) }));
+        let kind = attempt(Call::Read, || opened.file.metadata())
+            .map_err(|err| Error::io(Operation::Inspect, &path, err))?
+            .file_type();
+        if kind.is_file() {
+            Ok(opened)
+        } else {
+            Err(Error::from(Kind::NotRegular { path, found: sys::kind_of(&kind) }))
         }
-        Ok(Opened { file_system: sys::file_system(&metadata), ..opened })
     }
 
     /// Whether the path of a log that is open stays below the root: false where a link leads out that somebody has put
@@ -124,7 +112,7 @@ impl RootDir {
         // Without O_CREAT first: a sticky folder lets nobody else's file be opened with it
         // (proc(5), fs.protected_regular).
         match below.open(relative, Purpose::Append) {
-            Ok((file, readable)) => return Ok(Ok(Opened::new(file, false, readable))),
+            Ok((file, readable)) => return Ok(Ok(Opened { file, created: false, readable })),
             Err(err) if answer(Call::Open, &err) == Answer::Missing => {}
             Err(err) => return Err(self.explain(Operation::Open, relative, err)),
         }
@@ -134,7 +122,7 @@ impl RootDir {
             created => created?,
         }
         match below.open(relative, Purpose::Create) {
-            Ok((file, readable)) => Ok(Ok(Opened::new(file, true, readable))),
+            Ok((file, readable)) => Ok(Ok(Opened { file, created: true, readable })),
             Err(err) => match answer(Call::Create, &err) {
                 // Another process was faster, or removed the folder.
                 Answer::Exists | Answer::Missing => Ok(Err(err)),

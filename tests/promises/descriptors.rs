@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 use std::thread;
 
-use crate::support::{child, lacks, log_of, sink, tell, Mount, Need, Running};
+use crate::support::{child, lacks, log_of, sink, tell, trace, Mount, Need, Running};
 use equipment_log::{EquipmentSink, Scope};
 use log::Level;
 use tempfile::tempdir;
@@ -141,17 +141,20 @@ fn forgotten(root: &Path) {
     tell("synced");
 }
 
+fn syncs_and_writes(role: &str, root: &Path) -> Vec<trace::Call> {
+    let out = tempfile::NamedTempFile::new().unwrap();
+    let options = ["-e", "trace=syncfs,write"];
+    Running::start(&mut trace::traced(&options, out.path(), &child!(role, root))).finish();
+    trace::read(out.path())
+}
+
 #[test]
 fn a_sync_of_all_covers_the_logs_that_are_forgotten() {
     if lacks(&[Need::Strace]) {
         return;
     }
     let dir = tempdir().unwrap();
-    let out = tempfile::NamedTempFile::new().unwrap();
-    let child = child!("forgotten", dir.path());
-    let options = ["-e", "trace=syncfs,write"];
-    Running::start(&mut crate::support::trace::traced(&options, out.path(), &child)).finish();
-    let calls = crate::support::trace::read(out.path());
+    let calls = syncs_and_writes("forgotten", dir.path());
     let place = |words: &str| calls.iter().position(|call| call.args.contains(words)).unwrap();
     let between = &calls[place("told written")..place("told synced")];
     assert!(between.iter().any(|call| call.name == "syncfs" && call.succeeded()));
@@ -179,11 +182,7 @@ fn a_close_covers_the_logs_that_are_forgotten() {
         return;
     }
     let dir = tempdir().unwrap();
-    let out = tempfile::NamedTempFile::new().unwrap();
-    let child = child!("forgotten and closed", dir.path());
-    let options = ["-e", "trace=syncfs,write"];
-    Running::start(&mut crate::support::trace::traced(&options, out.path(), &child)).finish();
-    let calls = crate::support::trace::read(out.path());
+    let calls = syncs_and_writes("forgotten and closed", dir.path());
     let place = |words: &str| calls.iter().position(|call| call.args.contains(words)).unwrap();
     for round in ["one", "all"] {
         let written = place(&format!("told {round} written"));
@@ -203,11 +202,7 @@ fn a_sync_of_all_covers_the_forgotten_logs_of_another_file_system_below_the_root
     let folder = dir.path().join("D0");
     std::fs::create_dir(&folder).unwrap();
     let _mount = Mount::tmpfs(&folder, "1m");
-    let out = tempfile::NamedTempFile::new().unwrap();
-    let child = child!("forgotten", dir.path());
-    let options = ["-e", "trace=syncfs,write"];
-    Running::start(&mut crate::support::trace::traced(&options, out.path(), &child)).finish();
-    let calls = crate::support::trace::read(out.path());
+    let calls = syncs_and_writes("forgotten", dir.path());
     let synced = calls.iter().filter(|call| call.name == "syncfs" && call.succeeded());
     let paths: Vec<_> = synced.filter_map(|call| call.path()).collect();
     assert!(paths.iter().any(|path| path.starts_with(&folder)), "{paths:?}");

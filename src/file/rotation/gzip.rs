@@ -39,7 +39,7 @@ pub(super) fn compress(root: &RootDir, relative: &Path, plain: RotatedName) -> i
     match twin::inspect(root, relative, plain, source.file)? {
         Twin::None => source.compress(),
         Twin::Same(compressed) => {
-            // Whoever has made it may not have synced it.
+            // Another program may have made it, and not synced it.
             let path = plain.compressed().beside(relative);
             let (file, _) = root.below()?.open(&path, Purpose::Append)?;
             attempt_sync(Call::SyncFile, || file.sync_data())?;

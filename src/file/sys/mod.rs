@@ -24,7 +24,7 @@
 //! - `sync_folder(open)`: makes the entries of the folder that `open` opens durable, or does nothing
 //!   where the platform cannot.
 //! - `sync_file_system(&File)`: makes everything durable of the file system that the folder is on, where
-//!   `SYNCS_FILE_SYSTEM`; elsewhere it does nothing. `file_system(&Metadata)`: the number of that of a file.
+//!   `SYNCS_FILE_SYSTEM`; elsewhere it does nothing. `file_system(&Identity)`: the number of that of a file.
 //! - `wait_for_inflight_writes(&File)`: returns when the writes that were under way have ended, where the platform
 //!   can tell; it MUST NOT change the file.
 //! - `size(&File)`: the file's length, as cheap as the platform has it.

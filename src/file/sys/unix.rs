@@ -227,8 +227,8 @@ pub(crate) fn sync_file_system(folder: &File) -> io::Result<()> {
 pub(crate) const SYNCS_FILE_SYSTEM: bool = cfg!(target_os = "linux");
 
 /// The number of the file system that a file is on. Another one may be mounted on the way to the file.
-pub(crate) fn file_system(file: &fs::Metadata) -> u64 {
-    file.dev()
+pub(crate) fn file_system(file: &Identity) -> u64 {
+    file.device
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -230,7 +230,7 @@ pub(crate) fn sync_folder(_open: impl Fn() -> io::Result<File>) -> io::Result<()
 pub(crate) const SYNCS_FILE_SYSTEM: bool = false;
 
 /// Of no use where no file system is synced as a whole.
-pub(crate) fn file_system(_: &fs::Metadata) -> u64 {
+pub(crate) fn file_system(_: &Identity) -> u64 {
     0
 }
 
