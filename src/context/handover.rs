@@ -66,18 +66,21 @@ impl Handover {
 }
 
 fn leave(handover: Handover) -> HandoverGuard {
-    HandoverGuard(thread::with(|thread| thread.handover.replace(handover)).flatten())
+    HandoverGuard { is_left: thread::with(|thread| thread.handovers.push(handover)).is_some() }
 }
 
-/// Takes the handover back when it is dropped, and puts the handover of an outer record in its place.
+/// Takes the handover back when it is dropped. Then that of an outer record is the innermost again.
 #[must_use = "the handover is taken back when the guard is dropped"]
-pub(crate) struct HandoverGuard(Option<Handover>);
+pub(crate) struct HandoverGuard {
+    /// `false`: the thread is destroying its thread-locals.
+    is_left: bool,
+}
 
 impl Drop for HandoverGuard {
     fn drop(&mut self) {
-        let outer = self.0.take();
-        let inner = thread::with(|thread| std::mem::replace(&mut thread.handover, outer));
-        // Outside of the borrow: the buffer of the key-values goes back to the thread.
-        drop(inner);
+        if self.is_left {
+            // Dropped outside of the borrow: the buffer of the key-values goes back to the thread.
+            drop(thread::with(|thread| thread.handovers.pop()));
+        }
     }
 }

@@ -131,13 +131,13 @@ impl RecordFacts {
     /// The facts of this record, or those of the record that it was rebuilt from.
     #[inline]
     pub(crate) fn of(record: &log::Record<'_>) -> RecordFacts {
-        let here = thread::with(|thread| match &thread.handover {
-            Some(handover) => (handover.left_to(record), thread.innermost()),
-            None => (None, thread.innermost()),
+        let found = thread::with(|thread| {
+            let left = thread.handovers.last().and_then(|handover| handover.left_to(record));
+            left.ok_or_else(|| thread.innermost())
         });
-        match here {
-            Some((Some(facts), _)) => facts,
-            Some((None, innermost)) => RecordFacts::new(record, innermost),
+        match found {
+            Some(Ok(facts)) => facts,
+            Some(Err(innermost)) => RecordFacts::new(record, innermost),
             None => RecordFacts::new(record, None),
         }
     }

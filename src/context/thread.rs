@@ -20,8 +20,8 @@ pub(super) struct Thread {
     pub(super) last_token: u64,
     /// The scopes that were entered, the innermost last.
     pub(super) entries: Vec<Entry>,
-    /// What is left to the record that is being formatted.
-    pub(super) handover: Option<Handover>,
+    /// What is left to the records that are being formatted, the innermost last.
+    pub(super) handovers: Vec<Handover>,
     /// The tagless scopes of ids, so that an id in a key-value costs no allocation.
     pub(super) named: BTreeMap<Box<str>, Scope>,
     /// Buffers for the key-values of records.
@@ -39,7 +39,7 @@ impl Thread {
     const NEW: Thread = Thread {
         last_token: 0,
         entries: Vec::new(),
-        handover: None,
+        handovers: Vec::new(),
         named: BTreeMap::new(),
         spare: Vec::new(),
     };
