@@ -65,6 +65,11 @@ mod sync {
         }
     }
 
+    /// The model has no pauses.
+    pub(super) fn try_lock_again<T>(_: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+        None
+    }
+
     pub(super) fn wait<'a, T>(
         condvar: &Condvar,
         mutex: &'a Mutex<T>,

@@ -60,17 +60,10 @@ impl<L: QueuedLog> Shared<L> {
     /// one was forked from: then no thread would release it.
     #[inline]
     fn lock_or_fail(&self) -> Result<MutexGuard<'_, Inbox<L>>, Error> {
-        match sync::try_lock(&self.inbox) {
+        match sync::try_lock(&self.inbox).or_else(|| sync::try_lock_again(&self.inbox)) {
             Some(inbox) => Ok(inbox),
-            None => self.lock_in_own_process(),
-        }
-    }
-
-    #[cold]
-    fn lock_in_own_process(&self) -> Result<MutexGuard<'_, Inbox<L>>, Error> {
-        match self.process.is_current() {
-            true => Ok(self.lock()),
-            false => Err(no_writer(FORKED)),
+            None if self.process.is_current() => Ok(self.lock()),
+            None => Err(no_writer(FORKED)),
         }
     }
 

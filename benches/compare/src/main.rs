@@ -40,12 +40,20 @@ fn run() -> Result<ExitCode, String> {
     }
     let entries = options.entries();
     let mut results = Results::default();
-    for scenario in &scenarios {
-        let site = Site::new(&options.dir, scenario.file_count(), scenario.level)
-            .map_err(|e| format!("making a folder in {}: {e}", options.dir.display()))?;
+    // Scenarios that are compared with each other are measured in turn too: the processors of a virtual machine may
+    // share a cache in one minute, and none in the next.
+    let together = if options.scaling { scenarios.len().max(1) } else { 1 };
+    for group in scenarios.chunks(together) {
+        let site = |scenario: &Scenario| {
+            Site::new(&options.dir, scenario.file_count(), scenario.level)
+                .map_err(|e| format!("making a folder in {}: {e}", options.dir.display()))
+        };
+        let sites = group.iter().map(site).collect::<Result<Vec<_>, _>>()?;
         for round in 0..options.rounds {
-            eprint!("\r{}: round {} of {}   ", scenario.name(), round + 1, options.rounds);
-            measure_all(&mut results, scenario, &site, &entries, round)?;
+            for (scenario, site) in group.iter().zip(&sites) {
+                eprint!("\r{}: round {} of {}   ", scenario.name(), round + 1, options.rounds);
+                measure_all(&mut results, scenario, site, &entries, round)?;
+            }
         }
         eprintln!();
     }

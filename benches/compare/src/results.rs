@@ -55,6 +55,12 @@ impl Results {
         median(these.ns.iter().zip(&those.ns).map(|(a, b)| a / b).collect())
     }
 
+    /// How many times as long a record takes in one scenario as in the other: the median of the rounds' own ratios.
+    pub fn growth(&self, subject: &'static str, from: &str, to: &str) -> Option<f64> {
+        let (before, after) = (self.cell(from, subject)?, self.cell(to, subject)?);
+        median(after.ns.iter().zip(&before.ns).map(|(after, before)| after / before).collect())
+    }
+
     pub fn records_per_sync(&self, scenario: &str, subject: &'static str) -> Option<f64> {
         median(self.cell(scenario, subject)?.per_sync.clone())
     }

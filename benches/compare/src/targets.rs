@@ -108,8 +108,8 @@ impl List<'_> {
 
     fn growth(&mut self, subject: &'static str, fewer: Scenario, more: Scenario) {
         let what = format!("{subject}: records a second, {} / {}", more.name(), fewer.name());
-        let [few, many] = [fewer, more].map(|scenario| self.results.ns(&scenario.name(), subject));
-        let measured = few.zip(many).map(|(few, many)| few / many);
+        let growth = self.results.growth(subject, &fewer.name(), &more.name());
+        let measured = growth.map(|growth| 1.0 / growth);
         self.targets.push(Target { what, bound: AtLeast(0.9), measured });
     }
 
