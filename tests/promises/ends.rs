@@ -5,13 +5,16 @@
 #![cfg(feature = "log4rs")]
 
 use std::fs;
+#[cfg(target_os = "linux")]
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use crate::support::{child, log_path, role, tell, told, Running, HOST};
 use equipment_log::log4rs::Setup;
-use equipment_log::Scope;
+use equipment_log::{EquipmentSink, QueueConfig, Scope};
 
 const RECORDS: usize = 500;
 
@@ -102,6 +105,9 @@ fn written(folder: &Path) -> usize {
 #[test]
 fn child_plays_its_role() {
     let Some((role, folder)) = role() else { return };
+    if role == "a share hangs below a sink" {
+        return drop_a_sink(&folder.join("lab"));
+    }
     let file = configure(&folder);
     let handle = Setup::new(&file).on_error(|err| tell(err)).init().unwrap();
     match role.as_str() {
@@ -295,6 +301,53 @@ fn a_share_that_hangs_holds_up_the_end_for_drain_timeout_and_is_reported() {
             running
         });
         // The process itself may remain until the kernel lets its thread go.
+        drop(frozen);
+        assert!(running.process.wait().unwrap().success());
+    }
+}
+
+/// A sink without a framework has no caller that it could tell.
+fn drop_a_sink(root: &Path) {
+    let queue = QueueConfig::new().drain_timeout(Duration::from_secs(2));
+    let sink = EquipmentSink::builder(root).hostname(HOST).queue(queue).build().unwrap();
+    let write = |n: usize| {
+        sink.write(&Scope::new("EQ").unwrap(), log::Level::Info, n.to_string()).unwrap();
+    };
+    write(0);
+    sink.flush();
+    tell("ready");
+    told().next();
+    (1..=5).for_each(write);
+    drop(sink);
+    tell("dropped");
+    // Until the report has been read.
+    told().next();
+}
+
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "a file system is frozen with fsfreeze")]
+fn a_sink_that_is_dropped_while_a_share_hangs_reports_on_standard_error_what_is_not_written() {
+    #[cfg(target_os = "linux")]
+    {
+        use crate::support::{lacks, within, Need};
+
+        if lacks(&[Need::Root, Need::Tool("mkfs.ext4"), Need::Tool("fsfreeze")]) {
+            return;
+        }
+        let stallable = crate::stalled::Stallable::new();
+        let mut running = Running::start(&mut ends("a share hangs below a sink", &stallable.slow));
+        assert_eq!(running.told().as_deref(), Some("ready"));
+        let frozen = stallable.freeze();
+        running.tell("it hangs");
+        let mut running = within(crate::stalled::HANGS, move || {
+            assert_eq!(running.told().as_deref(), Some("dropped"));
+            let errors = BufReader::new(running.process.stderr.take().unwrap());
+            let mut reports = errors.lines().map(Result::unwrap);
+            let report = reports.find(|line| line.contains("not written")).unwrap();
+            assert!(report.contains("5 of EQ"), "{report}");
+            running.tell("it is read");
+            running
+        });
         drop(frozen);
         assert!(running.process.wait().unwrap().success());
     }

@@ -54,6 +54,18 @@ fn the_next_sink_says_what_the_last_could_not() {
 }
 
 #[test]
+fn a_log_that_is_closed_before_it_could_say_it_is_not_forgotten() {
+    let root = tempfile::tempdir().unwrap();
+    let path = in_the_way(root.path());
+    let sink = sink(root.path());
+    assert!(!log(&sink, "a"));
+    sink.close_all().unwrap();
+    fs::remove_dir(&path).unwrap();
+    assert!(log(&sink, "b"));
+    assert_eq!(said(&path), ("1 record is missing".to_owned(), vec!["b".into()]));
+}
+
+#[test]
 fn another_log_does_not_say_it() {
     let root = tempfile::tempdir().unwrap();
     let path = in_the_way(root.path());
