@@ -283,10 +283,12 @@ impl LogFile {
     /// Remembers a retired descriptor through which other threads may still be writing: the thread that closes the
     /// log waits for them.
     fn track_retired_in_use(&self, open: &Arc<OpenFile>) {
-        self.closed_unsynced(open);
         let mut retired = self.retired_in_use.lock_any();
         retired.retain(|other| other.strong_count() > 0);
         retired.push(Arc::downgrade(open));
+        drop(retired);
+        // Behind that list: a sync that takes this note finds the descriptor in the list.
+        self.retired_unsynced(open);
     }
 
     /// Whether nothing is left to do for this log: its file is closed, and no line about lost records is due.

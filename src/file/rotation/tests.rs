@@ -38,6 +38,11 @@ pub(super) fn path(root: &Path, suffix: &str) -> PathBuf {
     root.join(format!("EQ/w.log{suffix}"))
 }
 
+/// How many files the next `sync` looks for among the rotated ones.
+fn unsynced(file: &LogFile) -> usize {
+    file.rotation.unsynced.known()
+}
+
 /// Each file's suffix and text, sorted by name, the live one first.
 fn files(root: &Path) -> Vec<(String, String)> {
     let entries = root.join("EQ").read_dir().unwrap().map(|entry| entry.unwrap());
@@ -310,4 +315,22 @@ fn what_a_crash_left_of_a_new_log_does_not_stop_a_rotation() {
     log(&file, "2026-04-11T10:00:00Z");
     let expected = [("", "2026-04-11T10:00:00Z\n"), (".2026-04-10", "2026-04-10T10:00:00Z\n")];
     assert_eq!(files(dir.path()), expected.map(|(s, text)| (s.to_owned(), text.to_owned())));
+}
+
+/// A thread may be held up between the moment when it gets the descriptor and its write.
+#[test]
+fn a_sync_covers_what_a_thread_writes_to_a_file_that_was_rotated_and_synced_before() {
+    let root = tempfile::tempdir().unwrap();
+    let file = open(root.path(), KEEP_ALL);
+    log(&file, "2026-04-17T23:59:59Z");
+    let late = file.open.load_full().unwrap();
+    log(&file, "2026-04-18T00:00:00Z");
+    file.sync().unwrap();
+    assert_eq!(unsynced(&file), 1, "another thread may still write to it");
+    file.write(&late, b"late\n", at("2026-04-17T23:59:59Z")).unwrap();
+    file.counters.written.add(1);
+    drop(late);
+    file.sync().unwrap();
+    assert_eq!(unsynced(&file), 0);
+    assert_eq!(files(root.path())[1].1, "2026-04-17T23:59:59Z\nlate\n");
 }

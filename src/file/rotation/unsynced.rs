@@ -1,10 +1,10 @@
-//! [`UnsyncedFiles`]: the files that this process has written to and has closed since. Any process may have rotated
-//! them meanwhile. `sync()` covers them.
+//! [`UnsyncedFiles`]: the files that this process has written to and uses no longer. Any process may have rotated them
+//! meanwhile. `sync()` covers them.
 //!
-//! The invariant: a file is forgotten after a sync of it that began after it was closed, or when it was compressed:
-//! the compressed file is on disk before the plain file is removed.
+//! The invariant: a file is forgotten after a sync of it that began when no thread was writing to it any more, or when
+//! it was compressed: the compressed file is on disk before the plain file is removed.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, Weak};
 
 use crate::error::{Error, Operation};
 use crate::file::open::OpenFile;
@@ -33,11 +33,16 @@ impl UnsyncedFiles {
             _ => files.more = true,
         }
     }
+
+    #[cfg(test)]
+    pub(super) fn known(&self) -> usize {
+        self.0.lock_any().known.len()
+    }
 }
 
 impl LogFile {
-    /// Notes that a file of this log was closed: `sync()` must sync it, wherever it is then.
-    pub(in crate::file) fn closed_unsynced(&self, open: &OpenFile) {
+    /// Notes that a descriptor was retired: `sync()` must sync its file, wherever it is then.
+    pub(in crate::file) fn retired_unsynced(&self, open: &OpenFile) {
         if open.rotates {
             self.rotation.unsynced.add(sys::file_key(&open.identity));
         }
@@ -46,6 +51,10 @@ impl LogFile {
     /// Syncs what was written before this process or another one rotated the log.
     pub(in crate::file) fn sync_rotated(&self) -> Result<(), Error> {
         let files = std::mem::take(&mut *self.rotation.unsynced.0.lock_any());
+        // A thread that has a retired descriptor may write after this sync: the next one covers it.
+        let in_use: Vec<Arc<OpenFile>> =
+            self.retired_in_use.lock_any().iter().filter_map(Weak::upgrade).collect();
+        in_use.iter().for_each(|open| self.retired_unsynced(open));
         if files.known.is_empty() && !files.more {
             return Ok(());
         }
