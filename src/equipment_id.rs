@@ -9,8 +9,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::error::{Error, Kind};
+use crate::locks::LockExt as _;
 use crate::process::{self, Spelling};
-use crate::sync::LockExt as _;
 
 /// The longest id, in bytes. With the rest of the default file name it stays below the 255 bytes
 /// that a file name may have on every common file system.

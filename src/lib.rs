@@ -45,13 +45,13 @@ mod error;
 mod file;
 mod layout;
 mod line;
+mod locks;
 mod process;
 mod queue;
 mod registry;
 mod report;
 mod sink;
 mod stats;
-mod sync;
 
 #[cfg(feature = "fern")]
 pub mod fern;

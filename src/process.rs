@@ -19,7 +19,7 @@ pub(crate) mod threads;
 pub(crate) mod upkeep;
 
 /// The locks under the state machines of this folder: `loom_tests` puts a model checker's in their place.
-mod sync {
+mod locks {
     pub(super) use std::sync::{Condvar, Mutex, MutexGuard};
 }
 

@@ -23,11 +23,11 @@ use crate::equipment_id::EquipmentId;
 use crate::error::Error;
 use crate::file::{self, LogFile, RootDir};
 use crate::layout::{Layout, NoPath, PathValues};
+use crate::locks::LockExt as _;
 use crate::process;
 use crate::process::descriptors::OpenFiles;
 use crate::process::idle::Idle;
 use crate::stats::Counts;
-use crate::sync::LockExt as _;
 
 /// The logs are swept for those that can be forgotten when there are twice as many as the last sweep left, and at
 /// least this many. So each new log costs a constant share of a sweep.

@@ -19,9 +19,9 @@ use rates::Rates;
 
 use crate::clock::Time;
 use crate::error::{Error, Failures, Kind};
+use crate::locks::LockExt;
 use crate::process::end::{self, AtEnd};
 use crate::process::reports;
-use crate::sync::LockExt;
 
 /// The application's function that is called for each report.
 pub(crate) type OnError = Arc<dyn Fn(&Error) + Send + Sync>;

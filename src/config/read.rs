@@ -69,7 +69,7 @@ impl SinkConfig {
     }
 
     /// The same, and where something is wrong already, what else is wrong.
-    pub(crate) fn read_and_check(
+    pub(crate) fn read_with_all_mistakes(
         keys: Keys,
         elsewhere: &[&'static str],
         mistakes: &mut Mistakes,
@@ -86,7 +86,7 @@ impl<'de> serde::Deserialize<'de> for SinkConfig {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut mistakes = Mistakes::default();
         let keys = Keys::deserialize(deserializer)?;
-        let config = SinkConfig::read_and_check(keys, &[], &mut mistakes);
+        let config = SinkConfig::read_with_all_mistakes(keys, &[], &mut mistakes);
         mistakes.into_result(config).map_err(serde::de::Error::custom)
     }
 }

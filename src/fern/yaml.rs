@@ -51,7 +51,7 @@ impl EquipmentScopedOutput {
                 mistakes.add(key, format!("it is a key of log4rs; {instead}"));
             }
         }
-        let config = SinkConfig::read_and_check(keys, &[], &mut mistakes);
+        let config = SinkConfig::read_with_all_mistakes(keys, &[], &mut mistakes);
         EquipmentScopedOutputBuilder {
             sink: mistakes.into_result(config)?.into_builder(),
             on_error: None,

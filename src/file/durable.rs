@@ -14,7 +14,7 @@ use super::rotation::FileFor;
 use super::{LogFile, PathCheck};
 use crate::clock::Time;
 use crate::error::{Error, Operation};
-use crate::sync::LockExt as _;
+use crate::locks::LockExt as _;
 
 impl LogFile {
     /// Appends one record. When this returns `Ok`, the record is on disk, in the file that the path leads to.

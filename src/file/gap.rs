@@ -9,9 +9,9 @@ use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::clock::Time;
+use crate::locks::LockExt as _;
 use crate::process::gaps;
 pub(crate) use crate::process::gaps::Gap;
-use crate::sync::LockExt as _;
 
 #[derive(Debug, Default)]
 #[repr(C)]

@@ -10,7 +10,7 @@
 #[path = "shared_sync.rs"]
 mod shared_sync;
 
-mod sync {
+mod locks {
     pub(super) use loom::sync::{Condvar, Mutex};
 }
 
@@ -49,7 +49,7 @@ fn three_writers(
     sync: fn(&Disk, usize) -> Result<(), ()>,
     told: fn(&Disk, usize, Result<bool, ()>),
 ) {
-    crate::sync::model(move || {
+    crate::locks::model(move || {
         let shared = Arc::new((Disk::default(), SharedSync::<()>::new()));
         let write_durably = move |record: usize, (disk, shared): &(Disk, SharedSync<()>)| {
             disk.write(record);

@@ -27,7 +27,7 @@ pub(crate) mod sys;
 mod write;
 
 /// The locks of the state machines of this folder. `loom_tests` replaces them by those of a model checker.
-mod sync {
+mod locks {
     pub(super) use std::sync::{Condvar, Mutex};
 }
 
@@ -56,9 +56,9 @@ pub use rotation::{Compress, Every, Keep};
 
 use crate::clock::Time;
 use crate::error::{Error, Operation};
+use crate::locks::LockExt as _;
 use crate::process::descriptors::{Evictable, OpenFiles};
 use crate::stats::FileCounters;
-use crate::sync::LockExt as _;
 
 /// Field order matters: what every record uses comes first and shares one cache line. With thousands of
 /// logs each further line costs a record about 100 ns.

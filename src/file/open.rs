@@ -18,9 +18,9 @@ use super::shared_sync::SharedSync;
 use super::size_budget::SizeBudget;
 use super::sys;
 use crate::clock::Time;
+use crate::locks::LockExt as _;
 use crate::process::closers::close_elsewhere;
 use crate::process::descriptors::DescriptorPermit;
-use crate::sync::LockExt as _;
 
 /// How long a file that was moved or deleted may go unnoticed, in milliseconds. Half of the second that is
 /// promised, since the record itself takes some of it.

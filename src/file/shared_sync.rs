@@ -5,7 +5,7 @@
 
 use std::sync::{PoisonError, TryLockError};
 
-use super::sync::{Condvar, Mutex};
+use super::locks::{Condvar, Mutex};
 use crate::process::threads::ProcessId;
 
 /// Shares the syncs of one descriptor. `E` is the reason of a failed sync.

@@ -14,7 +14,7 @@ use super::open::{OpenFile, Wrote};
 use super::{sys, LogFile};
 use crate::clock::Time;
 use crate::error::{Error, Kind, Operation};
-use crate::sync::LockExt as _;
+use crate::locks::LockExt as _;
 
 impl LogFile {
     /// Makes one write. If only a part of the record fitted, the whole record is written a second time, on a line of

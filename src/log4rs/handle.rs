@@ -5,11 +5,11 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::locks::LockExt;
 use crate::process::end::{self, AtEnd, LAST_REPORTS};
 use crate::process::reports;
 use crate::report::Reporter;
 use crate::sink::{drain, flush_all, EquipmentSink, WeakSink};
-use crate::sync::LockExt;
 
 /// The sinks that the deserializers made, in the order in which they were made. This list keeps no sink open.
 #[derive(Debug, Default)]

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::threads::{self, ProcessId};
 use super::HANGING_LOGS;
-use crate::sync::LockExt as _;
+use crate::locks::LockExt as _;
 
 /// The most threads. While [`HANGING_LOGS`] closes hang, one thread is left for the others.
 const MOST: usize = HANGING_LOGS + 1;

@@ -15,9 +15,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use super::locks::{Condvar, Mutex, MutexGuard};
 use super::places::{Place, Places, Released, State};
 use super::pools;
-use super::sync::{Condvar, Mutex, MutexGuard};
 use crate::clock::Time;
 
 /// A holder of a descriptor, which can be asked to release it.

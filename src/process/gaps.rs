@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use crate::clock::Time;
-use crate::sync::LockExt as _;
+use crate::locks::LockExt as _;
 
 /// Records that are missing at one place of a log.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::threads::{self, ProcessId};
 use crate::error::Error;
-use crate::sync::LockExt as _;
+use crate::locks::LockExt as _;
 
 /// How often the thread checks within one timeout: a file is closed at most a quarter of the timeout late.
 const LOOKS: u32 = 4;

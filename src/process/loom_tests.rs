@@ -13,7 +13,7 @@ mod descriptors;
 #[path = "places.rs"]
 mod places;
 
-mod sync {
+mod locks {
     pub(super) use loom::sync::{Condvar, Mutex, MutexGuard};
 }
 
@@ -130,7 +130,7 @@ fn logs(number: usize, open_files: &Arc<OpenFiles>) -> Vec<Arc<Log>> {
 /// The thread that opened a file may not have noted it yet.
 #[test]
 fn a_descriptor_that_is_retired_at_once_leaves_the_count_true() {
-    crate::sync::model(|| {
+    crate::locks::model(|| {
         let open_files = OpenFiles::new(Some(2), 2);
         let log = logs(1, &open_files).remove(0);
         let same = Arc::clone(&log);
@@ -146,7 +146,7 @@ fn a_descriptor_that_is_retired_at_once_leaves_the_count_true() {
 
 #[test]
 fn an_eviction_loses_no_record_and_leaves_the_count_true() {
-    crate::sync::model(|| {
+    crate::locks::model(|| {
         let open_files = OpenFiles::new(Some(1), 1);
         let logs = logs(2, &open_files);
         let descriptors = Arc::clone(&logs[0].descriptors);

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use crate::sync::LockExt as _;
+use crate::locks::LockExt as _;
 
 /// Tells one making of a folder from a later one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

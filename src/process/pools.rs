@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use super::descriptors::Pool;
-use crate::sync::LockExt as _;
+use crate::locks::LockExt as _;
 
 struct Pools {
     shared: Weak<Pool>,

@@ -7,7 +7,7 @@ use std::sync::mpsc::{sync_channel, SyncSender};
 use std::sync::Mutex;
 
 use super::threads::{self, ProcessId};
-use crate::sync::LockExt;
+use crate::locks::LockExt;
 
 /// A report: a function that is run once, on the reporting thread.
 pub(crate) type Report = Box<dyn FnOnce() + Send>;

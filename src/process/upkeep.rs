@@ -28,7 +28,7 @@ use arc_swap::ArcSwapOption;
 
 use super::threads::{self, ProcessId};
 use super::HANGING_LOGS;
-use crate::sync::LockExt as _;
+use crate::locks::LockExt as _;
 
 /// What needs upkeep: a log that is rotated.
 pub(crate) trait Upkeep: Send + Sync {

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::sync::{self, Condvar, Mutex};
+use super::locks::{self, Condvar, Mutex};
 use crate::error::{Error, Kind};
 
 /// The result that one call at a time waits for. The cell is used again, so that a durable record allocates nothing.
@@ -42,18 +42,18 @@ impl CompletionWaiter {
 
     /// Makes the writer's end for the next call. The result of an earlier call's completion is ignored from now on.
     pub(super) fn completion(&self) -> Completion {
-        let mut state = sync::lock(&self.0.state);
+        let mut state = locks::lock(&self.0.state);
         state.call += 1;
         state.result = None;
         Completion { cell: Arc::clone(&self.0), call: state.call }
     }
 
     pub(super) fn wait(&self) -> Result<(), Error> {
-        let mut state = sync::lock(&self.0.state);
+        let mut state = locks::lock(&self.0.state);
         loop {
             match state.result.take() {
                 Some(result) => return result,
-                None => state = sync::wait(&self.0.given, &self.0.state, state, None).0,
+                None => state = locks::wait(&self.0.given, &self.0.state, state, None).0,
             }
         }
     }
@@ -65,7 +65,7 @@ impl Completion {
     }
 
     fn complete_once(&mut self, result: Result<(), Error>) {
-        let mut state = sync::lock(&self.cell.state);
+        let mut state = locks::lock(&self.cell.state);
         if state.call == self.call {
             // The result is given: the drop gives no other.
             self.call = 0;

@@ -42,7 +42,7 @@ pub(super) struct Inbox<L> {
     round_left: usize,
     written_in_round: u32,
     /// Whether a call waits for a record: then the next round begins at once.
-    hurry: bool,
+    call_waits: bool,
     /// The memory of the records that wait or are being written, without the records of logs that hang.
     held: Held,
     limit: Held,
@@ -68,7 +68,7 @@ impl<L: QueuedLog> Inbox<L> {
             urgent_was_last: false,
             round_left: 0,
             written_in_round: 0,
-            hurry: false,
+            call_waits: false,
             held: Held::default(),
             limit: Held::at_most(limit),
             unwritten: 0,
@@ -120,7 +120,7 @@ impl<L: QueuedLog> Inbox<L> {
                 self.urgent.push_back(at);
             }
         }
-        self.hurry |= durable;
+        self.call_waits |= durable;
         slot.failed.take()
     }
 
@@ -136,19 +136,19 @@ impl<L: QueuedLog> Inbox<L> {
     /// Whether the caller must wake the active writer; `true` for one caller each time.
     #[inline]
     pub(super) fn should_wake(&mut self) -> bool {
-        let is_much = self.hurry || self.held.bytes >= self.limit.bytes / WAKE_PART;
+        let is_much = self.call_waits || self.held.bytes >= self.limit.bytes / WAKE_PART;
         !self.ready.is_empty() && self.writers.should_wake(is_much)
     }
 
     /// Lets the writer write without lingering, since a call waits. Whether the caller must wake the writer, as in
     /// `should_wake`.
     pub(super) fn hurry(&mut self) -> bool {
-        self.hurry = true;
+        self.call_waits = true;
         self.should_wake()
     }
 
     #[cfg(test)]
-    pub(super) fn watermark_records(&self) -> u64 {
+    pub(super) fn unwritten_records(&self) -> u64 {
         self.unwritten
     }
 
@@ -199,13 +199,13 @@ impl<L: QueuedLog> Inbox<L> {
     pub(super) fn begin_round(&mut self) -> bool {
         self.round_left = self.ready.len();
         self.written_in_round = 0;
-        self.hurry = false;
+        self.call_waits = false;
         self.has_ready()
     }
 
     /// Whether a round begins without lingering.
     pub(super) fn must_hurry(&self) -> bool {
-        self.hurry || self.is_closing || self.held.bytes >= self.limit.bytes / WAKE_PART
+        self.call_waits || self.is_closing || self.held.bytes >= self.limit.bytes / WAKE_PART
     }
 
     /// How long the active writer lingers now.

@@ -41,12 +41,12 @@ use crate::clock::Time;
 use crate::config::{QueueSettings, WhenDurable, WhenFull};
 use crate::error::Error;
 use crate::file::{Batch, BatchOutcome, Gap};
-use crate::sync::LockExt as _;
+use crate::locks::LockExt as _;
 use shared::Shared;
 use writer::{run, Role};
 
-/// The locks under the queue, as `sync.rs` has them.
-mod sync {
+/// The locks under the queue, as `locks.rs` has them.
+mod locks {
     use std::sync::{PoisonError, TryLockError};
     use std::time::Duration;
 
@@ -102,7 +102,7 @@ mod threads {
 struct ModelLog {
     slot: AtomicU64,
     lines: StdMutex<Vec<u8>>,
-    hangs: sync::Mutex<()>,
+    hangs: locks::Mutex<()>,
     is_inside: AtomicBool,
     two_were_inside: AtomicBool,
 }
@@ -112,7 +112,7 @@ impl ModelLog {
         Arc::new(ModelLog {
             slot: AtomicU64::new(0),
             lines: StdMutex::default(),
-            hangs: sync::Mutex::new(()),
+            hangs: locks::Mutex::new(()),
             is_inside: AtomicBool::new(false),
             two_were_inside: AtomicBool::new(false),
         })
@@ -133,7 +133,7 @@ impl QueuedLog for ModelLog {
         // A panic would pass for a mistake of the log.
         self.two_were_inside
             .fetch_or(self.is_inside.swap(true, Ordering::SeqCst), Ordering::SeqCst);
-        drop(sync::lock(&self.hangs));
+        drop(locks::lock(&self.hangs));
         let records = (0..batch.len()).map(|record| batch.record(record)[0]);
         self.lines.lock_any().extend(records);
         self.is_inside.store(false, Ordering::SeqCst);
@@ -168,7 +168,7 @@ impl Shared<ModelLog> {
 
 #[test]
 fn what_two_threads_enqueue_is_written_in_order_and_a_flush_covers_it() {
-    crate::sync::model(|| {
+    crate::locks::model(|| {
         let (shared, writer) = queue(100);
         let logs = [ModelLog::new(), ModelLog::new()];
         let other = {
@@ -188,7 +188,7 @@ fn what_two_threads_enqueue_is_written_in_order_and_a_flush_covers_it() {
 
 #[test]
 fn a_record_that_is_written_without_a_flush_needs_no_other_call() {
-    crate::sync::model(|| {
+    crate::locks::model(|| {
         let (shared, writer) = queue(100);
         let log = ModelLog::new();
         shared.log(&log, b'1', false);
@@ -202,7 +202,7 @@ fn a_record_that_is_written_without_a_flush_needs_no_other_call() {
 
 #[test]
 fn each_call_that_waits_for_its_record_is_woken() {
-    crate::sync::model(|| {
+    crate::locks::model(|| {
         let (shared, writer) = queue(100);
         let log = ModelLog::new();
         let other = {
@@ -219,7 +219,7 @@ fn each_call_that_waits_for_its_record_is_woken() {
 
 #[test]
 fn each_call_that_waits_for_room_is_woken() {
-    crate::sync::model(|| {
+    crate::locks::model(|| {
         let (shared, writer) = queue(1);
         let log = ModelLog::new();
         let other = {
@@ -255,7 +255,7 @@ fn relieve_when_late(shared: &Arc<Shared<ModelLog>>) {
 
 #[test]
 fn a_log_that_hangs_holds_up_no_other_and_its_order_is_kept() {
-    crate::sync::model(|| {
+    crate::locks::model(|| {
         let (shared, writer) = queue(100);
         let (bad, good) = (ModelLog::new(), ModelLog::new());
         let standby = {

@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 use super::completion::CompletionWaiter;
 use super::failed::Failed;
 use super::inbox::{Inbox, Unwritten};
+use super::locks::{self, Condvar, Mutex, MutexGuard};
 use super::log::QueuedLog;
-use super::sync::{self, Condvar, Mutex, MutexGuard};
 use crate::clock::Time;
 use crate::config::{QueueSettings, WhenDurable, WhenFull};
 use crate::error::{Error, Kind};
+use crate::locks::LockExt as _;
 use crate::process::threads::ProcessId;
-use crate::sync::LockExt as _;
 
 #[derive(Debug)]
 pub(super) struct Shared<L> {
@@ -53,14 +53,14 @@ impl<L: QueuedLog> Shared<L> {
 
     #[inline]
     pub(super) fn lock(&self) -> MutexGuard<'_, Inbox<L>> {
-        sync::lock(&self.inbox)
+        locks::lock(&self.inbox)
     }
 
     /// Takes the lock for a call of the application. If the lock is held, its holder may be in the process that this
     /// one was forked from: then no thread would release it.
     #[inline]
     fn lock_or_fail(&self) -> Result<MutexGuard<'_, Inbox<L>>, Error> {
-        match sync::try_lock(&self.inbox).or_else(|| sync::try_lock_again(&self.inbox)) {
+        match locks::try_lock(&self.inbox).or_else(|| locks::try_lock_again(&self.inbox)) {
             Some(inbox) => Ok(inbox),
             None if self.process.is_current() => Ok(self.lock()),
             None => Err(no_writer(FORKED)),
@@ -74,7 +74,7 @@ impl<L: QueuedLog> Shared<L> {
         inbox: MutexGuard<'a, Inbox<L>>,
         timeout: Option<Duration>,
     ) -> (MutexGuard<'a, Inbox<L>>, bool) {
-        sync::wait(condvar, &self.inbox, inbox, timeout)
+        locks::wait(condvar, &self.inbox, inbox, timeout)
     }
 
     /// Adds one record of a log. With `durable: wait`, a durable record is on disk when this returns `Ok`.

@@ -11,7 +11,7 @@ use super::*;
 use crate::config::{WhenDurable, WhenFull};
 use crate::error::Operation;
 use crate::file::{Batch, BatchOutcome, Gap};
-use crate::sync::LockExt as _;
+use crate::locks::LockExt as _;
 
 /// Longer than anything here takes, where nothing hangs.
 const NOT_HUNG: Duration = Duration::from_secs(120);
@@ -358,7 +358,7 @@ fn each_waiting_call_gets_its_own_records_result() {
         let (queue, log) = (&queue, &log);
         let call = |text| threads.spawn(move || (text, queue.log_durably(log, text)));
         let calls = calls.map(call);
-        while queue.shared.lock().watermark_records() < 5 {
+        while queue.shared.lock().unwritten_records() < 5 {
             thread::yield_now();
         }
         log.thaw();

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::log::QueuedLog;
 use super::shared::Shared;
 use super::writer::{run, Role};
+use crate::locks::LockExt as _;
 use crate::process;
-use crate::sync::LockExt as _;
 
 /// Starts a thread, which is counted already.
 pub(super) fn start<L: QueuedLog>(shared: &Arc<Shared<L>>, role: Role) -> std::io::Result<()> {

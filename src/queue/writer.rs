@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::inbox::{Done, Inbox};
+use super::locks::MutexGuard;
 use super::log::QueuedLog;
 use super::shared::Shared;
 use super::slots::PendingBatch;
-use super::sync::MutexGuard;
 use super::threads;
 use super::writers::{Standby, WriterState};
 use crate::clock::Time;

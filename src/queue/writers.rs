@@ -3,7 +3,7 @@
 //! The invariants: exactly one writer is active, and only the active writer begins to write a log. A writer that was
 //! relieved finishes the log that it is inside, and begins no other.
 
-use super::sync::{self, ThreadId};
+use super::locks::{self, ThreadId};
 
 /// While at most this many logs hang, another writer takes over the other logs.
 pub(super) const MOST_STALLED: usize = crate::process::HANGING_LOGS;
@@ -137,12 +137,12 @@ impl Writers {
 
     /// Called by the thread itself.
     pub(super) fn has_started(&mut self) {
-        self.threads.push(sync::current().id());
+        self.threads.push(locks::current().id());
     }
 
     /// Called by the thread itself, or if the thread could not be started.
     pub(super) fn has_ended(&mut self) {
-        let this = sync::current().id();
+        let this = locks::current().id();
         self.threads.retain(|thread| *thread != this);
         self.alive -= 1;
     }
@@ -158,6 +158,6 @@ impl Writers {
 
     /// Whether the calling thread is one of the queue's threads. Such a thread must not wait for the queue.
     pub(super) fn is_one_of_them(&self) -> bool {
-        self.threads.contains(&sync::current().id())
+        self.threads.contains(&locks::current().id())
     }
 }

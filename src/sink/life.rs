@@ -11,13 +11,13 @@ use crate::config::Settings;
 use crate::error::{Error, Kind};
 use crate::file::{limit_open_files, LogFile, RootDir};
 use crate::line::LineFormat;
+use crate::locks::LockExt as _;
 use crate::process::idle::IdleWatch;
 use crate::process::machine;
 use crate::queue::{Queue, Unwritten};
 use crate::registry::Registry;
 use crate::report::Reporter;
 use crate::stats::Counter;
-use crate::sync::LockExt as _;
 
 impl EquipmentSink {
     pub(crate) fn from_settings(settings: Settings) -> Result<EquipmentSink, Error> {

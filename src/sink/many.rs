@@ -8,8 +8,8 @@ use std::sync::{mpsc, Arc, Mutex};
 
 use crate::error::Error;
 use crate::file::LogFile;
+use crate::locks::LockExt as _;
 use crate::process::{threads, HANGING_LOGS};
-use crate::sync::LockExt as _;
 
 /// The most threads beside the calling one. While [`HANGING_LOGS`] logs hang, one thread is left for the others.
 const MOST_HELPERS: usize = HANGING_LOGS;

@@ -26,7 +26,7 @@ const ORDER: [&str; 19] = [
     "process",
     "clock",
     "error",
-    "sync",
+    "locks",
 ];
 
 /// One file below `src`.

@@ -17,7 +17,7 @@ use crate::file::answer::{attempt, Call};
 use crate::file::open::OpenFile;
 use crate::file::root::Opened;
 use crate::file::{sys, Batch, LogFile, PathCheck};
-use crate::sync::LockExt as _;
+use crate::locks::LockExt as _;
 
 /// How often a record tries the next file, if other processes fill or remove each file at once.
 const TRIES: usize = 8;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, Weak};
 use crate::error::{Error, Operation};
 use crate::file::open::OpenFile;
 use crate::file::{sys, LogFile};
-use crate::sync::LockExt as _;
+use crate::locks::LockExt as _;
 
 /// How many files are known one by one. If there are more, every rotated file that is not compressed is synced.
 const KNOWN: usize = 1000;

@@ -106,10 +106,10 @@ impl Pass<'_> {
     fn compress_all(&mut self, compress: Compress) -> io::Result<()> {
         let names = self.names()?;
         for plain in names.iter().filter(|name| !name.is_gzip()) {
-            let has_half = names.contains(&plain.compressed());
+            let has_compressed = names.contains(&plain.compressed());
             match compress {
                 Compress::Gzip => self.compress(*plain),
-                Compress::None if has_half => self.remove_half_of(*plain),
+                Compress::None if has_compressed => self.remove_compressed_of(*plain),
                 Compress::None => {}
             }
         }
@@ -167,7 +167,7 @@ impl Pass<'_> {
 
     /// Removes a compressed file that a crash left beside the plain one, when files were compressed by an earlier
     /// setting. A file that has more than the plain one stays.
-    fn remove_half_of(&mut self, plain: RotatedName) {
+    fn remove_compressed_of(&mut self, plain: RotatedName) {
         let removed = self.root.lock_rotated(self.relative, plain).and_then(|lock| {
             let Some(lock) = lock else { return Ok(Some(false)) };
             // On Windows the identity keeps the file open: it is dropped before the removal.
@@ -196,10 +196,10 @@ impl Pass<'_> {
     /// plain one.
     fn delete_plain(&self, name: RotatedName) -> io::Result<bool> {
         let Some(_lock) = self.root.lock_rotated(self.relative, name)? else { return Ok(false) };
-        let half = name.compressed();
-        let half_is_gone =
-            !self.is_regular(half) || self.root.remove_rotated(self.relative, half)?;
-        Ok(half_is_gone && self.root.remove_rotated(self.relative, name)?)
+        let compressed = name.compressed();
+        let compressed_is_gone =
+            !self.is_regular(compressed) || self.root.remove_rotated(self.relative, compressed)?;
+        Ok(compressed_is_gone && self.root.remove_rotated(self.relative, name)?)
     }
 
     /// Whether something was done. If another process has the file open, or the operation failed, a later pass tries
