@@ -60,8 +60,7 @@ impl Evictable for LogFile {
     }
 
     fn release(&self, reason: CloseReason) -> Option<Arc<dyn Send + Sync>> {
-        let open = self.open.swap(None)?;
-        self.track_retired_in_use(&open);
+        let open = self.retire_evicted()?;
         match reason {
             CloseReason::Evicted => self.counters.evicted.add(1),
             CloseReason::Idle => self.counters.idle_closed.add(1),

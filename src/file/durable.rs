@@ -119,22 +119,164 @@ impl LogFile {
     /// Closes the file: waits for the records that are being written, through the open descriptor or a retired one,
     /// and then syncs.
     pub(crate) fn close(&self) -> Result<(), Error> {
-        drop(self.retire_open());
+        // This thread drops its own reference when the last user of each descriptor is known, so that the descriptor is
+        // closed before this returns.
+        let own = self.retire_open();
+        let has_own = own.is_some();
         let (on_last_drop, last_users) = mpsc::channel();
         let retired: Vec<_> =
             self.retired_in_use.lock_any().iter().filter_map(Weak::upgrade).collect();
         retired.iter().for_each(|open| open.on_last_drop(on_last_drop.clone()));
-        drop((retired, on_last_drop));
+        drop((own, retired, on_last_drop));
         let descriptors: Vec<Arc<Descriptor>> = last_users.iter().collect();
-        if descriptors.is_empty() {
-            return self.covering_all(|| self.sync_closed());
-        }
         self.covering_all(|| {
             for descriptor in &descriptors {
                 let first = descriptor.sync().map_err(|err| self.sync_failed(err))?;
                 self.counters.syncs.add(u64::from(first));
             }
-            self.sync_new_entries()
+            // If the file was closed before, the others are those of older files.
+            if has_own {
+                self.sync_new_entries()
+            } else {
+                self.sync_closed()
+            }
         })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+mod tests {
+    use std::path::Path;
+    use std::sync::atomic::AtomicBool;
+    use std::sync::mpsc::{Receiver, Sender};
+    use std::sync::Mutex;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::super::{open_files, Access, Compress, Every, Keep, RootDir, Rotation};
+    use super::*;
+    use crate::process::descriptors::{CloseReason, Evictable, OpenFiles};
+
+    /// A log that is rotated with each record.
+    fn log(root: &Path, open_files: &Arc<OpenFiles>) -> Arc<LogFile> {
+        let rotation =
+            Rotation { every: None::<Every>, limit: 8, keep: Keep::All, compress: Compress::None };
+        let access = Access {
+            follow_links: false,
+            file_mode: 0o644,
+            dir_mode: 0o755,
+            rotation: Some(rotation),
+        };
+        let root = Arc::new(RootDir::new(root.to_owned(), access));
+        let log = LogFile::new(&root, "w.log".as_ref(), " [WARN ] ", open_files);
+        log.append(b"record\n", Time::now()).unwrap();
+        log
+    }
+
+    /// Holds the lock of the descriptor pool while it is asked for its last use.
+    #[derive(Debug)]
+    struct Slow {
+        asked: Mutex<Sender<()>>,
+        answers: Mutex<Receiver<()>>,
+    }
+
+    impl Evictable for Slow {
+        fn last_used(&self) -> i64 {
+            let _ = self.asked.lock().unwrap().send(());
+            let _ = self.answers.lock().unwrap().recv();
+            i64::MIN
+        }
+
+        fn release(&self, _: CloseReason) -> Option<Arc<dyn Send + Sync>> {
+            None
+        }
+    }
+
+    /// Calls `f` while another thread has the lock of the pool.
+    fn while_the_pool_is_locked(open_files: &Arc<OpenFiles>, f: impl FnOnce()) {
+        let ((asked, is_asked), (answer, answers)) = (mpsc::channel(), mpsc::channel());
+        let slow = Arc::new(Slow { asked: Mutex::new(asked), answers: Mutex::new(answers) });
+        let holder: Weak<dyn Evictable> = Weak::<Slow>::clone(&Arc::downgrade(&slow));
+        let permit = open_files.register(holder);
+        permit.opened();
+        let theirs = Arc::clone(open_files);
+        let evictor = thread::spawn(move || theirs.evict_some());
+        // Also where `f` panics, this is dropped first.
+        let answer = answer;
+        is_asked.recv().unwrap();
+        f();
+        drop(answer);
+        evictor.join().unwrap();
+    }
+
+    /// Waits until another thread has retired the open descriptor.
+    fn await_retired(log: &LogFile) {
+        while log.is_open() {
+            thread::yield_now();
+        }
+        // That thread has this lock until it has noted the descriptor.
+        drop(log.retired_in_use.lock_any());
+    }
+
+    #[test]
+    #[cfg_attr(
+        windows,
+        ignore = "an open file is not renamed there: nothing is rotated in between"
+    )]
+    fn a_sync_covers_a_file_that_another_thread_is_just_retiring() {
+        let (root, open_files) = (tempfile::tempdir().unwrap(), open_files(Some(8)));
+        let log = log(root.path(), &open_files);
+        let mut rotator = None;
+        while_the_pool_is_locked(&open_files, || {
+            let theirs = Arc::clone(&log);
+            rotator = Some(thread::spawn(move || theirs.append(b"second\n", Time::now())));
+            await_retired(&log);
+            assert_eq!(log.unsynced_files(), 1);
+        });
+        rotator.unwrap().join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn close_waits_for_a_thread_in_a_file_that_another_is_just_retiring() {
+        let (root, open_files) = (tempfile::tempdir().unwrap(), open_files(Some(8)));
+        let log = log(root.path(), &open_files);
+        let in_use = log.open.load_full().unwrap();
+        let has_closed = Arc::new(AtomicBool::new(false));
+        let (mut reopener, mut closer) = (None, None);
+        while_the_pool_is_locked(&open_files, || {
+            let theirs = Arc::clone(&log);
+            reopener = Some(thread::spawn(move || theirs.reopen()));
+            await_retired(&log);
+            let (theirs, closed) = (Arc::clone(&log), Arc::clone(&has_closed));
+            closer = Some(thread::spawn(move || {
+                theirs.close().unwrap();
+                closed.store(true, Ordering::SeqCst);
+            }));
+            // Time for a close that does not wait.
+            thread::sleep(Duration::from_millis(100));
+            assert!(!has_closed.load(Ordering::SeqCst));
+        });
+        drop(in_use);
+        closer.unwrap().join().unwrap();
+        reopener.unwrap().join().unwrap();
+    }
+
+    #[test]
+    fn close_syncs_the_live_file_also_while_a_thread_is_in_an_older_one() {
+        let (root, open_files) = (tempfile::tempdir().unwrap(), open_files(Some(8)));
+        let log = log(root.path(), &open_files);
+        let in_use = log.open.load_full().unwrap();
+        log.append(b"second\n", Time::now()).unwrap();
+        assert_eq!(log.counters.rotated.get(), 1);
+        drop(log.release(CloseReason::Evicted));
+        let theirs = Arc::clone(&log);
+        let closer = thread::spawn(move || theirs.close());
+        while !in_use.is_awaited() {
+            thread::yield_now();
+        }
+        drop(in_use);
+        closer.join().unwrap().unwrap();
+        assert_eq!(log.counters.syncs.get(), 2, "of both files");
     }
 }

@@ -4,7 +4,7 @@
 //! The invariant: over an open, a write, a sync or a close, no lock is held that another log needs. A file system
 //! that hangs blocks its own logs alone.
 //!
-//! Lock order: `syncing`, then `opening`, then a descriptor pool's, then `retired_in_use`. `repairing`, then the lock of
+//! Lock order: `syncing`, then `opening`, then a descriptor pool's, then `retired_in_use`, then `UnsyncedFiles`. `repairing`, then the lock of
 //! `pending_gap`. `failed_sync` is taken last.
 
 mod answer;
@@ -32,7 +32,7 @@ mod locks {
 }
 
 use std::path::Path;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use arc_swap::ArcSwapOption;
@@ -44,7 +44,7 @@ pub(crate) use descriptors::{limit_open_files, open_files};
 use folder_entries::FolderEntries;
 pub(crate) use gap::Gap;
 use gap::PendingGap;
-use open::OpenFile;
+use open::{Birth, OpenFile};
 #[cfg(feature = "log4rs")]
 pub(crate) use probe::cannot_be_made;
 pub(crate) use root::{Access, RootDir};
@@ -83,11 +83,13 @@ pub(crate) struct LogFile {
     /// Whether the entries of the file and of its folders are on disk.
     folder_entries: FolderEntries,
     /// The descriptors that new records no longer use, and through which a thread may still be writing. This lock is
-    /// taken under the lock of a descriptor pool: nothing is called while it is held.
+    /// taken under the lock of a descriptor pool: no other is taken under it but that of the unsynced files.
     retired_in_use: Mutex<Vec<Weak<OpenFile>>>,
     rotation: RotationState,
-    /// Held by the thread that opens or rotates the file.
-    opening: Mutex<()>,
+    /// Held by the thread that opens or rotates the file. What is known of the file that was opened last.
+    opening: Mutex<Option<Birth>>,
+    /// Whether the registry is gone. Then no descriptor stays open, and no gap stays here.
+    is_handed_on: AtomicBool,
     root: Arc<RootDir>,
     path: Box<Path>,
     /// The text between the time and the message of the line that reports a gap.
@@ -129,7 +131,8 @@ impl LogFile {
             folder_entries: FolderEntries::default(),
             retired_in_use: Mutex::default(),
             rotation: RotationState::default(),
-            opening: Mutex::new(()),
+            opening: Mutex::default(),
+            is_handed_on: AtomicBool::new(false),
             root: Arc::clone(root),
             path: root.path().join(relative).into(),
             gap_head: gap_head.into(),
@@ -207,22 +210,24 @@ impl LogFile {
     }
 
     fn open_again(&self, time: Time) -> Result<Arc<OpenFile>, Error> {
-        let _opening = self.opening.lock_any();
+        let mut last_opened = self.opening.lock_any();
         if let Some(open) = self.open.load_full() {
             return Ok(open);
         }
         let me: Weak<dyn Evictable> = Weak::<LogFile>::clone(&self.me);
         let permit = self.open_files.register(me);
         let opened = self.open_in_use().and_then(|opened| {
-            // Another process that rotates may have made the file a moment ago.
-            if opened.created || self.root.rotation().is_some() {
-                self.folder_entries.made();
-            }
             OpenFile::new(opened, permit, time, self.root.rotation())
                 .map_err(|err| Error::io(Operation::Inspect, &self.path, err))
         });
         match opened {
             Ok(open) => {
+                // Another file than before: this process or another one has made it, and has perhaps not synced its entry.
+                let birth = open.birth();
+                if birth.is_none() || *last_opened != birth {
+                    self.folder_entries.made();
+                }
+                *last_opened = birth;
                 let file_system = sys::file_system(&open.identity);
                 self.file_system.store(file_system, Ordering::Relaxed);
                 let open = Arc::new(open);
@@ -261,34 +266,37 @@ impl LogFile {
     /// Retires this descriptor: new records do not use it, and it is closed when the last thread that is writing
     /// through it has finished. `false`: the descriptor had been retired already.
     fn retire(&self, open: &Arc<OpenFile>) -> bool {
+        let mut retired = self.retired_in_use.lock_any();
         let before = self.open.compare_and_swap(open, None);
-        let retired = before.as_ref().is_some_and(|before| Arc::ptr_eq(before, open));
-        if retired {
-            open.out_of_use();
-            self.track_retired_in_use(open);
+        if !before.as_ref().is_some_and(|before| Arc::ptr_eq(before, open)) {
+            return false;
         }
-        retired
+        self.track_retired_in_use(&mut retired, open);
+        drop(retired);
+        open.out_of_use();
+        true
     }
 
     /// Retires the open descriptor, if there is one, and returns it.
     fn retire_open(&self) -> Option<Arc<OpenFile>> {
-        let open = self.open.swap(None);
-        if let Some(open) = &open {
-            open.out_of_use();
-            self.track_retired_in_use(open);
-        }
-        open
+        self.retire_evicted().inspect(|open| open.out_of_use())
+    }
+
+    /// Retires the open descriptor, which its pool counts as out of use already.
+    fn retire_evicted(&self) -> Option<Arc<OpenFile>> {
+        let mut retired = self.retired_in_use.lock_any();
+        let open = self.open.swap(None)?;
+        self.track_retired_in_use(&mut retired, &open);
+        Some(open)
     }
 
     /// Remembers a retired descriptor through which other threads may still be writing: the thread that closes the
-    /// log waits for them.
-    fn track_retired_in_use(&self, open: &Arc<OpenFile>) {
-        let mut retired = self.retired_in_use.lock_any();
+    /// log waits for them, and `sync` syncs the file. The list is locked since before the descriptor was retired, so
+    /// that each of these finds the descriptor open or retired.
+    fn track_retired_in_use(&self, retired: &mut Vec<Weak<OpenFile>>, open: &Arc<OpenFile>) {
+        self.retired_unsynced(open);
         retired.retain(|other| other.strong_count() > 0);
         retired.push(Arc::downgrade(open));
-        drop(retired);
-        // Behind that list: a sync that takes this note finds the descriptor in the list.
-        self.retired_unsynced(open);
     }
 
     /// Whether nothing is left to do for this log: its file is closed, and no line about lost records is due.
@@ -312,8 +320,18 @@ impl LogFile {
         self.open.load().is_some()
     }
 
-    /// Called when this log is forgotten: closes the file, and leaves the pending gap to the next log at this path.
+    /// Called when the registry of this log is gone: closes the file, and leaves the pending gap to the next log at
+    /// this path. A queue may still write records of this log: it calls `close_if_handed_on` after each batch.
     pub(crate) fn hand_on(&self) {
+        self.is_handed_on.store(true, Ordering::SeqCst);
+        self.close_if_handed_on();
+    }
+
+    /// Nobody else closes the file then, as long as a scope has cached this log.
+    pub(crate) fn close_if_handed_on(&self) {
+        if !self.is_handed_on.load(Ordering::SeqCst) {
+            return;
+        }
         drop(self.retire_open());
         self.pending_gap.hand_on(&self.path);
     }

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use super::answer::{answer, attempt, attempt_sync, Answer, Call};
 use super::root::Opened;
@@ -91,6 +92,9 @@ pub(crate) enum Wrote {
     Part(usize),
 }
 
+/// The key and the time of birth of a file.
+pub(super) type Birth = (sys::FileKey, SystemTime);
+
 impl OpenFile {
     pub(crate) fn new(
         opened: Opened,
@@ -123,6 +127,13 @@ impl OpenFile {
     #[inline]
     pub(crate) fn file(&self) -> io::Result<&File> {
         Ok(&self.descriptor()?.file)
+    }
+
+    /// Tells the file from every other, also from a later one with its inode number. None: the platform or the file system
+    /// does not tell.
+    pub(super) fn birth(&self) -> Option<Birth> {
+        let created = self.file().ok()?.metadata().ok()?.created().ok()?;
+        Some((sys::file_key(&self.identity)?, created))
     }
 
     #[inline]
@@ -222,6 +233,12 @@ impl OpenFile {
     /// Notes that no new writer uses this descriptor any more.
     pub(crate) fn out_of_use(&self) {
         self.descriptor.iter().for_each(|descriptor| descriptor.permit.out_of_use());
+    }
+
+    /// Whether a thread waits for the last user.
+    #[cfg(test)]
+    pub(crate) fn is_awaited(&self) -> bool {
+        !self.on_last_drop.lock_any().is_empty()
     }
 
     /// Asks the last user to send the descriptor when it has finished.

@@ -34,7 +34,9 @@ impl QueuedLog for LogFile {
     }
 
     fn append_batch(&self, batch: &Batch) -> BatchOutcome {
-        LogFile::append_batch(self, batch)
+        let outcome = LogFile::append_batch(self, batch);
+        self.close_if_handed_on();
+        outcome
     }
 
     fn record_loss(&self, records: u64, why: &Error, time: Time) {
@@ -47,5 +49,34 @@ impl QueuedLog for LogFile {
 
     fn adopt_gap(&self, gap: Gap) {
         LogFile::adopt_gap(self, gap);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::file::{open_files, Access, RootDir};
+
+    /// The queue's threads continue after the sink is gone, and a scope may have cached the log for longer.
+    #[test]
+    fn a_batch_of_a_sink_that_is_gone_leaves_no_file_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let access =
+            Access { follow_links: false, file_mode: 0o644, dir_mode: 0o755, rotation: None };
+        let root = Arc::new(RootDir::new(dir.path().to_owned(), access));
+        let log = LogFile::new(&root, "w.log".as_ref(), " [WARN ] ", &open_files(Some(4)));
+        let mut batch = Batch::default();
+        batch.push(b"record\n", Time::now(), false);
+        assert!(QueuedLog::append_batch(&*log, &batch).failed.is_empty());
+        assert!(log.is_open());
+        log.hand_on();
+        assert!(!log.is_open());
+        assert!(QueuedLog::append_batch(&*log, &batch).failed.is_empty());
+        assert!(!log.is_open());
+        let text = std::fs::read_to_string(dir.path().join("w.log")).unwrap();
+        assert_eq!(text, "record\nrecord\n");
     }
 }

@@ -343,3 +343,19 @@ fn is_open(path: &Path) -> bool {
     let entries = fs::read_dir("/proc/self/fd").unwrap().flatten();
     entries.filter_map(|entry| fs::read_link(entry.path()).ok()).any(|open| open == path)
 }
+
+/// A folder can be moved away or unmounted as soon as `close` has returned.
+#[test]
+fn a_file_is_closed_when_close_has_returned() {
+    let root = tempdir().unwrap();
+    let sink = sink(root.path()).build().unwrap();
+    for n in 0..300 {
+        let scope = Scope::new(format!("EQ_{n}")).unwrap();
+        sink.write(&scope, Level::Info, b"record").unwrap();
+        sink.close(scope.equipment_id()).unwrap();
+        let log = log_of(root.path(), scope.equipment_id().as_str());
+        let open = fs::read_dir("/proc/self/fd").unwrap().flatten();
+        let mut open = open.filter_map(|descriptor| fs::read_link(descriptor.path()).ok());
+        assert!(!open.any(|path| path == log), "{n}");
+    }
+}

@@ -36,6 +36,7 @@ fn child_plays_its_role() {
         "folders" => folders(&root),
         "evicted" => evicted(&root),
         "reloaded" => reloaded(&root),
+        "made by another" => made_by_another(&root),
         "rotated by another" => rotated_by_another(&root),
         "synced at last" => synced_at_last(&root),
         "synced by three" => synced_by_three(&root),
@@ -305,6 +306,34 @@ fn reloaded(root: &Path) {
     tell("made");
     sink(root).build().unwrap().write(&scope, Level::Error, b"record").unwrap();
     tell("error");
+}
+
+/// While the log is closed, it is moved away, and another sink makes a new file.
+fn made_by_another(root: &Path) {
+    let first = sink(root).max_open_files(1).build().unwrap();
+    let write = |sink: &EquipmentSink, id: &str, level| {
+        sink.write(&Scope::new(id).unwrap(), level, b"record").unwrap();
+    };
+    write(&first, "A", Level::Error);
+    write(&first, "B", Level::Info);
+    let log = log_of(root, "A");
+    fs::rename(&log, log.with_extension("1")).unwrap();
+    write(&sink(root).build().unwrap(), "A", Level::Info);
+    tell("made");
+    write(&first, "A", Level::Error);
+    tell("error");
+}
+
+#[test]
+fn the_folder_is_synced_also_where_another_sink_made_the_file_while_it_was_closed() {
+    if lacks(&[Need::Strace]) {
+        return;
+    }
+    let dir = tempdir().unwrap();
+    let base = dir.path().canonicalize().unwrap();
+    let (_, calls) = trace_of("made by another", &["-e", CALLS], &base.join("logs"));
+    let synced = synced_folders(&calls, Some("made"), "error");
+    assert_eq!(synced, paths(&base, ["logs", "logs/A", "logs/A/.exlab-wizard"]));
 }
 
 /// Another process has just begun the file: whether its entry is on disk, nobody knows.

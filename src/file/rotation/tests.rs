@@ -38,11 +38,6 @@ pub(super) fn path(root: &Path, suffix: &str) -> PathBuf {
     root.join(format!("EQ/w.log{suffix}"))
 }
 
-/// How many files the next `sync` looks for among the rotated ones.
-fn unsynced(file: &LogFile) -> usize {
-    file.rotation.unsynced.known()
-}
-
 /// Each file's suffix and text, sorted by name, the live one first.
 fn files(root: &Path) -> Vec<(String, String)> {
     let entries = root.join("EQ").read_dir().unwrap().map(|entry| entry.unwrap());
@@ -326,11 +321,11 @@ fn a_sync_covers_what_a_thread_writes_to_a_file_that_was_rotated_and_synced_befo
     let late = file.open.load_full().unwrap();
     log(&file, "2026-04-18T00:00:00Z");
     file.sync().unwrap();
-    assert_eq!(unsynced(&file), 1, "another thread may still write to it");
+    assert_eq!(file.unsynced_files(), 1, "another thread may still write to it");
     file.write(&late, b"late\n", at("2026-04-17T23:59:59Z")).unwrap();
     file.counters.written.add(1);
     drop(late);
     file.sync().unwrap();
-    assert_eq!(unsynced(&file), 0);
+    assert_eq!(file.unsynced_files(), 0);
     assert_eq!(files(root.path())[1].1, "2026-04-17T23:59:59Z\nlate\n");
 }

@@ -33,14 +33,15 @@ impl UnsyncedFiles {
             _ => files.more = true,
         }
     }
-
-    #[cfg(test)]
-    pub(super) fn known(&self) -> usize {
-        self.0.lock_any().known.len()
-    }
 }
 
 impl LogFile {
+    /// How many files the next `sync` looks for among the rotated ones.
+    #[cfg(test)]
+    pub(in crate::file) fn unsynced_files(&self) -> usize {
+        self.rotation.unsynced.0.lock_any().known.len()
+    }
+
     /// Notes that a descriptor was retired: `sync()` must sync its file, wherever it is then.
     pub(in crate::file) fn retired_unsynced(&self, open: &OpenFile) {
         if open.rotates {
@@ -50,10 +51,14 @@ impl LogFile {
 
     /// Syncs what was written before this process or another one rotated the log.
     pub(in crate::file) fn sync_rotated(&self) -> Result<(), Error> {
-        let files = std::mem::take(&mut *self.rotation.unsynced.0.lock_any());
+        let (files, in_use) = {
+            // A descriptor that is retired now is in both lists, or in none.
+            let retired = self.retired_in_use.lock_any();
+            let files = std::mem::take(&mut *self.rotation.unsynced.0.lock_any());
+            let in_use: Vec<Arc<OpenFile>> = retired.iter().filter_map(Weak::upgrade).collect();
+            (files, in_use)
+        };
         // A thread that has a retired descriptor may write after this sync: the next one covers it.
-        let in_use: Vec<Arc<OpenFile>> =
-            self.retired_in_use.lock_any().iter().filter_map(Weak::upgrade).collect();
         in_use.iter().for_each(|open| self.retired_unsynced(open));
         if files.known.is_empty() && !files.more {
             return Ok(());
