@@ -117,7 +117,8 @@ impl Error {
     }
 
     /// Returns whether the record of this call is in no file. If the record was written or queued, and something else
-    /// failed (a sync, a rotation, or an earlier record of a queue), this is `false`.
+    /// failed (a sync, a rotation, or an earlier record of a queue), this is `false`. Use this only for an error of a
+    /// log call or of `write`: other errors are not about a record.
     pub fn record_is_lost(&self) -> bool {
         match self.kind() {
             Kind::Name { .. }
@@ -155,7 +156,7 @@ impl Error {
     }
 
     /// Returns whether the configuration is wrong: a key is unknown, missing, or has an invalid value, or the file
-    /// could not be read.
+    /// could not be read. Also if a thread could not be started, or the program has a logger already.
     pub fn is_config(&self) -> bool {
         matches!(self.kind(), Kind::Config(_) | Kind::Io { operation: Operation::ReadConfig, .. })
     }
@@ -189,7 +190,8 @@ impl Error {
         matches!(self.kind(), Kind::Io { operation: Operation::Sync | Operation::SyncFolder, .. })
     }
 
-    /// Returns whether the file could not be rotated. The record is written into the old file.
+    /// Returns whether the file could not be rotated. The record is written into the old file. With a queue, the error
+    /// is about earlier records of the log, and the record of this call is queued.
     pub fn is_rotation(&self) -> bool {
         matches!(self.kind(), Kind::Io { operation: Operation::Rotate, .. })
     }
@@ -199,14 +201,16 @@ impl Error {
         matches!(*self.0, Kind::Line { .. })
     }
 
-    /// Returns whether the queue has no writer thread: the thread ended, could not be started, or belongs to another
-    /// process. If the error is about a record, the record is lost.
+    /// Returns whether no writer thread of the queue writes the records: this process is a child by fork(2), or the log
+    /// call runs on the writer thread itself and would have to wait for it, or the writer thread panicked. If the error
+    /// is about a record, the record is lost.
     pub fn is_queue(&self) -> bool {
         matches!(self.kind(), Kind::NoWriter { .. })
     }
 
-    /// Returns whether records of the same log that were queued earlier are lost. Their log calls had returned before
-    /// the failure, so a later call returns the error. The record of this later call was queued.
+    /// Returns whether records of the same log that were queued earlier are lost or, with
+    /// [`WhenDurable::Continue`](crate::WhenDurable::Continue), could not be synced. Their log calls had returned
+    /// before the failure, so a later call returns the error. The record of this later call was queued.
     pub fn is_earlier_record(&self) -> bool {
         matches!(self.kind(), Kind::Earlier { .. })
     }

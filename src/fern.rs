@@ -20,7 +20,8 @@
 //! # Failures
 //!
 //! A record that cannot be written is reported by a thread of its own, on standard error or to
-//! [`on_error`](EquipmentScopedOutputBuilder::on_error): each log once in ten seconds, with the number since.
+//! [`on_error`](EquipmentScopedOutputBuilder::on_error): each piece of equipment at most once in ten seconds, with the
+//! number since.
 
 #[cfg(feature = "yaml")]
 mod yaml;

@@ -1,4 +1,4 @@
-//! [`Reporter`]: reports the failures of an adapter, each log at a limited rate.
+//! [`Reporter`]: reports the failures of an adapter, each piece of equipment at a limited rate.
 //!
 //! A sink without an adapter reports only what it could not write at its end.
 //!

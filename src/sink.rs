@@ -37,7 +37,8 @@ use crate::stats::{Counter, Stats};
 ///
 /// The appender for log4rs and the output for fern use a sink. A program without log4rs and fern can use it directly. A
 /// sink is cheap to clone: all clones are the same sink. When the last clone is dropped, the queued records are
-/// written, and the files are closed.
+/// written, and the files are closed. An installed logger of log4rs or fern owns a clone until the process ends: call
+/// [`flush`](EquipmentSink::flush) at the end of `main`.
 ///
 /// # Examples
 ///
@@ -56,8 +57,8 @@ use crate::stats::{Counter, Stats};
 #[derive(Clone)]
 pub struct EquipmentSink(Arc<Inner>);
 
-/// The settings that an edit of the configuration may change, for the sink that continues. Everything else is in the
-/// core.
+/// The settings that an edit of the configuration may change, for the sink that continues, except the host in `line`:
+/// another host makes another sink. Everything else is in the core.
 struct Inner {
     core: Arc<Core>,
     idle_timeout: Option<Duration>,
@@ -99,17 +100,19 @@ impl EquipmentSink {
     /// Appends one record to the log of the scope's equipment.
     ///
     /// `record` is one line. Its line end is added if it is missing. When this returns, the operating system has the
-    /// record. At the configured `fsync_level` or worse, the record is on disk. With a queue, a less severe record is
-    /// queued when this returns. If the configured `path` names a tag that the scope lacks, nothing is written, and the
-    /// record is counted as skipped.
+    /// record. A record at the configured `fsync_level`, or at a more severe level, is on disk. With a queue, a less
+    /// severe record is queued when this returns, and with [`WhenDurable::Continue`](crate::WhenDurable::Continue)
+    /// every record. If the configured `path` names a tag that the scope lacks, nothing is written, and the record is
+    /// counted as skipped.
     ///
     /// # Errors
     ///
     /// - The record is lost: [`Error::is_invalid_id`], [`Error::is_refused_path`], [`Error::is_open`],
     ///   [`Error::is_write`], and with a queue [`Error::is_queue`].
     /// - The record is written, but perhaps not on disk: [`Error::is_sync`].
-    /// - The record is written into a file that could not be rotated: [`Error::is_rotation`].
-    /// - The record is queued, but an earlier record is lost: [`Error::is_earlier_record`].
+    /// - The record is written into a file that could not be rotated: [`Error::is_rotation`]. With a queue, this is
+    ///   about earlier records.
+    /// - The record is queued, but an earlier record is lost, or could not be synced: [`Error::is_earlier_record`].
     pub fn write(
         &self,
         scope: &Scope,

@@ -82,7 +82,8 @@ counters! {
     evicted,
     /// Times a file was closed because it had no record for `idle_timeout`.
     idle_closed,
-    /// Times a file was opened again, because it was moved or deleted, or because `reopen` was called.
+    /// Times a file was given up, so that the next record opens it again: because it was moved or deleted, because a
+    /// write failed and the descriptor can no longer be used, or because `reopen` was called.
     reopened,
     /// Times this process renamed a log and began a new file.
     rotated,
@@ -92,7 +93,8 @@ counters! {
     compressed,
     /// Rotated files that this process deleted.
     deleted,
-    /// Times a rotated file could not be compressed or deleted. This is tried again.
+    /// Times a rotated file could not be compressed or deleted. This is tried again, but if a permission is missing,
+    /// only after the next rotation or start.
     upkeep_failures,
 }
 
@@ -126,7 +128,8 @@ pub struct Stats {
     pub refused: u64,
     /// Files that are open now.
     pub open: u64,
-    /// The sum over all equipment.
+    /// The sum over all equipment, with the entries that were removed. `lost` also counts the records that could not be
+    /// formatted.
     pub total: Counts,
     /// The counters of each piece of equipment. The entry can be removed when all files of the equipment are closed,
     /// and no file still needs a line about missing records. The removed counts stay in `total`.

@@ -1,7 +1,8 @@
 //! The reporting thread of the process. It writes to standard error and calls the application's functions, which may
 //! hang.
 //!
-//! The first report starts the thread. In a child by fork(2) the thread does not exist, and reports are dropped.
+//! The first report starts the thread. In a child by fork(2) the thread does not exist: the child's first report starts
+//! a thread of its own.
 
 use std::sync::mpsc::{sync_channel, SyncSender};
 use std::sync::Mutex;
