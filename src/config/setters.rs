@@ -63,8 +63,9 @@ macro_rules! setters {
             self
         }
 
-        /// Records at this level or worse are on disk when the log call returns. `Off`: no record is synced. Default:
-        /// `Error`.
+        /// Sets which records are synced: those at this level, or at a more severe level. They are on disk when the log
+        /// call returns or, with a queue and [`WhenDurable::Continue`](crate::WhenDurable::Continue), a moment later.
+        /// `Off`: no record is synced. Default: `Error`.
         pub fn fsync_level(mut self, level: ::log::LevelFilter) -> Self {
             self$(.$config)*.fsync_level = Some(level);
             self
@@ -90,7 +91,8 @@ macro_rules! setters {
         }
 
         /// Sets how many files may be open. If one more file is needed, the least recently used file is closed.
-        /// Default: half of the soft limit of descriptors, shared by all sinks of the process without this key.
+        /// Default: half of the soft limit of descriptors, minus the limits of the sinks with this key, shared by all
+        /// sinks of the process without it.
         pub fn max_open_files(mut self, files: usize) -> Self {
             self$(.$config)*.max_open_files = Some(files);
             self
