@@ -1,4 +1,5 @@
-//! [`FilePeriod`]: the period of an open file. It is the period of the file's last record.
+//! [`FilePeriod`]: the period of an open file. It is the period of the file's last record, if the records came in the
+//! order of their times.
 //!
 //! The invariant: once the file has a record, the file's period is the period of one of its records, or of its
 //! modification time.

@@ -11,7 +11,7 @@ use super::period::Period;
 
 const GZIP_END: &str = ".gz";
 
-/// A compressed file has this end in the place of `.gz` until it is complete.
+/// A file that is being made has this end: a compressed file, in the place of `.gz`, or a new live log.
 const UNFINISHED_END: &str = ".tmp";
 
 /// A name with more than nine digits is not one of ours. So a foreign name with a very large number stops no rotation.
@@ -62,7 +62,7 @@ impl RotatedName {
         Some(RotatedName { period: Period::parse(stamp)?, number, is_gzip })
     }
 
-    /// The plain name of the file that is compressed, if `name` is the name of an unfinished compressed file.
+    /// The plain name of a rotated file, if `name` is the name of a file that is being made beside it.
     pub(crate) fn parse_unfinished(log: &str, name: &str) -> Option<RotatedName> {
         let plain = RotatedName::parse(log, name.strip_suffix(UNFINISHED_END)?)?;
         (!plain.is_gzip).then_some(plain)
@@ -93,7 +93,8 @@ impl RotatedName {
         PathBuf::from(path)
     }
 
-    /// The path of the compressed file while it is being written.
+    /// The path of the compressed file while it is being written, and of the new live log while the log is renamed to
+    /// this name.
     pub(crate) fn unfinished_beside(self, log: &Path) -> PathBuf {
         let mut path = OsString::from(self.plain().beside(log));
         path.push(UNFINISHED_END);

@@ -63,7 +63,8 @@ pub(crate) struct Rotation {
 }
 
 impl Every {
-    /// All periods, those that are documented first. A new one is added here, too: `word` does not compile without it.
+    /// All periods, those that are documented first. A new period MUST be added here as well: the compiler only demands
+    /// its word in `word`.
     pub(super) const ALL: [Every; 4] = [Every::Hour, Every::Day, Every::Month, Every::Second];
 
     /// The period as it is written in YAML.
