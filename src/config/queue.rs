@@ -104,7 +104,8 @@ impl QueueConfig {
         self
     }
 
-    /// Sets how long the drop of the last clone of a sink waits for queued records. Default: 10 seconds.
+    /// Sets how long the drop of the handle of log4rs, or of the last clone of a sink, waits for queued records.
+    /// Default: 10 seconds.
     pub fn drain_timeout(mut self, timeout: Duration) -> QueueConfig {
         self.drain_timeout = Some(timeout);
         self

@@ -33,7 +33,8 @@ impl Sinks {
 ///
 /// Keep the handle until the program ends. When it is dropped, the queued records are written. The drop waits for all
 /// sinks together, at most as long as their longest `drain_timeout`. Records that are not written in this time are
-/// reported. The sinks themselves belong to log4rs, and continue.
+/// reported, and the drop waits for at most one second more until the reports are delivered. The sinks themselves
+/// belong to log4rs, and continue.
 #[must_use = "the handle writes what is queued when it is dropped: keep it until the program ends"]
 pub struct Handle {
     sinks: Arc<Sinks>,

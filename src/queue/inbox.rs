@@ -16,11 +16,11 @@ use super::writers::Writers;
 use crate::clock::Time;
 use crate::error::Error;
 
-/// How long records wait if nobody waits for them, so that one write takes many of them.
+/// How long the writer rests between two rounds if no call waits, so that one write takes many records.
 const LINGER: Duration = Duration::from_millis(1);
 
-/// How much longer records wait for each log that the last round wrote: among thousands of logs, each gets more than
-/// one record.
+/// How much longer the writer rests for each log that the last round wrote: among thousands of logs, each gets more
+/// than one record.
 const LINGER_PER_LOG: Duration = Duration::from_micros(1);
 
 /// This part of `limit` wakes a writer that lingers: an eighth, so that one log alone stays below its half while a
