@@ -19,7 +19,7 @@ pub(crate) trait Choice: Sized + Copy + 'static {
     }
 }
 
-/// Gives an enum its words: `FromStr`, `Display`, and with `serde` `Deserialize` and `Serialize`.
+/// Gives an enum its words, with `FromStr` and `Display`.
 macro_rules! choice {
     ($type:ty, $key:literal: $($word:literal => $value:path),+ $(,)?) => {
         impl $crate::config::choice::Choice for $type {

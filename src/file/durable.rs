@@ -27,8 +27,8 @@ impl LogFile {
         self.count(&written, time);
         let FileFor { open, rotation_error } = written?;
         match self.sync_open(&open) {
-            // Not counted again: it is the same record. The record is in the file, so if this second attempt fails,
-            // the error of the first sync is returned.
+            // Not counted again: it is the same record. The record is in the file, so if the second append fails, the
+            // error of the first sync is returned.
             Err(err) if err.may_be_synced_elsewhere() => {
                 match self.append_to_current(record, time, PathCheck::Now) {
                     Ok(again) => self.sync_open(&again.open),

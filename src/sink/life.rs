@@ -47,9 +47,10 @@ impl EquipmentSink {
         Ok(sink)
     }
 
-    /// The same sink with other settings: it keeps its logs, its queue and its counters. The place, the modes,
-    /// `rotation` and `queue` of `settings` must be those of this sink. The limit of open files and the
-    /// idle timeout in `settings` hold from [`take_effect`](EquipmentSink::take_effect) on.
+    /// The same sink with other settings: it keeps its logs, its queue and its counters. The place (`local_root`,
+    /// `hostname`, `path`), the modes, `follow_links`, `rotation` and `queue` of `settings` must be those of this sink.
+    /// The limit of open files and the idle timeout in `settings` hold from [`take_effect`](EquipmentSink::take_effect)
+    /// on.
     pub(crate) fn with_settings(&self, settings: Settings) -> Result<EquipmentSink, Error> {
         ReloadableSettings::of(&settings)?.build_on(Arc::clone(&self.0.core))
     }
@@ -104,7 +105,7 @@ impl Drop for Core {
     }
 }
 
-/// The part of the settings that an edit of the configuration may change.
+/// The part of the settings that an edit of the configuration may change, except the host in `line`.
 struct ReloadableSettings {
     max_open_files: Option<usize>,
     idle_timeout: Option<Duration>,
