@@ -2,9 +2,9 @@
 //!
 //!     cargo run --release --example replay -- --field 4 /var/log/dpkg.log
 //!
-//! Every Debian machine has that file; its fourth field is mostly a package's state, so that each
-//! state stands for a piece of equipment, and some lines name what no folder may be called.
-//! At the end, every line is accounted for: lines in = written + skipped + filtered + refused + lost.
+//! Every Debian machine has this file. Its fourth field is usually the state of a package, so each state becomes a
+//! piece of equipment. Some fields are not valid ids. At the end, every line is counted once: lines in = written +
+//! skipped + filtered + refused + lost.
 
 use std::collections::BTreeMap;
 use std::error::Error;

@@ -2,8 +2,8 @@
 //!
 //!     cargo run --example workstation
 //!
-//! Each piece of equipment gets its own log, wherever the work is done: on a thread, in a pool's
-//! job, in an async task. What is worth a look is in the central log as well.
+//! Each piece of equipment has its own log, whether the work is done on a thread, in a job of a pool, or in an async
+//! task. Warnings and errors are also in the central log.
 
 use std::error::Error;
 use std::thread;

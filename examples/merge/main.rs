@@ -2,13 +2,13 @@
 //!
 //!     cargo run --release --example merge -- /data/lab --since "yesterday 18:00" --level warn
 //!
-//! Give it `local_root` for all equipment, or the folders of some. Logs of all hosts are read, with what was
-//! rotated and compressed. Each log's own order is kept, and logs are merged by the times that their hosts'
-//! clocks said. What is no record's line stays behind the record before it: a record that was written with
-//! `control_characters: keep`, or what a crash left.
+//! Give it `local_root` for all equipment, or the folders of some equipment. It reads the logs of all hosts, with
+//! rotated and compressed files. The records of one log keep their order. Different logs are merged by the times that
+//! their hosts wrote. A line that is not the beginning of a record stays behind the record before it, for example a
+//! line of a record that was written with `control_characters: keep`, or an incomplete line after a crash.
 //!
-//! The memory does not grow with the logs, and at most 64 files are open. A program may log and rotate
-//! meanwhile. The exit code is 0 only where nothing is missing: what could not be read is named on standard error.
+//! The memory does not grow with the logs, and at most 64 files are open. A program may log and rotate meanwhile. The
+//! exit code is 0 only if nothing is missing. If a file could not be read, standard error names it.
 
 #[path = "../reading/mod.rs"]
 mod reading;

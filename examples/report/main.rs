@@ -1,13 +1,13 @@
-//! Makes one HTML page of what happened to the equipment.
+//! Makes one HTML page that shows what happened to the equipment.
 //!
 //!     cargo run --release --example report -- /data/lab --since "yesterday 18:00" --output last-night.html
 //!
-//! For each piece of equipment: its records over time by the worst level, hosts, first and last record, counts by
-//! level and run, records that are missing, the last ERRORs with the records before each, and the numbers that were
-//! logged. The page needs nothing from the net. It has filters; all times are UTC, or local at the push of a button.
+//! For each piece of equipment: its records over time by the worst level, hosts, first and last record, counts by level
+//! and run, records that are missing, the last ERRORs with the records before each, and the numbers that were logged.
+//! The page needs no network. It has filters. Times are UTC, and a button changes them to local time.
 //!
-//! The memory does not grow with the logs: of each equipment so much is kept as a page can show. Equipment is read
-//! side by side on all processors. The exit code is 0 only where nothing is missing.
+//! The memory does not grow with the logs: for each piece of equipment, it keeps only what the page can show. It reads
+//! several pieces of equipment at the same time, on all processors. The exit code is 0 only if nothing is missing.
 
 #[path = "../reading/mod.rs"]
 mod reading;
@@ -41,7 +41,7 @@ use reading::troubles::Troubles;
 /// The bar is told of records in parcels of this many.
 const PARCEL: u64 = 4096;
 
-/// Makes one HTML page of what happened to the equipment.
+/// Makes one HTML page that shows what happened to the equipment.
 #[derive(Parser)]
 struct Args {
     /// `local_root` for all equipment, an equipment's folder, or a file
