@@ -15,7 +15,7 @@
 //! | [`errors`] | What does each error and each counter mean? |
 //! | [`reading`] | How are the logs of all equipment and hosts read together? |
 //! | [`without_rust`] | How do you read a log with an editor or a terminal? |
-//! | [`platforms`] | What is different on shares, on Windows and on macOS? |
+//! | [`platforms`] | What is different on network shares, on Windows and on macOS? |
 //! | [`processes`] | What happens with several processes, `fork` and signals? |
 //! | [`security`] | Which attacks by an id, a message or a link are prevented? |
 //! | [`moving`] | How do you move a program to this crate from other appenders, from Python or from `tracing`? |

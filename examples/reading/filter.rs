@@ -21,7 +21,7 @@ pub(crate) struct FilterArgs {
     /// A time without a zone is this machine's local time; without this option it is UTC
     #[arg(long)]
     pub(crate) local: bool,
-    /// Only records of this level or worse
+    /// Only records of this level or more severe
     #[arg(long)]
     pub(crate) level: Option<LevelFilter>,
     /// Only records of this run

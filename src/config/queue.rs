@@ -49,11 +49,11 @@ pub enum WhenFull {
     #[default]
     Block,
     /// The log call returns, and its record is lost. The lost record is counted, and a line in the log reports that it
-    /// is missing. With `durable: wait`, a record at `fsync_level` or worse is not dropped.
+    /// is missing. With `durable: wait`, a record at `fsync_level` or more severe is not dropped.
     Drop,
 }
 
-/// `WhenDurable` says what the log call of a record at `fsync_level` or worse does, with a queue.
+/// `WhenDurable` says what the log call of a record at `fsync_level` or more severe does, with a queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WhenDurable {
@@ -97,8 +97,8 @@ impl QueueConfig {
         self
     }
 
-    /// Sets what the log call of a record at `fsync_level` or worse does. Default: it waits until the record is on
-    /// disk.
+    /// Sets what the log call of a record at `fsync_level` or more severe does. Default: it waits until the record is
+    /// on disk.
     pub fn durable(mut self, durable: WhenDurable) -> QueueConfig {
         self.durable = Some(durable);
         self

@@ -19,7 +19,7 @@ macro_rules! setters {
         }
 
         /// Sets the equipment for the records of a log target and of its submodules, if neither the record, a scope nor
-        /// log4rs's MDC gives an equipment. If several targets fit, the longest is used. Default: none.
+        /// log4rs's MDC gives an equipment. If several targets match, the longest is used. Default: none.
         pub fn targets<T: Into<String>>(
             mut self,
             targets: impl IntoIterator<Item = (T, $crate::EquipmentId)>,

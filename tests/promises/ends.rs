@@ -48,7 +48,7 @@ const ROWS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "a share that hangs at the end",
+        "a network share that hangs at the end",
         &[
             "ends::a_share_that_hangs_holds_up_the_end_for_drain_timeout_and_is_reported",
             "hanging_share::while_a_share_hangs_the_program_is_edited_counted_and_ended",
