@@ -41,6 +41,11 @@ pub(crate) struct Spelling {
     pub(crate) registries: usize,
 }
 
+/// Held while a thread takes from a sink, at its end, what could not be written, and gives it to the reporting thread. Two
+/// threads may do so for one sink: what the second does not find has been reported then, and the program may end. Taken
+/// before the lock of a queue, and before those of the reports.
+pub(crate) static REPORTING_THE_END: Mutex<()> = Mutex::new(());
+
 /// This many logs may hang at once, and hold up no other log: where one thread would hang with a log, there are this
 /// many more threads.
 pub(crate) const HANGING_LOGS: usize = 8;

@@ -11,6 +11,8 @@ use super::life::by_log;
 use super::EquipmentSink;
 use crate::clock::Time;
 use crate::error::{Error, Kind};
+use crate::locks::LockExt as _;
+use crate::process::REPORTING_THE_END;
 use crate::queue::Queue;
 use crate::report::Reporter;
 
@@ -18,6 +20,7 @@ use crate::report::Reporter;
 pub(crate) fn drain(sinks: &[EquipmentSink], reporter: &Reporter) {
     let waited = sinks.iter().map(EquipmentSink::drain_timeout).max().unwrap_or_default();
     let is_written = flush_all(sinks, waited);
+    let _reporting = REPORTING_THE_END.lock_any();
     for error in sinks.iter().flat_map(EquipmentSink::take_errors) {
         reporter.event(error, Time::now());
     }
