@@ -60,7 +60,15 @@ impl<L: QueuedLog> Shared<L> {
     /// one was forked from: then no thread would release it.
     #[inline]
     fn lock_or_fail(&self) -> Result<MutexGuard<'_, Inbox<L>>, Error> {
-        match locks::try_lock(&self.inbox).or_else(|| locks::try_lock_again(&self.inbox)) {
+        match locks::try_lock(&self.inbox) {
+            Some(inbox) => Ok(inbox),
+            None => self.lock_contended(),
+        }
+    }
+
+    #[cold]
+    fn lock_contended(&self) -> Result<MutexGuard<'_, Inbox<L>>, Error> {
+        match locks::try_lock_again(&self.inbox) {
             Some(inbox) => Ok(inbox),
             None if self.process.is_current() => Ok(self.lock()),
             None => Err(no_writer(FORKED)),
