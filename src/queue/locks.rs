@@ -29,8 +29,8 @@ const PAUSES: [u32; 4] = [32, 64, 128, 256];
 /// Tries to take a lock that another thread has, without sleeping. None: the other thread has it for longer.
 ///
 /// Between two tries nothing is read. So the other thread adds several records, while it has the lock and the memory
-/// of the log in its cache. Where two processors share no cache, two threads add records in 4/5 of the time that they
-/// need if they look at the lock all the time or sleep at once.
+/// of the log in its cache. On processors that exchange cache lines slowly, two threads add a record in 4/5 of the time
+/// that they need if they sleep at once.
 pub(super) fn try_lock_again<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
     PAUSES.into_iter().find_map(|pauses| {
         (0..pauses).for_each(|_| std::hint::spin_loop());
