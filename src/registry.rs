@@ -193,8 +193,11 @@ impl Registry {
         };
         let mut synced = failed.map_or(Ok(()), Err);
         for (file_system, folder) in unsynced {
-            if let Err(err) = self.root.sync_file_system(&folder) {
-                self.logs.lock_any().unsynced.insert(file_system, folder);
+            if let Err(err) = self.root.sync_file_system(file_system, &folder) {
+                // A file system that is gone stays so: this is reported once.
+                if !err.is_not_found() {
+                    self.logs.lock_any().unsynced.insert(file_system, folder);
+                }
                 synced = Err(err);
             }
         }

@@ -20,6 +20,7 @@ mod open;
 #[cfg(feature = "log4rs")]
 mod probe;
 mod root;
+mod root_syncs;
 mod rotation;
 mod shared_sync;
 mod size_budget;

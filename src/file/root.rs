@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::answer::{answer, attempt, attempt_sync, Answer, Call};
+use super::answer::{answer, attempt, Answer, Call};
 use super::obstacle::{folders_of, obstacle, open_failed, other_than_file};
 use super::rotation::Rotation;
 use super::sys::{self, How, Purpose};
@@ -177,55 +177,6 @@ impl RootDir {
             }
         }
         Ok(())
-    }
-
-    /// Makes the entries durable on the way to the file: its own, those of the folders below the root, and of
-    /// those that this process made above it.
-    pub(crate) fn sync_entries_of(&self, relative: &Path) -> Result<(), Error> {
-        let sync = |folder: &Path| {
-            self.sync_folder(folder).map_err(|err| Error::io(Operation::SyncFolder, folder, err))
-        };
-        let path = self.path.join(relative);
-        let below = path.ancestors().skip(1);
-        below.take_while(|folder| folder.starts_with(&self.path)).try_for_each(sync)?;
-        for (folder, serial) in made_folders::unsynced(&self.path) {
-            folder.parent().map_or(Ok(()), sync)?;
-            made_folders::synced(&folder, serial);
-        }
-        Ok(())
-    }
-
-    pub(super) fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        let open = || match folder.strip_prefix(&self.path) {
-            Ok(inside) => self.open_folder(inside),
-            Err(_) => attempt(Call::Open, || File::open(folder)),
-        };
-        attempt_sync(Call::SyncFolder, || sys::sync_folder(open)).map(drop)
-    }
-
-    /// Opens a folder below the root, or with an empty path the root itself.
-    fn open_folder(&self, inside: &Path) -> io::Result<File> {
-        match inside.as_os_str().is_empty() {
-            true => attempt(Call::Open, || File::open(&self.path)),
-            false => self.below()?.open_folder(inside),
-        }
-    }
-
-    /// Makes everything durable that was written to the file system that a folder below the root is on, also to logs that
-    /// are known no more.
-    ///
-    /// # Errors
-    ///
-    /// A sync's. On a platform that cannot, this does nothing: a log is synced there before it is forgotten.
-    pub(crate) fn sync_file_system(&self, inside: &Path) -> Result<(), Error> {
-        let folder = self.path.join(inside);
-        let opened = match self.open_folder(inside) {
-            Ok(opened) => opened,
-            Err(err) if answer(Call::Open, &err) == Answer::Missing => return Ok(()),
-            Err(err) => return Err(Error::io(Operation::SyncFolder, &folder, err)),
-        };
-        let synced = attempt_sync(Call::SyncFile, || sys::sync_file_system(&opened));
-        synced.map(drop).map_err(|err| Error::io(Operation::SyncFolder, &folder, err))
     }
 
     /// Puts an error into words: a link that leads out, or what stands in the place of the file.

@@ -29,6 +29,7 @@ mod ends;
 mod examples;
 mod faults;
 mod fern;
+mod forgotten;
 mod full_disk;
 mod hanging_close;
 mod hanging_share;

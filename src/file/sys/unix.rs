@@ -19,6 +19,9 @@ use rustix::fs::OFlags;
 
 use super::{Cause, How, Purpose};
 
+mod file_system;
+pub(crate) use file_system::*;
+
 /// The device and the inode number: unique while the file exists (POSIX sys/stat.h).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
@@ -122,8 +125,12 @@ impl Dir {
         self.0.read_dir(here_if_empty(folder))?.map(|entry| Ok(entry?.file_name())).collect()
     }
 
+    /// A pipe that has the folder's name now would be waited for without `O_DIRECTORY`.
     pub(crate) fn open_folder(&self, relative: &Path) -> io::Result<File> {
-        self.0.open(here_if_empty(relative)).map(cap_std::fs::File::into_std)
+        use cap_std::fs::OpenOptionsExt as _;
+        let mut options = cap_std::fs::OpenOptions::new();
+        options.read(true).custom_flags(OFlags::DIRECTORY.bits() as i32);
+        self.0.open_with(here_if_empty(relative), &options).map(cap_std::fs::File::into_std)
     }
 }
 
@@ -215,25 +222,6 @@ pub(crate) fn kind_of(kind: &FileType) -> &'static str {
 
 pub(crate) fn sync_folder(open: impl Fn() -> io::Result<File>) -> io::Result<()> {
     open()?.sync_all()
-}
-
-/// Makes everything of the file system durable that the folder is on.
-#[cfg(target_os = "linux")]
-pub(crate) fn sync_file_system(folder: &File) -> io::Result<()> {
-    Ok(rustix::fs::syncfs(folder)?)
-}
-
-/// Whether [`sync_file_system`] does so.
-pub(crate) const SYNCS_FILE_SYSTEM: bool = cfg!(target_os = "linux");
-
-/// The number of the file system that a file is on. Another one may be mounted on the way to the file.
-pub(crate) fn file_system(file: &Identity) -> u64 {
-    file.device
-}
-
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn sync_file_system(_: &File) -> io::Result<()> {
-    Ok(())
 }
 
 /// Reserving a range takes the same lock of the inode as a write does, so that it waits for one
