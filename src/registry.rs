@@ -6,10 +6,11 @@
 //! the last strong reference to it is this registry's. This is checked under the lock, and references are given out
 //! under the lock, so that there is never a second `LogFile` of one path.
 //!
-//! Lock order: the lock of [`Logs`], then `process::SPELLINGS`. Nothing that waits for a file is called under
-//! either.
+//! Lock order: the lock of a file system's sync, then the lock of [`Logs`], then `process::SPELLINGS`. Nothing that waits
+//! for a file is called under the last two.
 
 mod spellings;
+mod unsynced;
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Deref;
@@ -18,6 +19,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use self::spellings::Spellings;
+use self::unsynced::Unsynced;
 use crate::context::{CachedLog, RecordContext, Scope};
 use crate::equipment_id::EquipmentId;
 use crate::error::Error;
@@ -44,8 +46,6 @@ pub(crate) struct Registry {
     pub(crate) open_files: Arc<OpenFiles>,
     /// Taken when a scope logs for the first time, and by calls that are about many logs.
     logs: Mutex<Logs>,
-    /// Held over the sync of the forgotten logs, before `logs` is taken.
-    syncing_forgotten: Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -58,11 +58,7 @@ struct Logs {
     spellings: Spellings,
     /// The sum of the counters of the logs that were forgotten.
     forgotten: Counts,
-    /// The file systems of forgotten logs with records that are not known to be on disk, by their numbers: a folder on
-    /// each.
-    unsynced: BTreeMap<u64, PathBuf>,
-    /// A failed sync of a forgotten log that no call has returned.
-    failed_sync: Option<Error>,
+    unsynced: Unsynced,
 }
 
 impl Registry {
@@ -79,7 +75,6 @@ impl Registry {
             gap_head,
             open_files: file::open_files(max_open_files),
             logs: Mutex::default(),
-            syncing_forgotten: Mutex::new(()),
         }
     }
 
@@ -179,27 +174,36 @@ impl Registry {
         (by_equipment, total)
     }
 
-    /// Makes durable what was written to logs that are forgotten.
-    ///
-    /// # Errors
-    ///
-    /// That of this sync, or else of an earlier one of a log that is forgotten.
-    pub(crate) fn sync_forgotten(&self) -> Result<(), Error> {
+    /// The file systems on which forgotten logs have records that are not known to be on disk, and a failed sync of a
+    /// forgotten log that no call has returned.
+    pub(crate) fn take_unsynced(&self) -> (Vec<u64>, Option<Error>) {
+        let unsynced = &mut self.logs.lock_any().unsynced;
+        (unsynced.all(), unsynced.take_failed())
+    }
+
+    /// The same for the forgotten logs of one piece of equipment. `may_have_forgotten`: also for those of which it is not
+    /// known whether they are logs of this equipment.
+    pub(crate) fn take_unsynced_of(
+        &self,
+        equipment: &EquipmentId,
+        may_have_forgotten: bool,
+    ) -> (Vec<u64>, Option<Error>) {
+        let unsynced = &mut self.logs.lock_any().unsynced;
+        (unsynced.of(equipment, may_have_forgotten), unsynced.take_failed_of(equipment))
+    }
+
+    /// Makes durable what was written to the forgotten logs on a file system.
+    pub(crate) fn sync_file_system(&self, number: u64) -> Result<(), Error> {
+        let syncing = self.logs.lock_any().unsynced.syncing(number);
+        let Some(syncing) = syncing else { return Ok(()) };
         // A second caller waits for the first: what that one is syncing is not on disk yet.
-        let _syncing = self.syncing_forgotten.lock_any();
-        let (unsynced, failed) = {
-            let mut logs = self.logs.lock_any();
-            (std::mem::take(&mut logs.unsynced), logs.failed_sync.take())
-        };
-        let mut synced = failed.map_or(Ok(()), Err);
-        for (file_system, folder) in unsynced {
-            if let Err(err) = self.root.sync_file_system(file_system, &folder) {
-                // A file system that is gone stays so: this is reported once.
-                if !err.is_not_found() {
-                    self.logs.lock_any().unsynced.insert(file_system, folder);
-                }
-                synced = Err(err);
-            }
+        let _syncing = syncing.lock_any();
+        let to_sync = self.logs.lock_any().unsynced.to_sync(number, &syncing);
+        let Some((folder, added)) = to_sync else { return Ok(()) };
+        let synced = self.root.sync_file_system(number, &folder);
+        // A file system that is gone stays so: this is reported once.
+        if synced.as_ref().err().is_none_or(Error::is_not_found) {
+            self.logs.lock_any().unsynced.done(number, added);
         }
         synced
     }
@@ -288,10 +292,7 @@ impl Logs {
                 return true;
             }
             self.forgotten += log.counters.counts();
-            if let Some((file_system, folder)) = log.unsynced_file_system() {
-                self.unsynced.entry(file_system).or_insert_with(|| folder.to_owned());
-            }
-            self.failed_sync = log.take_failed_sync().or(self.failed_sync.take());
+            self.unsynced.add(equipment, log);
             self.len -= 1;
             if layout.names_tags() {
                 self.spellings.release(log.relative());

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 pub use builder::EquipmentSinkBuilder;
 pub(crate) use drain::{drain, flush_all};
-use many::for_each_log;
+use many::for_each;
 use resolve::Rules;
 pub(crate) use weak::WeakSink;
 
@@ -241,7 +241,7 @@ impl EquipmentSink {
     /// file that was closed could not be opened for its sync. [`Error::is_queue`]: queued records will not be written.
     pub fn sync(&self) -> Result<(), Error> {
         let known = self.flush_and(self.0.core.registry.logs(), LogFile::sync);
-        known.and(self.0.core.registry.sync_forgotten())
+        known.and(self.sync_forgotten(self.0.core.registry.take_unsynced()))
     }
 
     /// Lets the next record of each log open its path again. Call this, for example at `SIGHUP`, after a program has
@@ -268,10 +268,7 @@ impl EquipmentSink {
         let may_have_forgotten = registry.may_have_forgotten(&known);
         let closed = self.flush_and(known, LogFile::close);
         registry.forget(equipment);
-        if may_have_forgotten {
-            return closed.and(registry.sync_forgotten());
-        }
-        closed
+        closed.and(self.sync_forgotten(registry.take_unsynced_of(equipment, may_have_forgotten)))
     }
 
     /// Closes the files of all equipment, as [`close`](EquipmentSink::close) does for one. If the close of one file
@@ -284,7 +281,7 @@ impl EquipmentSink {
         let registry = &self.0.core.registry;
         let closed = self.flush_and(registry.logs(), LogFile::close);
         registry.forget_all();
-        closed.and(registry.sync_forgotten())
+        closed.and(self.sync_forgotten(registry.take_unsynced()))
     }
 
     /// For each log, waits for its queued records and then calls `f`.
@@ -294,10 +291,24 @@ impl EquipmentSink {
         f: fn(&LogFile) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let core = Arc::clone(&self.0.core);
-        for_each_log(logs, move |log| {
+        for_each(logs, move |log| {
             let flushed = core.queue.as_ref().map_or(Ok(()), |queue| queue.flush_log(log));
             f(log).and(flushed)
         })
+    }
+
+    /// Makes durable what forgotten logs have written to these file systems.
+    ///
+    /// # Errors
+    ///
+    /// That of a sync, or else the earlier failure.
+    fn sync_forgotten(
+        &self,
+        (file_systems, failed): (Vec<u64>, Option<Error>),
+    ) -> Result<(), Error> {
+        let registry = Arc::clone(&self.0.core.registry);
+        let synced = for_each(file_systems, move |number| registry.sync_file_system(*number));
+        synced.and(failed.map_or(Ok(()), Err))
     }
 }
 

@@ -5,10 +5,11 @@
 
 use std::fs;
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
 use crate::support::{child, lacks, sink, tell, trace, until, Mount, Need, Running};
-use equipment_log::{EquipmentSink, EquipmentSinkBuilder, Scope};
+use equipment_log::{EquipmentSink, EquipmentSinkBuilder, RotationConfig, Scope};
 use log::Level;
 use tempfile::tempdir;
 
@@ -17,6 +18,10 @@ fn child_plays_its_role() {
     let Some((role, root)) = crate::support::role() else { return };
     match role.as_str() {
         "moved" => moved(&root),
+        "closed at once" => at_once(&root, |sink, id| sink.close(&id.parse().unwrap()).unwrap()),
+        "synced at once" => at_once(&root, |sink, _| sink.sync().unwrap()),
+        "of another" => of_another(&root),
+        "failed" => failed(&root),
         role => panic!("unknown role {role}"),
     }
 }
@@ -94,4 +99,108 @@ fn a_sync_reports_once_that_a_file_system_is_gone() {
     assert!(err.is_sync(), "{err}");
     assert!(err.to_string().contains("EQ/.exlab-wizard"), "{err}");
     sink.sync().unwrap();
+}
+
+/// Two logs that are forgotten, each on its own file system; then one call for each.
+fn at_once(root: &Path, call: fn(&EquipmentSink, &str)) {
+    let sink = forgetting(root).build().unwrap();
+    ["EQ_A", "EQ_B"].iter().for_each(|id| write(&sink, id));
+    until_forgotten(&sink);
+    tell("forgotten");
+    thread::scope(|threads| {
+        for id in ["EQ_A", "EQ_B"] {
+            let sink = &sink;
+            threads.spawn(move || call(sink, id));
+        }
+    });
+    tell("synced");
+}
+
+/// A file system that hangs holds up neither another one's sync nor the `close` of equipment that has no log on it.
+#[test]
+fn the_syncs_of_two_file_systems_do_not_wait_for_each_other() {
+    if lacks(&[Need::Strace, Need::Root]) {
+        return;
+    }
+    for role in ["closed at once", "synced at once"] {
+        let dir = tempdir().unwrap();
+        let _mount = Mount::tmpfs(&dir.path().join("EQ_A"), "1m");
+        let slow = "inject=syncfs:delay_enter=2s";
+        let calls = trace_of(role, &["-e", "trace=syncfs,write", "-e", slow], dir.path());
+        let [first, second] = between(&calls, "forgotten", "synced", "syncfs").try_into().unwrap();
+        assert!(first.began < second.ended && second.began < first.ended, "{role}");
+        assert_ne!(first.path(), second.path(), "{role}");
+    }
+}
+
+/// A log that is forgotten, and the `close` of other equipment, which may have rotated files of its own.
+fn of_another(root: &Path) {
+    let sink = forgetting(root).rotation(RotationConfig::new().limit(1 << 20)).build().unwrap();
+    write(&sink, "EQ_A");
+    until_forgotten(&sink);
+    tell("forgotten");
+    let other = Scope::new("EQ_B").unwrap();
+    sink.write(&other, Level::Info, b"record").unwrap();
+    sink.close(other.equipment_id()).unwrap();
+    tell("closed");
+    sink.close(&"EQ_A".parse().unwrap()).unwrap();
+    tell("closed too");
+}
+
+#[test]
+fn a_close_syncs_no_file_system_for_the_forgotten_logs_of_other_equipment() {
+    if lacks(&[Need::Strace]) {
+        return;
+    }
+    let dir = tempdir().unwrap();
+    let calls = trace_of("of another", &["-e", "trace=syncfs,write"], dir.path());
+    assert_eq!(between(&calls, "forgotten", "closed", "syncfs").len(), 0);
+    assert_eq!(between(&calls, "closed", "closed too", "syncfs").len(), 1);
+}
+
+/// An ERROR whose first sync fails, and then the log is forgotten. `close` of other equipment, and then of its own; once
+/// more, with a record between; and once more, with `sync`.
+fn failed(root: &Path) {
+    let sink = forgetting(root).build().unwrap();
+    let closed = |id: &str| sink.close(&id.parse().unwrap()).is_ok();
+    for (id, is_known_again) in [("EQ_A", false), ("EQ_B", true)] {
+        write(&sink, id);
+        sink.write(&Scope::new(id).unwrap(), Level::Error, b"error").unwrap();
+        until_forgotten(&sink);
+        let scope = Scope::new(id).unwrap();
+        if is_known_again {
+            sink.write(&scope, Level::Info, b"record").unwrap();
+        }
+        tell(format_args!("{} {} {}", closed("OTHER"), closed(id), closed(id)));
+    }
+    assert_eq!(sink.stats().total.sync_failures, 2);
+}
+
+#[test]
+fn the_failed_sync_of_a_forgotten_log_is_returned_by_a_close_of_its_equipment() {
+    if lacks(&[Need::Strace]) {
+        return;
+    }
+    let dir = tempdir().unwrap();
+    let root = dir.path().canonicalize().unwrap();
+    let out = tempfile::NamedTempFile::new().unwrap();
+    // The first sync of each log: each ERROR is written again, and synced by a second one.
+    let options = ["-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO:when=1..3+2"];
+    let mut traced = trace::traced(&options, out.path(), &child!("failed", &root));
+    assert_eq!(Running::start(&mut traced).finish(), ["true false true"; 2]);
+}
+
+/// A link that leads out has the name of the folder now. The file system has other folders.
+#[test]
+fn a_link_in_the_place_of_a_folder_fails_no_sync() {
+    let (dir, archive) = (tempdir().unwrap(), tempdir().unwrap());
+    let sink = forgetting(dir.path()).build().unwrap();
+    let a = dir.path().join("EQ_A");
+    write(&sink, "EQ_A");
+    until_forgotten(&sink);
+    fs::remove_dir_all(&a).unwrap();
+    std::os::unix::fs::symlink(archive.path(), &a).unwrap();
+    sink.close(&"EQ_B".parse().unwrap()).unwrap();
+    sink.sync().unwrap();
+    sink.close_all().unwrap();
 }
