@@ -15,6 +15,7 @@ mod unsynced;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{fence, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -288,11 +289,16 @@ impl Logs {
         let Some(of_equipment) = self.by_equipment.get_mut(equipment) else { return };
         of_equipment.retain(|_, log| {
             // Others get a reference from this map alone, under its lock, or from one that they have.
-            if Arc::strong_count(log) > 1 || !log.owes_nothing() {
+            if Arc::strong_count(log) > 1 {
                 return true;
             }
-            self.forgotten += log.counters.counts();
+            // What the last holder of another reference did is seen from here on.
+            fence(Ordering::Acquire);
+            if !log.owes_nothing() {
+                return true;
+            }
             self.unsynced.add(equipment, log);
+            self.forgotten += log.counters.counts();
             self.len -= 1;
             if layout.names_tags() {
                 self.spellings.release(log.relative());

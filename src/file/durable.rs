@@ -79,6 +79,7 @@ impl LogFile {
         let written = self.counters.written.get();
         let is_covered = self.synced.load(Ordering::Acquire) >= written;
         let synced = if is_covered { Ok(()) } else { sync().and_then(|()| self.sync_rotated()) };
+        self.last_syncs.wait();
         let failed = self.take_failed_sync();
         synced?;
         self.synced.store(written, Ordering::Release);
@@ -88,6 +89,9 @@ impl LogFile {
     /// A failed sync that no `sync` or `close` has returned: the kernel may have dropped records that were written
     /// before it, and no later sync brings them back.
     pub(crate) fn take_failed_sync(&self) -> Option<Error> {
+        if let Some(err) = self.last_syncs.take_failure() {
+            self.sync_failed(err);
+        }
         self.failed_sync.lock_any().take()
     }
 

@@ -54,6 +54,7 @@ fn three_writers(
         let write_durably = move |record: usize, (disk, shared): &(Disk, SharedSync<()>)| {
             disk.write(record);
             let result = shared.sync(|| sync(disk, disk.syncs.fetch_add(1, Ordering::SeqCst)));
+            assert!(result.is_ok() || shared.has_failed());
             told(disk, record, result);
         };
         let others: Vec<_> = (1..3)

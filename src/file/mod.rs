@@ -15,10 +15,12 @@ mod descriptors;
 mod durable;
 mod folder_entries;
 mod gap;
+mod last_syncs;
 mod obstacle;
 mod open;
 #[cfg(feature = "log4rs")]
 mod probe;
+mod retired;
 mod root;
 mod root_syncs;
 mod rotation;
@@ -45,6 +47,7 @@ pub(crate) use descriptors::{limit_open_files, open_files};
 use folder_entries::FolderEntries;
 pub(crate) use gap::Gap;
 use gap::PendingGap;
+use last_syncs::LastSyncs;
 use open::{Birth, OpenFile};
 #[cfg(feature = "log4rs")]
 pub(crate) use probe::cannot_be_made;
@@ -75,12 +78,13 @@ pub(crate) struct LogFile {
     pub(crate) queue_slot: AtomicU64,
     /// How many of the written records are covered by a sync of the whole log. It outlives the descriptor.
     synced: AtomicU64,
-    /// The number of the file system that the file was on when it was opened last.
+    /// The number of the last file system that the file was on and that is synced as a whole; 0: none.
     file_system: AtomicU64,
     /// Held by the call that syncs the whole log.
     syncing: Mutex<()>,
     /// The last sync that failed, until a call that syncs the whole log returns it.
     failed_sync: Mutex<Option<Error>>,
+    last_syncs: Arc<LastSyncs>,
     /// Whether the entries of the file and of its folders are on disk.
     folder_entries: FolderEntries,
     /// The descriptors that new records no longer use, and through which a thread may still be writing. This lock is
@@ -129,6 +133,7 @@ impl LogFile {
             file_system: AtomicU64::new(0),
             syncing: Mutex::new(()),
             failed_sync: Mutex::new(None),
+            last_syncs: LastSyncs::new(),
             folder_entries: FolderEntries::default(),
             retired_in_use: Mutex::default(),
             rotation: RotationState::default(),
@@ -222,15 +227,14 @@ impl LogFile {
                 .map_err(|err| Error::io(Operation::Inspect, &self.path, err))
         });
         match opened {
-            Ok(open) => {
+            Ok(mut open) => {
                 // Another file than before: this process or another one has made it, and has perhaps not synced its entry.
                 let birth = open.birth();
                 if birth.is_none() || *last_opened != birth {
                     self.folder_entries.made();
                 }
                 *last_opened = birth;
-                let file_system = sys::file_system(&open.identity);
-                self.file_system.store(file_system, Ordering::Relaxed);
+                self.choose_last_sync(&mut open);
                 let open = Arc::new(open);
                 self.pending_gap.adopt(&self.path);
                 self.counters.opened.add(1);
@@ -264,45 +268,10 @@ impl LogFile {
         self.open.load().as_ref().is_some_and(|now| Arc::ptr_eq(now, open))
     }
 
-    /// Retires this descriptor: new records do not use it, and it is closed when the last thread that is writing
-    /// through it has finished. `false`: the descriptor had been retired already.
-    fn retire(&self, open: &Arc<OpenFile>) -> bool {
-        let mut retired = self.retired_in_use.lock_any();
-        let before = self.open.compare_and_swap(open, None);
-        if !before.as_ref().is_some_and(|before| Arc::ptr_eq(before, open)) {
-            return false;
-        }
-        self.track_retired_in_use(&mut retired, open);
-        drop(retired);
-        open.out_of_use();
-        true
-    }
-
-    /// Retires the open descriptor, if there is one, and returns it.
-    fn retire_open(&self) -> Option<Arc<OpenFile>> {
-        self.retire_evicted().inspect(|open| open.out_of_use())
-    }
-
-    /// Retires the open descriptor, which its pool counts as out of use already.
-    fn retire_evicted(&self) -> Option<Arc<OpenFile>> {
-        let mut retired = self.retired_in_use.lock_any();
-        let open = self.open.swap(None)?;
-        self.track_retired_in_use(&mut retired, &open);
-        Some(open)
-    }
-
-    /// Remembers a retired descriptor through which other threads may still be writing: the thread that closes the
-    /// log waits for them, and `sync` syncs the file. The list is locked since before the descriptor was retired, so
-    /// that each of these finds the descriptor open or retired.
-    fn track_retired_in_use(&self, retired: &mut Vec<Weak<OpenFile>>, open: &Arc<OpenFile>) {
-        self.retired_unsynced(open);
-        retired.retain(|other| other.strong_count() > 0);
-        retired.push(Arc::downgrade(open));
-    }
-
-    /// Whether nothing is left to do for this log: its file is closed, and no line about lost records is due.
+    /// Whether nothing is left to do for this log: its file is closed, no sync before a close is under way, and no line
+    /// about lost records is due.
     pub(crate) fn owes_nothing(&self) -> bool {
-        !self.is_open() && !self.pending_gap.is_some()
+        !self.is_open() && self.last_syncs.all_ended() && !self.pending_gap.is_some()
     }
 
     /// Whether every record that was written is known to be on disk.
@@ -313,7 +282,8 @@ impl LogFile {
     /// The file system whose sync covers the records that are not known to be on disk, and a folder on it.
     pub(crate) fn unsynced_file_system(&self) -> Option<(u64, &Path)> {
         let folder = self.relative().parent()?;
-        (!self.is_synced()).then(|| (self.file_system.load(Ordering::Relaxed), folder))
+        let number = self.file_system.load(Ordering::Relaxed);
+        (number != 0 && !self.is_synced()).then_some((number, folder))
     }
 
     /// Whether the file is open.

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use super::answer::{answer, attempt, attempt_sync, Answer, Call};
+use super::last_syncs::LastSyncs;
 use super::root::Opened;
 use super::rotation::{FilePeriod, Rotation};
 use super::shared_sync::SharedSync;
@@ -54,6 +55,9 @@ pub(crate) struct OpenFile {
     known_end: AtomicU64,
     /// The threads that wait to close the file. The last user of the descriptor sends it to them, to be synced.
     on_last_drop: Mutex<Vec<Sender<Arc<Descriptor>>>>,
+    /// If no other thread waits to sync and close the file, it is synced before it is closed, and this knows of it. None:
+    /// it need not be synced.
+    last_syncs: Option<Arc<LastSyncs>>,
 }
 
 #[derive(Debug)]
@@ -82,6 +86,14 @@ impl Descriptor {
             Some(code) => io::Error::from_raw_os_error(code),
             None => kind.into(),
         })
+    }
+
+    /// The sync before the descriptor is closed. After a failed sync there is none: a call has reported the failure.
+    pub(super) fn sync_at_last(&self) -> io::Result<()> {
+        if self.shared_sync.has_failed() {
+            return Ok(());
+        }
+        self.sync().map(drop)
     }
 }
 
@@ -116,6 +128,7 @@ impl OpenFile {
             known_end: AtomicU64::new(0),
             last_check_ms: AtomicI64::new(time.millis()),
             on_last_drop: Mutex::default(),
+            last_syncs: None,
         };
         // A file that ends in a line end is noticed here once, so that the first records need no check.
         if !created && !open.is_torn() {
@@ -241,20 +254,20 @@ impl OpenFile {
         !self.on_last_drop.lock_any().is_empty()
     }
 
+    pub(super) fn sync_before_close(&mut self, last_syncs: &Arc<LastSyncs>) {
+        self.last_syncs = Some(Arc::clone(last_syncs));
+    }
+
+    fn close(&self, descriptor: Arc<Descriptor>) {
+        match &self.last_syncs {
+            Some(last_syncs) => close_elsewhere(Box::new(last_syncs.begin(descriptor))),
+            None => close_elsewhere(Box::new(descriptor)),
+        }
+    }
+
     /// Asks the last user to send the descriptor when it has finished.
     pub(crate) fn on_last_drop(&self, sender: Sender<Arc<Descriptor>>) {
         self.on_last_drop.lock_any().push(sender);
-    }
-}
-
-/// Where the file system cannot be synced as a whole, a descriptor is synced before it is closed: its log may be
-/// forgotten afterwards.
-impl Drop for Descriptor {
-    fn drop(&mut self) {
-        if !sys::SYNCS_FILE_SYSTEM {
-            // A failed sync of the log's data was reported to the calls that asked for a sync.
-            let _ = self.file.sync_data();
-        }
     }
 }
 
@@ -262,15 +275,15 @@ impl Drop for OpenFile {
     fn drop(&mut self) {
         let Some(descriptor) = self.descriptor.take() else { return };
         descriptor.permit.closing();
-        let mut waiting = std::mem::take(&mut *self.on_last_drop.lock_any());
-        let Some(last) = waiting.pop() else { return close_elsewhere(Box::new(descriptor)) };
         let descriptor = Arc::new(descriptor);
+        let mut waiting = std::mem::take(&mut *self.on_last_drop.lock_any());
+        let Some(last) = waiting.pop() else { return self.close(descriptor) };
         for other in waiting {
             let _ = other.send(Arc::clone(&descriptor));
         }
         // If no thread waits any more, the descriptor is closed here.
         if let Err(unsent) = last.send(descriptor) {
-            close_elsewhere(Box::new(unsent.0));
+            self.close(unsent.0);
         }
     }
 }

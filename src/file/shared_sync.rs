@@ -34,6 +34,11 @@ impl<E: Clone> SharedSync<E> {
         SharedSync { process, state: Mutex::new(state), ended: Condvar::new() }
     }
 
+    /// Whether a sync has failed.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).broken.is_some()
+    }
+
     /// Returns when a sync that began after this call has succeeded. `true` for the one caller whose `sync` it was;
     /// the other callers have waited for it.
     ///

@@ -23,8 +23,9 @@
 //! - `kind_of(&FileType)`: what stands at a path, in words for a person.
 //! - `sync_folder(open)`: makes the entries of the folder that `open` opens durable, or does nothing
 //!   where the platform cannot.
-//! - `sync_file_system(&File)`: makes everything durable of the file system that the folder is on, where
-//!   `SYNCS_FILE_SYSTEM`; elsewhere it does nothing. `file_system(&Identity)`: the number of that of a file.
+//! - `synced_as_a_whole(&File, &Identity, folder)`: the number of the file system that the file is on. It MUST NOT be 0,
+//!   and MUST be None where `sync_file_system(&File)` with a descriptor of the file's folder does not make the file
+//!   durable. `file_system(&Identity)`: that number, of any file or folder.
 //! - `wait_for_inflight_writes(&File)`: returns when the writes that were under way have ended, where the platform
 //!   can tell; it MUST NOT change the file.
 //! - `size(&File)`: the file's length, as cheap as the platform has it.
