@@ -8,7 +8,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use crate::support::{child, lacks, sink, tell, trace, until, Mount, Need, Running};
+use crate::support::{child, lacks, log_of, sink, tell, trace, until, Fuse, Mount, Need, Running};
 use equipment_log::{EquipmentSink, EquipmentSinkBuilder, RotationConfig, Scope};
 use log::Level;
 use tempfile::tempdir;
@@ -22,6 +22,7 @@ fn child_plays_its_role() {
         "synced at once" => at_once(&root, |sink, _| sink.sync().unwrap()),
         "of another" => of_another(&root),
         "failed" => failed(&root),
+        "alone" => alone_on_fuse(&root),
         role => panic!("unknown role {role}"),
     }
 }
@@ -203,4 +204,42 @@ fn a_link_in_the_place_of_a_folder_fails_no_sync() {
     sink.close(&"EQ_B".parse().unwrap()).unwrap();
     sink.sync().unwrap();
     sink.close_all().unwrap();
+}
+
+/// The least severe record of a log on a FUSE file system. The log is forgotten, and then its equipment is closed twice.
+fn alone_on_fuse(root: &Path) {
+    let sink = forgetting(root).build().unwrap();
+    write(&sink, "EQ");
+    until_forgotten(&sink);
+    tell("forgotten");
+    let closed = |id: &str| sink.close(&id.parse().unwrap()).is_ok();
+    tell(format_args!("{} {} {}", closed("OTHER"), closed("EQ"), closed("EQ")));
+    tell(sink.sync().is_ok());
+    tell(sink.stats().total.sync_failures);
+}
+
+/// syncfs(2) does not reach the daemon: the file is synced before its log is forgotten, and a failure is reported.
+#[test]
+fn a_log_on_fuse_is_synced_before_it_is_forgotten() {
+    if lacks(&[Need::Strace, Need::Root, Need::Tool("mergerfs")]) {
+        return;
+    }
+    let dir = tempdir().unwrap();
+    let dir = dir.path().canonicalize().unwrap();
+    let _fuse = Fuse::mount(&dir.join("source"), &dir.join("mount"));
+    for (fault, told) in [
+        ("inject=fdatasync:error=EINTR:when=1", ["forgotten", "true true true", "true", "0"]),
+        ("inject=fdatasync:error=EIO:when=1", ["forgotten", "true false true", "true", "1"]),
+    ] {
+        let out = tempfile::NamedTempFile::new().unwrap();
+        let options = ["-e", "trace=fdatasync,write", "-e", fault];
+        let child = child!("alone", &dir.join("mount"));
+        let traced = Running::start(&mut trace::traced(&options, out.path(), &child)).finish();
+        assert_eq!(traced, told);
+        let calls = trace::read(out.path());
+        let synced = calls.iter().position(|call| call.name == "fdatasync").unwrap();
+        let forgotten = calls.iter().position(|call| call.args.contains("told forgotten"));
+        assert_eq!(calls[synced].path(), Some(&*log_of(&dir.join("mount"), "EQ")));
+        assert!(synced < forgotten.unwrap());
+    }
 }

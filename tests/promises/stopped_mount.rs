@@ -7,15 +7,13 @@
 #![cfg(target_os = "linux")]
 
 use std::fs;
-use std::os::linux::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use crate::support::{
-    all_lines, by_size, child, lacks, rotated_suffixes, run, sink, tell, told, under, until, Need,
+    all_lines, by_size, child, lacks, rotated_suffixes, sink, tell, told, under, until, Fuse, Need,
     Running, NOT_HUNG,
 };
 use equipment_log::{Compress, EquipmentId, EquipmentSink, EquipmentSinkBuilder};
@@ -30,48 +28,6 @@ const PATH: &str = "{place}/{equipment_id}/wizard.log";
 const THREADS: usize = 3;
 const IDS_EACH: usize = 10;
 const ROUNDS: usize = 5;
-
-/// A folder whose file system hangs while its daemon is stopped.
-struct Fuse {
-    daemon: Child,
-    at: PathBuf,
-}
-
-impl Fuse {
-    fn mount(source: &Path, at: &Path) -> Fuse {
-        fs::create_dir_all(source).unwrap();
-        fs::create_dir_all(at).unwrap();
-        let device = || fs::metadata(at).map(|folder| folder.st_dev()).ok();
-        let before = device();
-        // Nothing is answered from a cache, and a file has the inode number of the source's.
-        let options =
-            "cache.attr=0,cache.entry=0,minfreespace=0,category.create=ff,inodecalc=passthrough";
-        let mut command = Command::new("mergerfs");
-        let daemon = command.args(["-f", "-o", options]).args([source, at]).spawn().unwrap();
-        let fuse = Fuse { daemon, at: at.to_owned() };
-        until("the mount", || device().is_some_and(|now| Some(now) != before));
-        fuse
-    }
-
-    fn signal(&self, signal: &str) {
-        run(Command::new("kill").args([signal, &self.daemon.id().to_string()]));
-    }
-
-    fn stop(&self) {
-        self.signal("-STOP");
-        let status = format!("/proc/{}/status", self.daemon.id());
-        until("the daemon stops", || fs::read_to_string(&status).unwrap().contains("State:\tT"));
-    }
-}
-
-impl Drop for Fuse {
-    /// Who waits for the daemon is given an error.
-    fn drop(&mut self) {
-        let _ = self.daemon.kill();
-        let _ = self.daemon.wait();
-        let _ = Command::new("umount").arg("--lazy").arg(&self.at).status();
-    }
-}
 
 /// How a record is written: by a sink, or by the global logger.
 type Write<'a> = &'a (dyn Fn(&Scope, Level, &str) + Sync);

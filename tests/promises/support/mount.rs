@@ -1,12 +1,13 @@
 //! File systems that a test mounts for itself.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::run;
+use super::{run, until};
 
 /// Something mounted, until this is dropped.
 pub(crate) struct Mount {
@@ -86,4 +87,46 @@ pub(crate) fn image(mkfs: &str, megabytes: u64, path: &Path) {
     fs::File::create(path).unwrap().set_len(megabytes << 20).unwrap();
     let mut words = mkfs.split(' ');
     run(Command::new(words.next().unwrap()).args(words).arg(path));
+}
+
+/// A folder whose file system hangs while its daemon is stopped.
+pub(crate) struct Fuse {
+    daemon: Child,
+    at: PathBuf,
+}
+
+impl Fuse {
+    pub(crate) fn mount(source: &Path, at: &Path) -> Fuse {
+        fs::create_dir_all(source).unwrap();
+        fs::create_dir_all(at).unwrap();
+        let device = || fs::metadata(at).map(|folder| folder.dev()).ok();
+        let before = device();
+        // Nothing is answered from a cache, and a file has the inode number of the source's.
+        let options =
+            "cache.attr=0,cache.entry=0,minfreespace=0,category.create=ff,inodecalc=passthrough";
+        let mut command = Command::new("mergerfs");
+        let daemon = command.args(["-f", "-o", options]).args([source, at]).spawn().unwrap();
+        let fuse = Fuse { daemon, at: at.to_owned() };
+        until("the mount", || device().is_some_and(|now| Some(now) != before));
+        fuse
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        run(Command::new("kill").args([signal, &self.daemon.id().to_string()]));
+    }
+
+    pub(crate) fn stop(&self) {
+        self.signal("-STOP");
+        let status = format!("/proc/{}/status", self.daemon.id());
+        until("the daemon stops", || fs::read_to_string(&status).unwrap().contains("State:\tT"));
+    }
+}
+
+impl Drop for Fuse {
+    /// Who waits for the daemon is given an error.
+    fn drop(&mut self) {
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+        let _ = Command::new("umount").arg("--lazy").arg(&self.at).status();
+    }
 }
