@@ -89,9 +89,6 @@ impl LogFile {
     /// A failed sync that no `sync` or `close` has returned: the kernel may have dropped records that were written
     /// before it, and no later sync brings them back.
     pub(crate) fn take_failed_sync(&self) -> Option<Error> {
-        if let Some(err) = self.last_syncs.take_failure() {
-            self.sync_failed(err);
-        }
         self.failed_sync.lock_any().take()
     }
 
@@ -113,7 +110,7 @@ impl LogFile {
         synced.map(drop).map_err(|err| self.sync_failed(err))
     }
 
-    fn sync_failed(&self, err: io::Error) -> Error {
+    pub(super) fn sync_failed(&self, err: io::Error) -> Error {
         self.counters.sync_failures.add(1);
         let err = Error::io(Operation::Sync, &self.path, err);
         *self.failed_sync.lock_any() = Some(err.clone());

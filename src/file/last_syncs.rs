@@ -6,7 +6,7 @@
 use std::io;
 use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 
 use super::open::{Descriptor, OpenFile};
 use super::{sys, LogFile};
@@ -15,60 +15,55 @@ use crate::process::threads::ProcessId;
 
 #[derive(Debug)]
 pub(super) struct LastSyncs {
+    log: Weak<LogFile>,
     /// The process that has the threads which make the syncs. In a child by fork(2) nobody waits for them.
     process: ProcessId,
-    state: Mutex<State>,
+    under_way: Mutex<usize>,
     ended: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    under_way: usize,
-    /// The last failure that was not taken.
-    failed: Option<io::Error>,
 }
 
 /// A descriptor that is synced and then closed when this is dropped.
 pub(super) struct LastSync {
-    descriptor: Arc<Descriptor>,
+    /// None only while this is dropped.
+    descriptor: Option<Arc<Descriptor>>,
     of: Arc<LastSyncs>,
 }
 
 impl LastSyncs {
-    pub(super) fn new() -> Arc<LastSyncs> {
-        let process = ProcessId::current();
-        Arc::new(LastSyncs { process, state: Mutex::default(), ended: Condvar::new() })
+    pub(super) fn new(log: &Weak<LogFile>) -> Arc<LastSyncs> {
+        let (log, process) = (Weak::clone(log), ProcessId::current());
+        Arc::new(LastSyncs { log, process, under_way: Mutex::default(), ended: Condvar::new() })
     }
 
     pub(super) fn begin(self: &Arc<Self>, descriptor: Arc<Descriptor>) -> LastSync {
-        self.state.lock_any().under_way += 1;
-        LastSync { descriptor, of: Arc::clone(self) }
+        *self.under_way.lock_any() += 1;
+        LastSync { descriptor: Some(descriptor), of: Arc::clone(self) }
     }
 
     pub(super) fn all_ended(&self) -> bool {
-        self.state.lock_any().under_way == 0
+        *self.under_way.lock_any() == 0
     }
 
     /// Returns when no sync is under way.
     pub(super) fn wait(&self) {
-        let mut state = self.state.lock_any();
-        while state.under_way > 0 && self.process.is_current() {
-            state = self.ended.wait(state).unwrap_or_else(PoisonError::into_inner);
+        let mut under_way = self.under_way.lock_any();
+        while *under_way > 0 && self.process.is_current() {
+            under_way = self.ended.wait(under_way).unwrap_or_else(PoisonError::into_inner);
         }
-    }
-
-    pub(super) fn take_failure(&self) -> Option<io::Error> {
-        self.state.lock_any().failed.take()
     }
 }
 
 impl Drop for LastSync {
     fn drop(&mut self) {
-        let failed = self.descriptor.sync_at_last().err();
-        let mut state = self.of.state.lock_any();
-        state.under_way -= 1;
-        state.failed = failed.or(state.failed.take());
-        drop(state);
+        let Some(descriptor) = self.descriptor.take() else { return };
+        let synced = descriptor.sync_at_last();
+        // Closed first: the sync of a folder needs a descriptor.
+        drop(descriptor);
+        // No reference is kept until this has ended: a log can be forgotten only when no other is left.
+        if let Some(log) = self.of.log.upgrade() {
+            log.after_last_sync(synced);
+        }
+        *self.of.under_way.lock_any() -= 1;
         self.of.ended.notify_all();
     }
 }
@@ -82,6 +77,25 @@ impl LogFile {
         match file.and_then(|file| sys::synced_as_a_whole(file, &open.identity, folder)) {
             Some(number) => self.file_system.store(number, Ordering::Relaxed),
             None => open.sync_before_close(&self.last_syncs),
+        }
+    }
+
+    /// Completes the sync of a file that is closed: makes durable the entries of the file and of its folders, and keeps a
+    /// failure for the call that returns it. A folder that no longer exists was moved or deleted by another program.
+    fn after_last_sync(&self, synced: io::Result<()>) {
+        if let Err(err) = synced {
+            self.sync_failed(err);
+            return;
+        }
+        let Some(made) = self.folder_entries.unsynced() else { return };
+        let sync = || self.root.sync_entries_of(self.relative());
+        match self.retry_with_a_descriptor_freed(sync) {
+            Ok(()) => self.folder_entries.synced(made),
+            Err(err) if err.is_not_found() => {}
+            Err(err) => {
+                self.counters.sync_failures.add(1);
+                *self.failed_sync.lock_any() = Some(err);
+            }
         }
     }
 }

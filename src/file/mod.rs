@@ -133,7 +133,7 @@ impl LogFile {
             file_system: AtomicU64::new(0),
             syncing: Mutex::new(()),
             failed_sync: Mutex::new(None),
-            last_syncs: LastSyncs::new(),
+            last_syncs: LastSyncs::new(me),
             folder_entries: FolderEntries::default(),
             retired_in_use: Mutex::default(),
             rotation: RotationState::default(),

@@ -227,12 +227,12 @@ fn a_log_on_fuse_is_synced_before_it_is_forgotten() {
     let dir = tempdir().unwrap();
     let dir = dir.path().canonicalize().unwrap();
     let _fuse = Fuse::mount(&dir.join("source"), &dir.join("mount"));
-    for (fault, told) in [
-        ("inject=fdatasync:error=EINTR:when=1", ["forgotten", "true true true", "true", "0"]),
-        ("inject=fdatasync:error=EIO:when=1", ["forgotten", "true false true", "true", "1"]),
+    for (fault, told, folders_to_sync) in [
+        ("inject=fdatasync:error=EINTR:when=1", ["forgotten", "true true true", "true", "0"], 3),
+        ("inject=fdatasync:error=EIO:when=1", ["forgotten", "true false true", "true", "1"], 0),
     ] {
         let out = tempfile::NamedTempFile::new().unwrap();
-        let options = ["-e", "trace=fdatasync,write", "-e", fault];
+        let options = ["-e", "trace=fsync,fdatasync,write", "-e", fault];
         let child = child!("alone", &dir.join("mount"));
         let traced = Running::start(&mut trace::traced(&options, out.path(), &child)).finish();
         assert_eq!(traced, told);
@@ -241,5 +241,8 @@ fn a_log_on_fuse_is_synced_before_it_is_forgotten() {
         let forgotten = calls.iter().position(|call| call.args.contains("told forgotten"));
         assert_eq!(calls[synced].path(), Some(&*log_of(&dir.join("mount"), "EQ")));
         assert!(synced < forgotten.unwrap());
+        // Only the first child made the file and its folders.
+        let folders = calls[..forgotten.unwrap()].iter().filter(|call| call.name == "fsync");
+        assert_eq!(folders.count(), folders_to_sync);
     }
 }
