@@ -35,6 +35,11 @@ impl LastSyncs {
         Arc::new(LastSyncs { log, process, under_way: Mutex::default(), ended: Condvar::new() })
     }
 
+    /// The log, as a reference that does not keep it.
+    pub(super) fn log(&self) -> &Weak<LogFile> {
+        &self.log
+    }
+
     pub(super) fn begin(self: &Arc<Self>, descriptor: Arc<Descriptor>) -> LastSync {
         *self.under_way.lock_any() += 1;
         LastSync { descriptor: Some(descriptor), of: Arc::clone(self) }
@@ -120,7 +125,7 @@ mod tests {
         let log = LogFile::new(&root, Path::new("w.log"), "", &open_files(Some(4)));
         log.append(b"record\n", Time::now()).unwrap();
         let open = log.retire_open().unwrap();
-        assert!(log.owes_nothing());
+        assert!(!log.owes_nothing());
         let (on_last_drop, descriptors) = channel();
         open.on_last_drop(on_last_drop);
         drop(open);

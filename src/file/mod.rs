@@ -34,6 +34,7 @@ mod locks {
     pub(super) use std::sync::{Condvar, Mutex};
 }
 
+use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
@@ -48,7 +49,7 @@ use folder_entries::FolderEntries;
 pub(crate) use gap::Gap;
 use gap::PendingGap;
 use last_syncs::LastSyncs;
-use open::{Birth, OpenFile};
+use open::OpenFile;
 #[cfg(feature = "log4rs")]
 pub(crate) use probe::cannot_be_made;
 pub(crate) use root::{Access, RootDir};
@@ -91,8 +92,8 @@ pub(crate) struct LogFile {
     /// taken under the lock of a descriptor pool: no other is taken under it but that of the unsynced files.
     retired_in_use: Mutex<Vec<Weak<OpenFile>>>,
     rotation: RotationState,
-    /// Held by the thread that opens or rotates the file. What is known of the file that was opened last.
-    opening: Mutex<Option<Birth>>,
+    /// Held by the thread that opens or rotates the file. The `birth` of the file that was opened last.
+    opening: Mutex<Option<NonZeroU64>>,
     /// Whether the registry is gone. Then no descriptor stays open, and no gap stays here.
     is_handed_on: AtomicBool,
     root: Arc<RootDir>,
@@ -100,7 +101,6 @@ pub(crate) struct LogFile {
     /// The text between the time and the message of the line that reports a gap.
     gap_head: Box<str>,
     open_files: Arc<OpenFiles>,
-    me: Weak<LogFile>,
 }
 
 /// When [`LogFile::current`] checks that the path still leads to the open file.
@@ -143,7 +143,6 @@ impl LogFile {
             path: root.path().join(relative).into(),
             gap_head: gap_head.into(),
             open_files: Arc::clone(open_files),
-            me: me.clone(),
         })
     }
 
@@ -220,7 +219,7 @@ impl LogFile {
         if let Some(open) = self.open.load_full() {
             return Ok(open);
         }
-        let me: Weak<dyn Evictable> = Weak::<LogFile>::clone(&self.me);
+        let me: Weak<dyn Evictable> = Weak::<LogFile>::clone(self.last_syncs.log());
         let permit = self.open_files.register(me);
         let opened = self.open_in_use().and_then(|opened| {
             OpenFile::new(opened, permit, time, self.root.rotation())
@@ -268,10 +267,13 @@ impl LogFile {
         self.open.load().as_ref().is_some_and(|now| Arc::ptr_eq(now, open))
     }
 
-    /// Whether nothing is left to do for this log: its file is closed, no sync before a close is under way, and no line
+    /// Whether nothing is left to do for this log: its files are closed, no sync before a close is under way, and no line
     /// about lost records is due.
     pub(crate) fn owes_nothing(&self) -> bool {
-        !self.is_open() && self.last_syncs.all_ended() && !self.pending_gap.is_some()
+        !self.is_open()
+            && !self.has_retired_in_use()
+            && self.last_syncs.all_ended()
+            && !self.pending_gap.is_some()
     }
 
     /// Whether every record that was written is known to be on disk.

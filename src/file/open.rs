@@ -5,12 +5,13 @@
 
 use std::cell::Cell;
 use std::fs::File;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
+use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
 
 use super::answer::{answer, attempt, attempt_sync, Answer, Call};
 use super::last_syncs::LastSyncs;
@@ -104,9 +105,6 @@ pub(crate) enum Wrote {
     Part(usize),
 }
 
-/// The key and the time of birth of a file.
-pub(super) type Birth = (sys::FileKey, SystemTime);
-
 impl OpenFile {
     pub(crate) fn new(
         opened: Opened,
@@ -142,11 +140,13 @@ impl OpenFile {
         Ok(&self.descriptor()?.file)
     }
 
-    /// Tells the file from every other, also from a later one with its inode number. None: the platform or the file system
-    /// does not tell.
-    pub(super) fn birth(&self) -> Option<Birth> {
+    /// A number that tells the file from every other, also from a later one with its inode number. None: the platform or
+    /// the file system does not tell. It is a hash, since each log keeps one.
+    pub(super) fn birth(&self) -> Option<NonZeroU64> {
         let created = self.file().ok()?.metadata().ok()?.created().ok()?;
-        Some((sys::file_key(&self.identity)?, created))
+        let mut hasher = DefaultHasher::new();
+        (sys::file_key(&self.identity)?, created).hash(&mut hasher);
+        NonZeroU64::new(hasher.finish())
     }
 
     #[inline]

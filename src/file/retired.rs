@@ -44,4 +44,9 @@ impl LogFile {
         retired.retain(|other| other.strong_count() > 0);
         retired.push(Arc::downgrade(open));
     }
+
+    /// Whether a thread may still be writing through a retired descriptor, or is about to close it.
+    pub(super) fn has_retired_in_use(&self) -> bool {
+        self.retired_in_use.lock_any().iter().any(|open| open.strong_count() > 0)
+    }
 }

@@ -85,7 +85,8 @@ fn build(root: &Path, way: &str, is_queued: bool, hanging: usize) -> EquipmentSi
         "idle" => builder.idle_timeout(Duration::from_millis(500)),
         "rotated" => builder.rotation(by_size(1000, 1000).compress(Compress::Gzip)),
         "no descriptor" => {
-            leave_descriptors(2 * hanging + 3 * THREADS);
+            // Each log that hangs has one that is synced before it is closed, and its next record needs two.
+            leave_descriptors(3 * hanging + 3 * THREADS);
             // More than there are.
             builder.max_open_files(1000)
         }

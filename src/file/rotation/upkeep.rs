@@ -28,7 +28,7 @@ impl LogFile {
         self.rotation.upkeep_second.store(time.seconds(), Ordering::Relaxed);
         // There is one request at a time: its pass begins after this call, and so sees what caused this call.
         if !self.rotation.upkeep_is_due.swap(true, Ordering::AcqRel) {
-            let me: Weak<LogFile> = Weak::clone(&self.me);
+            let me: Weak<LogFile> = Weak::clone(self.last_syncs.log());
             upkeep::ask(me);
         }
     }
