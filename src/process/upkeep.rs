@@ -46,8 +46,8 @@ pub(crate) enum Next {
 /// The time until the first repetition. The time doubles with each further repetition.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 
-/// The longest time between two repetitions.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// The longest time between two repetitions. A file that must be watched for a minute is seen again soon after.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 struct Request {
     upkeep: Weak<dyn Upkeep>,

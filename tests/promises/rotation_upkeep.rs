@@ -3,12 +3,16 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use equipment_log::{Compress, EquipmentSink, Every, Keep, RotationConfig, Scope};
 use log::Level;
 
 use crate::support::{
-    all_lines, beside, leave_rotated, log_of, rotated, rotated_suffixes, sink, text_of, until,
+    all_lines, beside, lacks, leave_rotated, log_of, rotated, rotated_suffixes, sink, text_of,
+    until, Need,
 };
 
 fn gzip() -> RotationConfig {
@@ -55,25 +59,49 @@ fn what_is_not_kept_is_deleted_before_the_rest_is_compressed() {
     assert!(compressed <= 3, "{compressed} of six are compressed, of which three went at once");
 }
 
-/// A program other than this crate has left it: the plain file has everything that is in it.
+/// gzip removes the file that it has read as its last step. A plain file that was more than two seconds old was
+/// removed before, while gunzip was about to remove the compressed file; and half a compressed file that gzip had not
+/// written to for two seconds.
 #[test]
-fn half_a_compressed_file_is_made_again() {
-    let root = tempfile::tempdir().unwrap();
-    let log_path = log_of(root.path(), "EQ");
-    for (compress, left) in [(Compress::Gzip, "2026-04-17.gz"), (Compress::None, "2026-04-17")] {
-        let text = leave_rotated(root.path(), "EQ", "2026-04-17", 10_000);
-        let half = beside(&log_path, "2026-04-17.gz");
-        fs::write(&half, b"\x1f\x8b\x08 half").unwrap();
-        // A minute ago: a program that packs the file may still be at work on a newer one.
-        let time = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
-        let half = fs::File::options().append(true).open(half).unwrap();
-        half.set_times(fs::FileTimes::new().set_modified(time)).unwrap();
-        drop(half);
-        let sink = build(root.path(), gzip().compress(compress));
-        log(&sink, "EQ", "record");
-        until("one of them is left", || rotated_suffixes(&log_path) == [left]);
-        assert_eq!(text_of(&beside(&log_path, left)), text);
-        drop(sink);
+fn gzip_and_gunzip_lose_nothing_however_slow_they_are() {
+    if lacks(&[Need::Strace, Need::Tool("gzip")]) {
+        return;
+    }
+    let packs = ("inject=write:delay_enter=4000000:when=2", &[][..]);
+    let unpacks = ("inject=unlink,unlinkat:delay_enter=4000000", &["-d"][..]);
+    for (slow_call, options) in [packs, unpacks] {
+        let root = tempfile::tempdir().unwrap();
+        let text = leave_rotated(root.path(), "EQ", "2026-04-17", 3_000_000);
+        let log_path = log_of(root.path(), "EQ");
+        let plain = beside(&log_path, "2026-04-17");
+        let compressed = beside(&log_path, "2026-04-17.gz");
+        let read = if options.is_empty() {
+            &plain
+        } else {
+            assert!(Command::new("gzip").arg(&plain).status().unwrap().success());
+            &compressed
+        };
+        let mut slow = Command::new("strace")
+            .args(["-q", "-o", "/dev/null", "-e", slow_call, "gzip"])
+            .args(options)
+            .arg(read)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        until("gzip is at work", || plain.exists() && compressed.exists());
+        let sink = build(root.path(), gzip());
+        while slow.try_wait().unwrap().is_none() {
+            (0..12).for_each(|n| log(&sink, "EQ", &format!("{n:099}")));
+            thread::sleep(Duration::from_millis(50));
+        }
+        let slow = slow.wait_with_output().unwrap();
+        let message = String::from_utf8_lossy(&slow.stderr);
+        assert!(slow.status.success() && message.is_empty(), "{options:?}: {message}");
+        until("it is compressed", || {
+            (0..12).for_each(|n| log(&sink, "EQ", &format!("{n:099}")));
+            compressed.exists() && !plain.exists()
+        });
+        assert!(text_of(&compressed) == text, "{options:?}");
     }
 }
 

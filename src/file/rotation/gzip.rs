@@ -2,7 +2,7 @@
 //!
 //! The invariants: the plain file is removed only when its whole content is on disk in the compressed file, and only
 //! if each of the two names still leads to the file that was read or written. A compressed file gets its name when it
-//! is complete. A file that another program has put at that name is replaced only if the plain file has all of it.
+//! is complete. A file that another program has put at that name is neither replaced nor removed.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -13,6 +13,7 @@ use flate2::Compression;
 
 use super::folder::folder_of;
 use super::names::RotatedName;
+use super::pairs::Pair;
 use super::twin::{self, Twin};
 use crate::file::answer::{attempt_sync, Call};
 use crate::file::root::RootDir;
@@ -26,17 +27,22 @@ const CHUNK: usize = 64 << 10;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     Done,
-    /// Another process has the file open, or has changed it meanwhile. A later pass tries again.
+    /// Another process has the file open, has changed it, or may be packing or unpacking it. A later pass tries again.
     InUse,
-    /// The plain and the compressed file differ. Another program is unpacking the file, or a person has to decide.
+    /// The plain and the compressed file differ, and a person has to decide.
     LeftAlone,
 }
 
-/// Compresses a rotated file.
-pub(super) fn compress(root: &RootDir, relative: &Path, plain: RotatedName) -> io::Result<Outcome> {
+/// Compresses a rotated file. `settled` is the pair of the file and its compressed file, if it is settled.
+pub(super) fn compress(
+    root: &RootDir,
+    relative: &Path,
+    plain: RotatedName,
+    settled: Option<Pair>,
+) -> io::Result<Outcome> {
     let Some(lock) = root.lock_rotated(relative, plain)? else { return Ok(Outcome::InUse) };
     let source = Source { root, relative, plain, file: lock.file() };
-    match twin::inspect(root, relative, plain, source.file)? {
+    match twin::inspect(root, relative, plain, source.file, settled)? {
         Twin::None => source.compress(),
         Twin::Same(compressed) => {
             // Another program may have made it, and not synced it.
@@ -45,24 +51,14 @@ pub(super) fn compress(root: &RootDir, relative: &Path, plain: RotatedName) -> i
             attempt_sync(Call::SyncFile, || file.sync_data())?;
             drop(file);
             root.sync_folder(&root.path().join(folder_of(relative)))?;
-            source.remove_plain(&compressed)
-        }
-        Twin::Part(part) => {
-            // Nothing is in it that the plain file does not have.
-            let path = root.path().join(plain.compressed().beside(relative));
-            if !leads_to(&path, part)? || !root.remove_rotated(relative, plain.compressed())? {
+            if Pair::of(root, relative, plain)? != settled {
                 return Ok(Outcome::InUse);
             }
-            source.compress()
+            source.remove_plain(&compressed)
         }
         Twin::InUse => Ok(Outcome::InUse),
         Twin::Other => Ok(Outcome::LeftAlone),
     }
-}
-
-/// By value: on Windows the identity keeps the file open until it is dropped here.
-fn leads_to(path: &Path, file: sys::Identity) -> io::Result<bool> {
-    Ok(sys::identity_at(path)? == file)
 }
 
 /// A rotated file that no process of this crate writes to.

@@ -10,6 +10,7 @@
 //! | `folder` | a log's rotated files as they are on disk |
 //! | `upkeep`, `gzip` | what the upkeep thread does |
 //! | `twin` | what a compressed file has of the plain one beside it |
+//! | `pairs` | since when neither of the two was changed |
 //! | `unsynced` | what `sync()` must cover beside the open file |
 //!
 //! Two locks of a log keep processes apart (`sys::lock`). One process at a time holds the **rotation lock** while it
@@ -23,6 +24,7 @@ mod folder;
 mod gzip;
 mod keep;
 mod names;
+mod pairs;
 mod period;
 mod rotate;
 mod settings;
@@ -52,4 +54,5 @@ pub(super) struct RotationState {
     /// The time of the record that caused the last request for upkeep, in seconds since 1970.
     upkeep_second: AtomicI64,
     unsynced: unsynced::UnsyncedFiles,
+    pairs: pairs::Pairs,
 }

@@ -52,7 +52,7 @@ fn files(root: &Path) -> Vec<(String, String)> {
     files
 }
 
-fn suffixes(root: &Path) -> Vec<String> {
+pub(super) fn suffixes(root: &Path) -> Vec<String> {
     files(root).into_iter().map(|(suffix, _)| suffix).collect()
 }
 

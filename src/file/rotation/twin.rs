@@ -2,16 +2,17 @@
 //!
 //! This crate gives a compressed file its name when the file is complete, and then removes the plain file. So both
 //! exist after a crash between these two steps, and while another program packs or unpacks the file. The invariant:
-//! whatever a compressed file has that the plain file does not have stays.
+//! a pair is read only when it is [settled](super::pairs), and the result holds only if the pair did not change
+//! meanwhile.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek as _};
 use std::path::Path;
-use std::time::{Duration, SystemTime};
 
 use flate2::read::MultiGzDecoder;
 
 use super::names::RotatedName;
+use super::pairs::Pair;
 use crate::file::root::RootDir;
 use crate::file::sys::{self, Purpose};
 use crate::process::upkeep;
@@ -25,20 +26,22 @@ pub(super) enum Twin {
     None,
     /// The plain file's whole content, and it reads to its end.
     Same(sys::Identity),
-    /// Only a part of the plain file's content, from its beginning on.
-    Part(sys::Identity),
-    /// Something else, or more.
+    /// Only a part of the plain file's content, more than it, or something else. A part is another program's, since
+    /// this crate names a compressed file when it is complete. It stays: a gzip that was stopped for hours removes the
+    /// plain file when it continues, and what it has written when it is ended by a signal.
     Other,
-    /// Another process has it open in a way that keeps it from being read, or may still write to one of the two.
+    /// Another process has it open in a way that keeps it from being read, or may still be at work on one of the two.
     InUse,
 }
 
-/// Looks at the compressed file of a rotated file. `plain` is the open plain file.
+/// Looks at the compressed file of a rotated file. `plain` is the open plain file. `settled` is the pair of the two,
+/// if it is settled.
 pub(super) fn inspect(
     root: &RootDir,
     relative: &Path,
     name: RotatedName,
     plain: &File,
+    settled: Option<Pair>,
 ) -> io::Result<Twin> {
     let compressed = name.compressed();
     match root.below()?.metadata(&compressed.beside(relative)) {
@@ -46,6 +49,11 @@ pub(super) fn inspect(
         Err(err) => return Err(err),
         Ok(metadata) if !metadata.is_file() => return Ok(Twin::Other),
         Ok(_) => {}
+    }
+    let is_settled =
+        || io::Result::Ok(settled.is_some() && Pair::of(root, relative, name)? == settled);
+    if !is_settled()? {
+        return Ok(Twin::InUse);
     }
     let file = match root.below()?.open(&compressed.beside(relative), Purpose::Replace) {
         Ok((file, _)) => file,
@@ -58,31 +66,14 @@ pub(super) fn inspect(
     if identity != sys::identity(&file)? {
         return Ok(Twin::InUse);
     }
-    let modified = file.metadata()?.modified();
-    let bytes = plain.metadata()?.len();
     rewind(plain)?;
     let unpacked = MultiGzDecoder::new(BufReader::new(file));
-    Ok(match compare(unpacked, BufReader::with_capacity(CHUNK, plain))? {
-        // A program that has just unpacked the file removes the compressed file as its last step.
-        Content::Same if has_grown(plain, bytes)? || is_recent(plain.metadata()?.created()) => {
-            Twin::InUse
-        }
-        Content::Same => Twin::Same(identity),
-        // A program that packs the file may be writing to it.
-        Content::Part if is_recent(modified) => Twin::InUse,
-        Content::Part => Twin::Part(identity),
-        Content::Other => Twin::Other,
+    let is_same = is_same(unpacked, BufReader::with_capacity(CHUNK, plain))?;
+    Ok(match is_settled()? {
+        false => Twin::InUse,
+        true if is_same => Twin::Same(identity),
+        true => Twin::Other,
     })
-}
-
-fn has_grown(plain: &File, bytes: u64) -> io::Result<bool> {
-    Ok(plain.metadata()?.len() != bytes)
-}
-
-/// Whether another program may still be at work. Not every file system knows when a file was made.
-fn is_recent(time: io::Result<SystemTime>) -> bool {
-    const AT_WORK: Duration = Duration::from_secs(2);
-    time.is_ok_and(|time| time.elapsed().is_ok_and(|since| since < AT_WORK))
 }
 
 /// Lets the file be read from its beginning.
@@ -90,15 +81,8 @@ pub(super) fn rewind(mut file: &File) -> io::Result<()> {
     file.rewind()
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Content {
-    Same,
-    Part,
-    Other,
-}
-
-/// An error of the gzip format ends what is unpacked. An error of the disk is returned.
-fn compare(mut unpacked: impl Read, mut plain: impl Read) -> io::Result<Content> {
+/// An error of the gzip format is a difference. An error of the disk is returned.
+fn is_same(mut unpacked: impl Read, mut plain: impl Read) -> io::Result<bool> {
     let (mut ours, mut theirs) = (vec![0; CHUNK], vec![0; CHUNK]);
     loop {
         upkeep::step();
@@ -106,16 +90,15 @@ fn compare(mut unpacked: impl Read, mut plain: impl Read) -> io::Result<Content>
             Ok(read) => read,
             Err(err) if err.kind() == io::ErrorKind::Interrupted => continue,
             Err(err) if err.raw_os_error().is_some() => return Err(err),
-            Err(_) => return Ok(Content::Part),
+            Err(_) => return Ok(false),
         };
         if read == 0 {
-            let is_end = plain.read(&mut ours[..1])? == 0;
-            return Ok(if is_end { Content::Same } else { Content::Part });
+            return Ok(plain.read(&mut ours[..1])? == 0);
         }
         match plain.read_exact(&mut ours[..read]) {
             Ok(()) if ours[..read] == theirs[..read] => {}
-            Ok(()) => return Ok(Content::Other),
-            Err(err) if err.kind() == io::ErrorKind::UnexpectedEof => return Ok(Content::Other),
+            Ok(()) => return Ok(false),
+            Err(err) if err.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
             Err(err) => return Err(err),
         }
     }
@@ -142,22 +125,22 @@ mod tests {
         wrong_sum[at] ^= 1;
         let mut with_more = whole.clone();
         with_more.extend(packed(b"three\n"));
-        for (compressed, plain, content) in [
-            (&whole[..], "one\ntwo\n", Content::Same),
-            (&whole[..whole.len() - 1], "one\ntwo\n", Content::Part),
-            (&wrong_sum, "one\ntwo\n", Content::Part),
-            (b"\x1f\x8b\x08 half", "one\ntwo\n", Content::Part),
-            (b"", "one\ntwo\n", Content::Part),
-            (&whole, "one\ntwo\nthree\n", Content::Part),
-            (&with_more, "one\ntwo\nthree\n", Content::Same),
+        for (compressed, plain, expected) in [
+            (&whole[..], "one\ntwo\n", true),
+            (&whole[..whole.len() - 1], "one\ntwo\n", false),
+            (&wrong_sum, "one\ntwo\n", false),
+            (b"\x1f\x8b\x08 half", "one\ntwo\n", false),
+            (b"", "one\ntwo\n", false),
+            (&whole, "one\ntwo\nthree\n", false),
+            (&with_more, "one\ntwo\nthree\n", true),
             // Another program is unpacking it.
-            (&whole, "one\n", Content::Other),
-            (&whole, "", Content::Other),
-            (&whole[..whole.len() - 1], "one\n", Content::Other),
-            (&whole, "one\ntwO\n", Content::Other),
+            (&whole, "one\n", false),
+            (&whole, "", false),
+            (&whole[..whole.len() - 1], "one\n", false),
+            (&whole, "one\ntwO\n", false),
         ] {
-            let found = compare(MultiGzDecoder::new(compressed), plain.as_bytes()).unwrap();
-            assert_eq!(found, content, "{compressed:?} {plain:?}");
+            let found = is_same(MultiGzDecoder::new(compressed), plain.as_bytes()).unwrap();
+            assert_eq!(found, expected, "{compressed:?} {plain:?}");
         }
     }
 }

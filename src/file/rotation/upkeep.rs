@@ -9,11 +9,13 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use super::age::{self, RotatedFile};
 use super::gzip::{compress, Outcome};
 use super::keep::to_delete;
 use super::names::RotatedName;
+use super::pairs::{Pair, Pairs};
 use super::twin::{self, Twin};
 use super::{Compress, Keep, Rotation};
 use crate::clock::Time;
@@ -45,11 +47,22 @@ impl Upkeep for LogFile {
     fn run(self: Arc<LogFile>) -> Next {
         sys::lower_priority();
         self.rotation.upkeep_is_due.store(false, Ordering::Release);
+        self.upkeep_pass(&Instant::now)
+    }
+}
+
+impl LogFile {
+    pub(super) fn upkeep_pass(&self, clock: &dyn Fn() -> Instant) -> Next {
         let Some(rotation) = self.root.rotation() else { return Next::Done };
         let now = self.rotation.upkeep_second.load(Ordering::Relaxed);
-        let relative = self.relative();
-        let mut pass =
-            Pass { root: &self.root, relative, counters: &self.counters, next: Next::Done };
+        let mut pass = Pass {
+            root: &self.root,
+            relative: self.relative(),
+            counters: &self.counters,
+            pairs: &self.rotation.pairs,
+            clock,
+            next: Next::Done,
+        };
         let result = pass.run(rotation, now).map(|()| true);
         pass.checked(result);
         pass.next
@@ -61,6 +74,9 @@ struct Pass<'a> {
     root: &'a RootDir,
     relative: &'a Path,
     counters: &'a FileCounters,
+    pairs: &'a Pairs,
+    /// A pass can take long, so the clock is read at each look at a pair.
+    clock: &'a dyn Fn() -> Instant,
     next: Next,
 }
 
@@ -105,6 +121,7 @@ impl Pass<'_> {
 
     fn compress_all(&mut self, compress: Compress) -> io::Result<()> {
         let names = self.names()?;
+        self.pairs.retain(|plain| names.contains(&plain) && names.contains(&plain.compressed()));
         for plain in names.iter().filter(|name| !name.is_gzip()) {
             let has_compressed = names.contains(&plain.compressed());
             match compress {
@@ -155,9 +172,18 @@ impl Pass<'_> {
         matches!(self.root.rotated_metadata(self.relative, name), Ok(Some(_)))
     }
 
+    /// The plain file and its compressed file, if both exist and another program is done with them.
+    fn settled(&self, plain: RotatedName) -> io::Result<Option<Pair>> {
+        let pair = Pair::of(self.root, self.relative, plain)?;
+        Ok(pair.filter(|pair| self.pairs.is_settled(plain, *pair, (self.clock)())))
+    }
+
     fn compress(&mut self, plain: RotatedName) {
         if self.is_regular(plain) {
-            let done = match compress(self.root, self.relative, plain) {
+            let settled = self.settled(plain);
+            let compressed =
+                settled.and_then(|settled| compress(self.root, self.relative, plain, settled));
+            let done = match compressed {
                 Ok(Outcome::LeftAlone) => return upkeep::step(),
                 done => done.map(|outcome| outcome == Outcome::Done),
             };
@@ -166,13 +192,16 @@ impl Pass<'_> {
     }
 
     /// Removes a compressed file that a crash left beside the plain one, when files were compressed by an earlier
-    /// setting. A file that has more than the plain one stays.
+    /// setting. A file that differs from the plain one stays.
     fn remove_compressed_of(&mut self, plain: RotatedName) {
-        let removed = self.root.lock_rotated(self.relative, plain).and_then(|lock| {
-            let Some(lock) = lock else { return Ok(Some(false)) };
+        let settled = self.settled(plain);
+        let removed = settled.and_then(|settled| {
+            let Some(lock) = self.root.lock_rotated(self.relative, plain)? else {
+                return Ok(Some(false));
+            };
             // On Windows the identity keeps the file open: it is dropped before the removal.
-            match twin::inspect(self.root, self.relative, plain, lock.file())? {
-                Twin::Same(_) | Twin::Part(_) => {}
+            match twin::inspect(self.root, self.relative, plain, lock.file(), settled)? {
+                Twin::Same(_) => {}
                 Twin::InUse => return Ok(Some(false)),
                 Twin::None | Twin::Other => return Ok(None),
             }

@@ -5,9 +5,14 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use super::tests::{log, open, path, set_time, wait_for, wait_until, KEEP_ALL};
+use super::gzip::{compress, Outcome};
+use super::names::RotatedName;
+use super::pairs::{Pair, SETTLED_AFTER};
+use super::tests::{log, open, path, set_time, suffixes, wait_for, wait_until, KEEP_ALL};
 use super::{Compress, Every, Keep, Rotation};
+use crate::process::upkeep::Next;
 
 const GZIP: Rotation = Rotation { compress: Compress::Gzip, ..KEEP_ALL };
 
@@ -30,47 +35,108 @@ fn put(root: &Path, suffix: &str, content: &[u8]) {
     fs::write(path(root, suffix), content).unwrap();
 }
 
-/// Half of a compressed file, which no program is writing any more.
-fn put_half(root: &Path, suffix: &str) {
-    put(root, suffix, b"\x1f\x8b\x08 half");
-    set_time(&path(root, suffix), "2026-04-10T00:00:00Z");
+/// The minutes that other programs may need have passed, though nobody waited for them.
+fn much_later() -> Instant {
+    Instant::now() + 60 * SETTLED_AFTER
 }
 
-/// gunzip removes the compressed file as its last step: a compressed file that is replaced or whose plain file is
-/// removed meanwhile is lost.
+const BOTH: [&str; 2] = [".2026-04-08", ".2026-04-08.gz"];
+
+/// A crash after the compressed file got its name, or a gunzip(1) that has not removed the compressed file yet.
+#[test]
+fn a_plain_and_a_compressed_file_of_one_content_are_left_alone_for_a_minute() {
+    for (compress, left) in [(Compress::Gzip, BOTH[1]), (Compress::None, BOTH[0])] {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        put(root, BOTH[0], b"record\n");
+        // This crate would pack it in another way.
+        let packed = [pack(b"rec"), pack(b"ord\n")].concat();
+        put(root, BOTH[1], &packed);
+        for suffix in BOTH {
+            set_time(&path(root, suffix), "2026-04-10T00:00:00Z");
+        }
+        let file = open(root, Rotation { compress, ..GZIP });
+        let begin = Instant::now();
+        for seconds in [0, 3, 59] {
+            let next = file.upkeep_pass(&|| begin + Duration::from_secs(seconds));
+            assert_eq!((next, &suffixes(root)[..]), (Next::Later, &BOTH.map(String::from)[..]));
+        }
+        assert_eq!(file.upkeep_pass(&|| begin + SETTLED_AFTER), Next::Done);
+        assert_eq!(suffixes(root), [left]);
+        let content = fs::read(path(root, left)).unwrap();
+        assert_eq!(content, if left == BOTH[1] { packed } else { b"record\n".to_vec() });
+    }
+}
+
+/// gunzip(1) removes the compressed file as its last step, however long it took: the plain file was removed before
+/// where it was made more than two seconds ago, and both were lost.
 #[test]
 fn a_file_that_another_program_is_unpacking_keeps_both_names() {
     let whole: Vec<u8> = (0..1000).flat_map(|n| format!("record {n}\n").into_bytes()).collect();
     for compress in [Compress::Gzip, Compress::None] {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path();
-        put(root, ".2026-04-08", &whole[..5000]);
-        put(root, ".2026-04-08.gz", &pack(&whole));
-        // The upkeep works in the order of the names: when this one is done, the other was looked at.
-        put(root, ".2026-04-09", b"other\n");
-        put_half(root, ".2026-04-09.gz");
+        put(root, BOTH[1], &pack(&whole));
+        put(root, BOTH[0], &whole[..5000]);
         let file = open(root, Rotation { compress, ..GZIP });
-        log(&file, "2026-04-17T10:00:00Z");
-        let other = if compress == Compress::Gzip { ".2026-04-09.gz" } else { ".2026-04-09" };
-        wait_for(root, &["", ".2026-04-08", ".2026-04-08.gz", other]);
-        assert_eq!(fs::read(path(root, ".2026-04-08")).unwrap(), &whole[..5000]);
-        assert_eq!(unpack(&path(root, ".2026-04-08.gz")), whole);
+        assert_eq!(file.upkeep_pass(&Instant::now), Next::Later);
+        // The program pauses, and nobody decides for a person.
+        assert_eq!(file.upkeep_pass(&much_later), Next::Done);
+        put(root, BOTH[0], &whole);
+        set_time(&path(root, BOTH[0]), "2026-04-08T00:00:00Z");
+        assert_eq!(file.upkeep_pass(&much_later), Next::Later);
+        assert_eq!(suffixes(root), BOTH);
+        fs::remove_file(path(root, BOTH[1])).unwrap();
+        file.upkeep_pass(&much_later);
+        match compress {
+            Compress::Gzip => assert_eq!(unpack(&path(root, BOTH[1])), whole),
+            Compress::None => assert_eq!(fs::read(path(root, BOTH[0])).unwrap(), whole),
+        }
     }
 }
 
-/// A crash after the compressed file got its name.
+/// gzip(1) removes the plain file as its last step. It was stopped for hours: its file was removed before as one that
+/// nobody was writing to, and it removed the plain file when it continued.
 #[test]
-fn a_compressed_file_that_is_complete_is_not_made_again() {
+fn half_a_compressed_file_of_another_program_stays() {
+    let whole = pack(b"record\n");
+    for compress in [Compress::Gzip, Compress::None] {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        put(root, BOTH[0], b"record\n");
+        put(root, BOTH[1], b"");
+        let mut gzip = fs::File::options().append(true).open(path(root, BOTH[1])).unwrap();
+        gzip.write_all(&whole[..12]).unwrap();
+        let file = open(root, Rotation { compress, ..GZIP });
+        assert_eq!(file.upkeep_pass(&Instant::now), Next::Later);
+        file.upkeep_pass(&much_later);
+        assert_eq!(suffixes(root), BOTH);
+        gzip.write_all(&whole[12..]).unwrap();
+        drop(gzip);
+        fs::remove_file(path(root, BOTH[0])).unwrap();
+        assert_eq!(file.upkeep_pass(&much_later), Next::Done);
+        assert_eq!(unpack(&path(root, BOTH[1])), b"record\n");
+    }
+}
+
+/// Another program begins while the two are compared, or while the compressed file is synced.
+#[test]
+fn a_pair_that_has_changed_since_it_was_settled_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path();
-    put(root, ".2026-04-08", b"record\n");
-    // This crate would pack it in another way.
-    let packed = [pack(b"rec"), pack(b"ord\n")].concat();
-    put(root, ".2026-04-08.gz", &packed);
+    put(root, BOTH[0], b"record\n");
+    put(root, BOTH[1], &pack(b"record\n"));
     let file = open(root, GZIP);
-    log(&file, "2026-04-17T10:00:00Z");
-    wait_for(root, &["", ".2026-04-08.gz"]);
-    assert_eq!(fs::read(path(root, ".2026-04-08.gz")).unwrap(), packed);
+    let name = RotatedName::parse("w.log", "w.log.2026-04-08").unwrap();
+    let settled = Pair::of(&file.root, file.relative(), name).unwrap();
+    set_time(&path(root, BOTH[0]), "2026-04-08T00:00:00Z");
+    for settled in [settled, None] {
+        let outcome = compress(&file.root, file.relative(), name, settled).unwrap();
+        assert_eq!((outcome, suffixes(root).len()), (Outcome::InUse, 2));
+    }
+    let settled = Pair::of(&file.root, file.relative(), name).unwrap();
+    assert_eq!(compress(&file.root, file.relative(), name, settled).unwrap(), Outcome::Done);
+    assert_eq!(suffixes(root), BOTH[1..]);
 }
 
 /// A program that moves compressed files away would take a part, and leave no plain file.

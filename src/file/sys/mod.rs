@@ -90,6 +90,9 @@ pub(crate) enum Purpose {
 mod lock;
 pub(crate) use lock::*;
 
+mod stamp;
+pub(crate) use stamp::*;
+
 #[cfg(unix)]
 mod unix;
 #[cfg(unix)]
