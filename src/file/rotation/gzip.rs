@@ -8,8 +8,8 @@ use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
-use flate2::write::GzEncoder;
-use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::{Compression, GzBuilder};
 
 use super::folder::folder_of;
 use super::names::RotatedName;
@@ -22,6 +22,21 @@ use crate::process::upkeep;
 
 /// How many bytes are read at once.
 const CHUNK: usize = 64 << 10;
+
+/// The comment in the header of each compressed file that this crate makes (RFC 1952, 2.3). gzip(1) writes none.
+pub(super) const MARK: &str = "equipment-log";
+
+/// Whether this crate has made the compressed file of a rotated file. Such a file is complete: gzip(1) is not writing
+/// it.
+pub(super) fn is_marked(root: &RootDir, relative: &Path, plain: RotatedName) -> io::Result<bool> {
+    let file = match root.below()?.open(&plain.compressed().beside(relative), Purpose::Replace) {
+        Err(err) if sys::is_in_use(&err) => return Ok(false),
+        opened => opened?.0,
+    };
+    let unpacked = GzDecoder::new(file);
+    let comment = unpacked.header().and_then(|header| header.comment());
+    Ok(comment == Some(MARK.as_bytes()))
+}
 
 /// What became of a rotated file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +112,7 @@ impl Source<'_> {
     fn write(&self, unfinished: &Path) -> io::Result<(sys::Identity, u64)> {
         let (target, _) = self.root.below()?.open(unfinished, Purpose::Create)?;
         let identity = sys::identity(&target)?;
-        let mut encoder = GzEncoder::new(target, Compression::default());
+        let mut encoder = GzBuilder::new().comment(MARK).write(target, Compression::default());
         let (mut plain, mut chunk, mut bytes) = (self.file, vec![0; CHUNK], 0);
         twin::rewind(self.file)?;
         loop {

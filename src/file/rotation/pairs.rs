@@ -5,8 +5,11 @@
 //! The time is measured by watching the files, not by comparing their times with the clock: a share has its server's
 //! clock, and a program that unpacks a file gives it an old time in the end.
 //!
-//! The invariant: a pair that this process has not watched for [`SETTLED_AFTER`] is left as it is, unless both files
-//! are to be deleted. Not covered is a program that is stopped for longer than this between its last write and its
+//! What a crash of this crate has left needs no watching: gzip(1) is not at work if the compressed file has this
+//! crate's [mark](super::gzip::is_marked), and gunzip(1) is not if the plain file is as before the compressed file.
+//!
+//! The invariant: any other pair that this process has not watched for [`SETTLED_AFTER`] is left as it is, unless both
+//! files are to be deleted. Not covered is a program that is stopped for longer than this between its last write and its
 //! removal.
 
 use std::collections::BTreeMap;
@@ -30,6 +33,9 @@ pub(super) const SETTLED_AFTER: Duration = Duration::from_secs(60);
 pub(super) struct Pair {
     plain: sys::Stamp,
     compressed: sys::Stamp,
+    /// Whether the plain file is as it was when the compressed file was made: nobody has unpacked it. `false`: that is
+    /// not known.
+    pub(super) plain_is_older: bool,
 }
 
 impl Pair {
@@ -39,12 +45,14 @@ impl Pair {
         relative: &Path,
         plain: RotatedName,
     ) -> io::Result<Option<Pair>> {
-        let stamp = |name| {
-            let metadata = root.rotated_metadata(relative, name)?;
-            io::Result::Ok(metadata.map(|metadata| sys::stamp(&metadata)))
+        let Some(compressed) = root.rotated_metadata(relative, plain.compressed())? else {
+            return Ok(None);
         };
-        let Some(compressed) = stamp(plain.compressed())? else { return Ok(None) };
-        Ok(stamp(plain)?.map(|plain| Pair { plain, compressed }))
+        Ok(root.rotated_metadata(relative, plain)?.map(|plain| Pair {
+            plain: sys::stamp(&plain),
+            compressed: sys::stamp(&compressed),
+            plain_is_older: sys::is_as_before(&plain, &compressed),
+        }))
     }
 }
 

@@ -12,7 +12,7 @@ use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use super::age::{self, RotatedFile};
-use super::gzip::{compress, Outcome};
+use super::gzip::{compress, is_marked, Outcome};
 use super::keep::to_delete;
 use super::names::RotatedName;
 use super::pairs::{Pair, Pairs};
@@ -174,8 +174,10 @@ impl Pass<'_> {
 
     /// The plain file and its compressed file, if both exist and another program is done with them.
     fn settled(&self, plain: RotatedName) -> io::Result<Option<Pair>> {
-        let pair = Pair::of(self.root, self.relative, plain)?;
-        Ok(pair.filter(|pair| self.pairs.is_settled(plain, *pair, (self.clock)())))
+        let Some(pair) = Pair::of(self.root, self.relative, plain)? else { return Ok(None) };
+        let is_settled = self.pairs.is_settled(plain, pair, (self.clock)())
+            || (pair.plain_is_older && is_marked(self.root, self.relative, plain)?);
+        Ok(is_settled.then_some(pair))
     }
 
     fn compress(&mut self, plain: RotatedName) {

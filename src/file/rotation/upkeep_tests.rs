@@ -5,9 +5,12 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::Path;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use super::gzip::{compress, Outcome};
+use flate2::{Compression, GzBuilder};
+
+use super::gzip::{compress, is_marked, Outcome, MARK};
 use super::names::RotatedName;
 use super::pairs::{Pair, SETTLED_AFTER};
 use super::tests::{log, open, path, set_time, suffixes, wait_for, wait_until, KEEP_ALL};
@@ -17,7 +20,7 @@ use crate::process::upkeep::Next;
 const GZIP: Rotation = Rotation { compress: Compress::Gzip, ..KEEP_ALL };
 
 fn pack(text: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(text).unwrap();
     encoder.finish().unwrap()
 }
@@ -42,7 +45,7 @@ fn much_later() -> Instant {
 
 const BOTH: [&str; 2] = [".2026-04-08", ".2026-04-08.gz"];
 
-/// A crash after the compressed file got its name, or a gunzip(1) that has not removed the compressed file yet.
+/// Another program made the compressed file, or a gunzip(1) has not removed the compressed file yet.
 #[test]
 fn a_plain_and_a_compressed_file_of_one_content_are_left_alone_for_a_minute() {
     for (compress, left) in [(Compress::Gzip, BOTH[1]), (Compress::None, BOTH[0])] {
@@ -117,6 +120,53 @@ fn half_a_compressed_file_of_another_program_stays() {
         assert_eq!(file.upkeep_pass(&much_later), Next::Done);
         assert_eq!(unpack(&path(root, BOTH[1])), b"record\n");
     }
+}
+
+/// This crate ended after the compressed file got its name. Nobody else makes a marked file, so gzip(1) is not at work;
+/// and the plain file was there first, so gunzip(1) is not.
+#[test]
+fn what_a_crash_of_this_crate_left_is_finished_at_once() {
+    const TEXT: &[u8] = b"record\n";
+    let mut marked = GzBuilder::new().comment(MARK).write(Vec::new(), Compression::fast());
+    marked.write_all(TEXT).unwrap();
+    let marked = marked.finish().unwrap();
+    for compress in [Compress::Gzip, Compress::None] {
+        for (first, then, is_crash) in [
+            ((BOTH[0], TEXT), (BOTH[1], &marked[..]), true),
+            ((BOTH[0], TEXT), (BOTH[1], &pack(TEXT)), false),
+            ((BOTH[1], &marked), (BOTH[0], TEXT), false),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let root = dir.path();
+            put(root, first.0, first.1);
+            // The kernel's clock for files ticks every few milliseconds.
+            thread::sleep(Duration::from_millis(30));
+            put(root, then.0, then.1);
+            set_time(&path(root, BOTH[1]), "2026-04-08T00:00:00Z");
+            let file = open(root, Rotation { compress, ..GZIP });
+            let name = RotatedName::parse("w.log", "w.log.2026-04-08").unwrap();
+            let pair = Pair::of(&file.root, file.relative(), name).unwrap().unwrap();
+            // Not every platform and file system knows when a file was made.
+            let is_crash = is_crash && pair.plain_is_older;
+            let next = file.upkeep_pass(&Instant::now);
+            assert_eq!(next, if is_crash { Next::Done } else { Next::Later });
+            assert_eq!(suffixes(root).len(), if is_crash { 1 } else { 2 });
+        }
+    }
+}
+
+#[test]
+fn a_compressed_file_of_this_crate_has_its_mark() {
+    let dir = tempfile::tempdir().unwrap();
+    put(dir.path(), BOTH[0], b"record\n");
+    let file = open(dir.path(), GZIP);
+    assert_eq!(file.upkeep_pass(&Instant::now), Next::Done);
+    let name = RotatedName::parse("w.log", "w.log.2026-04-08").unwrap();
+    assert!(is_marked(&file.root, file.relative(), name).unwrap());
+    put(dir.path(), BOTH[1], &pack(b"record\n"));
+    assert!(!is_marked(&file.root, file.relative(), name).unwrap());
+    put(dir.path(), BOTH[1], b"");
+    assert!(!is_marked(&file.root, file.relative(), name).unwrap());
 }
 
 /// Another program begins while the two are compared, or while the compressed file is synced.
