@@ -91,7 +91,8 @@ pub(crate) struct LogFile {
     /// The descriptors that new records no longer use, and through which a thread may still be writing. This lock is
     /// taken under the lock of a descriptor pool: no other is taken under it but that of the unsynced files.
     retired_in_use: Mutex<Vec<Weak<OpenFile>>>,
-    rotation: RotationState,
+    /// None: the log is not rotated.
+    rotation: Option<Box<RotationState>>,
     /// Held by the thread that opens or rotates the file. The `birth` of the file that was opened last.
     opening: Mutex<Option<NonZeroU64>>,
     /// Whether the registry is gone. Then no descriptor stays open, and no gap stays here.
@@ -136,7 +137,7 @@ impl LogFile {
             last_syncs: LastSyncs::new(me),
             folder_entries: FolderEntries::default(),
             retired_in_use: Mutex::default(),
-            rotation: RotationState::default(),
+            rotation: root.rotation().map(|_| Box::default()),
             opening: Mutex::default(),
             is_handed_on: AtomicBool::new(false),
             root: Arc::clone(root),

@@ -39,22 +39,23 @@ impl LogFile {
     /// How many files the next `sync` looks for among the rotated ones.
     #[cfg(test)]
     pub(in crate::file) fn unsynced_files(&self) -> usize {
-        self.rotation.unsynced.0.lock_any().known.len()
+        self.rotation.as_ref().map_or(0, |state| state.unsynced.0.lock_any().known.len())
     }
 
     /// Notes that a descriptor was retired: `sync()` must sync its file, wherever it is then.
     pub(in crate::file) fn retired_unsynced(&self, open: &OpenFile) {
-        if open.rotates {
-            self.rotation.unsynced.add(sys::file_key(&open.identity));
+        if let Some(state) = &self.rotation {
+            state.unsynced.add(sys::file_key(&open.identity));
         }
     }
 
     /// Syncs what was written before this process or another one rotated the log.
     pub(in crate::file) fn sync_rotated(&self) -> Result<(), Error> {
+        let Some(state) = &self.rotation else { return Ok(()) };
         let (files, in_use) = {
             // A descriptor that is retired now is in both lists, or in none.
             let retired = self.retired_in_use.lock_any();
-            let files = std::mem::take(&mut *self.rotation.unsynced.0.lock_any());
+            let files = std::mem::take(&mut *state.unsynced.0.lock_any());
             let in_use: Vec<Arc<OpenFile>> = retired.iter().filter_map(Weak::upgrade).collect();
             (files, in_use)
         };
@@ -66,7 +67,7 @@ impl LogFile {
         let synced = self.sync_those(&files);
         if synced.is_err() {
             // Which of the files are synced is not known.
-            self.rotation.unsynced.add(None);
+            state.unsynced.add(None);
         }
         synced
     }

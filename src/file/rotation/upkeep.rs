@@ -17,7 +17,7 @@ use super::keep::to_delete;
 use super::names::RotatedName;
 use super::pairs::{Pair, Pairs};
 use super::twin::{self, Twin};
-use super::{Compress, Keep, Rotation};
+use super::{Compress, Keep, Rotation, RotationState};
 use crate::clock::Time;
 use crate::file::root::RootDir;
 use crate::file::{sys, LogFile};
@@ -27,9 +27,10 @@ use crate::stats::FileCounters;
 impl LogFile {
     /// Asks for a pass over the rotated files. `time` is the time of the record that caused the request.
     pub(in crate::file) fn ask_for_upkeep(&self, time: Time) {
-        self.rotation.upkeep_second.store(time.seconds(), Ordering::Relaxed);
+        let Some(state) = &self.rotation else { return };
+        state.upkeep_second.store(time.seconds(), Ordering::Relaxed);
         // There is one request at a time: its pass begins after this call, and so sees what caused this call.
-        if !self.rotation.upkeep_is_due.swap(true, Ordering::AcqRel) {
+        if !state.upkeep_is_due.swap(true, Ordering::AcqRel) {
             let me: Weak<LogFile> = Weak::clone(self.last_syncs.log());
             upkeep::ask(me);
         }
@@ -37,7 +38,8 @@ impl LogFile {
 
     /// Asks for a pass when the log is opened for the first time: a crash may have left files to clean up.
     pub(in crate::file) fn ask_for_first_upkeep(&self, time: Time) {
-        if !self.rotation.had_upkeep.swap(true, Ordering::Relaxed) {
+        let had_upkeep = |state: &RotationState| state.had_upkeep.swap(true, Ordering::Relaxed);
+        if !self.rotation.as_deref().is_none_or(had_upkeep) {
             self.ask_for_upkeep(time);
         }
     }
@@ -46,20 +48,24 @@ impl LogFile {
 impl Upkeep for LogFile {
     fn run(self: Arc<LogFile>) -> Next {
         sys::lower_priority();
-        self.rotation.upkeep_is_due.store(false, Ordering::Release);
+        if let Some(state) = &self.rotation {
+            state.upkeep_is_due.store(false, Ordering::Release);
+        }
         self.upkeep_pass(&Instant::now)
     }
 }
 
 impl LogFile {
     pub(super) fn upkeep_pass(&self, clock: &dyn Fn() -> Instant) -> Next {
-        let Some(rotation) = self.root.rotation() else { return Next::Done };
-        let now = self.rotation.upkeep_second.load(Ordering::Relaxed);
+        let (Some(rotation), Some(state)) = (self.root.rotation(), &self.rotation) else {
+            return Next::Done;
+        };
+        let now = state.upkeep_second.load(Ordering::Relaxed);
         let mut pass = Pass {
             root: &self.root,
             relative: self.relative(),
             counters: &self.counters,
-            pairs: &self.rotation.pairs,
+            pairs: &state.pairs,
             clock,
             next: Next::Done,
         };
